@@ -1,0 +1,1 @@
+"""The converter: a trained Keras model in, a bundle out. The only home of TensorFlow."""

@@ -1,0 +1,1 @@
+"""Pure logic: never awaits, sleeps, reads a clock, opens a file or logs."""

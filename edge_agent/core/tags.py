@@ -1,0 +1,141 @@
+"""Tags and the process image. Read this first: everything else passes these around.
+
+Value, quality and time are columns, not objects, so that one scan is a handful of numpy calls
+whatever the number of tags. `Sample` is the view of one row, for people and tests.
+"""
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+Bytes = npt.NDArray[np.uint8]
+Nanoseconds = npt.NDArray[np.int64]
+
+
+class Quality(IntEnum):
+    """Severity of a value as OPC UA has it (Part 4, 7.39), ordered so that `min()` is the worst."""
+
+    BAD = 0
+    UNCERTAIN = 1
+    GOOD = 2
+
+
+class Reason(IntEnum):
+    """Why something is not as it should be. The PLC reads this number: never renumber a member."""
+
+    NONE = 0
+    NO_LINK = 1  # the device is not connected
+    TIMEOUT = 2  # connected, but no answer before the deadline
+    BAD_REPLY = 3  # an answer that does not fit its request
+    DEVICE_REFUSED = 4  # a Modbus exception code, an OPC UA Bad status
+    NOT_FINITE = 5  # NaN or infinity
+    OUT_OF_RANGE = 6  # outside the tag's engineering range
+    LATE = 7  # not answered when the cycle had to go on
+    STALE = 8  # older than the machine allows
+    NEVER_READ = 9
+    DEVICE_UNCERTAIN = 10  # an OPC UA Uncertain status
+    WARMING_UP = 20  # the window is not full yet
+    MODEL_DOWN = 21  # the inference child is dead or restarting
+    MODEL_LATE = 22  # no answer before the deadline
+    MODEL_NOT_FINITE = 23  # the model answered NaN or infinity
+    STOPPED = 30  # the agent was stopped on purpose
+
+
+class Tag(msgspec.Struct, frozen=True, kw_only=True):
+    """One value in a device.
+
+    `name` is ``device.tag``. `address` means what the tag's driver says: a `registers.Address`, a node
+    id. The engineering value is ``raw * scale + offset`` in `unit`; outside `low`..`high` it is
+    UNCERTAIN.
+    """
+
+    name: str
+    address: object
+    scale: float = 1.0
+    offset: float = 0.0
+    unit: str = ""
+    low: float = float("-inf")
+    high: float = float("inf")
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One row of an image. `value` is NaN if and only if `quality` is BAD. `at` is monotonic, in ns."""
+
+    value: float
+    quality: Quality
+    reason: Reason
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Values of n tags at one time.
+
+    `value` float64[n] in engineering units, `quality` and `reason` uint8[n], `at` int64[n] monotonic ns.
+    `value` is NaN exactly where `quality` is BAD.
+    """
+
+    value: Floats
+    quality: Bytes
+    reason: Bytes
+    at: Nanoseconds
+
+    @classmethod
+    def bad(cls, n: int, reason: Reason, at: int) -> "Columns":
+        """Return n rows that say nothing but why."""
+        return cls(
+            np.full(n, np.nan),
+            np.full(n, Quality.BAD, np.uint8),
+            np.full(n, reason, np.uint8),
+            np.full(n, at, np.int64),
+        )
+
+    def __getitem__(self, row: int) -> Sample:
+        return Sample(
+            float(self.value[row]),
+            Quality(int(self.quality[row])),
+            Reason(int(self.reason[row])),
+            int(self.at[row]),
+        )
+
+    def __len__(self) -> int:
+        return len(self.value)
+
+    def frozen(self) -> "Columns":
+        """Return a copy that nobody can change: a process image."""
+        columns = (self.value.copy(), self.quality.copy(), self.reason.copy(), self.at.copy())
+        for column in columns:
+            column.flags.writeable = False
+        return Columns(*columns)
+
+
+class Grader:
+    """Turns raw values of one scan class into engineering values with a quality. Planned once."""
+
+    def __init__(self, tags: list[Tag]) -> None:
+        self.scale = np.array([tag.scale for tag in tags])
+        self.offset = np.array([tag.offset for tag in tags])
+        self.low = np.array([tag.low for tag in tags])
+        self.high = np.array([tag.high for tag in tags])
+
+    def grade(self, raw: Floats, reason: Bytes, at: int) -> Columns:
+        """Grade float64[n] of raw values.
+
+        A row whose `reason` is not NONE came without a value and becomes BAD, except DEVICE_UNCERTAIN,
+        which keeps its value. NaN and infinity become BAD, out of range becomes UNCERTAIN.
+        """
+        value = raw * self.scale + self.offset
+        reason = reason.copy()
+        reason[~np.isfinite(value) & (reason == Reason.NONE)] = Reason.NOT_FINITE
+        outside = ((value < self.low) | (value > self.high)) & (reason == Reason.NONE)
+        reason[outside] = Reason.OUT_OF_RANGE
+        uncertain = outside | ((reason == Reason.DEVICE_UNCERTAIN) & np.isfinite(value))
+        quality = np.where(reason == Reason.NONE, Quality.GOOD, Quality.BAD).astype(np.uint8)
+        quality[uncertain] = Quality.UNCERTAIN
+        value[quality == Quality.BAD] = np.nan
+        return Columns(value, quality, reason, np.full(len(value), at, np.int64))

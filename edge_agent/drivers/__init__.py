@@ -1,0 +1,62 @@
+"""Drivers: one protocol each, behind one small interface.
+
+A driver owns one connection and is used by one task at a time (`device.Device` sees to both). It
+keeps no policy: no retry, no reconnect, no deadline. It raises `LinkDown` when the connection is not
+to be trusted any more and `Refused` when the device said no to a write; whatever else it raises is a
+bug. Deadlines come from the caller as cancellation, after which the caller closes the driver.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from edge_agent.core.tags import Columns, Reason, Tag
+
+
+class LinkDown(Exception):
+    """The connection broke, or an answer did not fit its request. `reason` is what the samples say."""
+
+    def __init__(self, message: str, reason: Reason = Reason.NO_LINK) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class Refused(Exception):
+    """The device answered a write with no. The connection is sound."""
+
+
+class Driver(Protocol):
+    """What a protocol must be able to do.
+
+    `ReadPlan` and `WritePlan` are each driver's own: compiled once for a fixed list of tags, and only
+    ever handed back to the driver that made them.
+    """
+
+    def plan_read(self, tags: Sequence[Tag]) -> Any:
+        """Compile a scan class. Called once, before the first connect; must not do I/O."""
+        ...
+
+    def plan_write(self, tags: Sequence[Tag]) -> Any:
+        """Compile a set of outputs that is always written together. Must not do I/O."""
+        ...
+
+    async def connect(self) -> None:
+        """Open a fresh connection. Raises `LinkDown`."""
+        ...
+
+    async def read(self, plan: Any) -> Columns:
+        """Read every tag of the plan, one row a tag in the plan's order.
+
+        A tag that the device refuses is a BAD row, not an exception. Raises `LinkDown`.
+        """
+        ...
+
+    async def write(self, plan: Any, values: Sequence[float]) -> None:
+        """Write one raw value a tag, all in as few requests as the protocol allows, in the plan's order.
+
+        Raises `LinkDown` (effect unknown) or `Refused` (nothing or only part of it was taken).
+        """
+        ...
+
+    async def close(self) -> None:
+        """Close at once, also in the middle of a request. Never raises, may be called twice."""
+        ...
