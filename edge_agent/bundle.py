@@ -1,0 +1,142 @@
+"""The bundle file: one model and all that is promised about it.
+
+A zip archive that any tool opens, its members stored, not compressed, with fixed times, so that the
+same content gives the same bytes. The archive's comment is the SHA-256 of every byte before it, so a
+single flipped or missing bit anywhere in the file is found before anything in it is used:
+
+    head -c -64 NAME.bundle | sha256sum
+"""
+
+import hashlib
+import io
+import os
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from edge_agent.core.manifest import Manifest, ManifestError, parse
+
+MODEL, KNOWN_INPUTS, KNOWN_OUTPUTS = "model.tflite", "known_inputs.npy", "known_outputs.npy"
+PARTS = (MODEL, KNOWN_INPUTS, KNOWN_OUTPUTS)
+LARGEST = 256 * 1024 * 1024
+_SEAL = 64
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+
+Floats32 = npt.NDArray[np.float32]
+
+
+class BundleError(Exception):
+    """A bundle that must not be used; the text names the file and says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A verified bundle in memory.
+
+    `known_inputs` float32[k, window, inputs] are windows in engineering units, before the steps;
+    `known_outputs` float32[k, ...] is what the model answered to each, on the converter's machine,
+    through the same code that the agent runs.
+    """
+
+    manifest: Manifest
+    model: bytes
+    known_inputs: Floats32
+    known_outputs: Floats32
+    sha256: str
+
+    @property
+    def short_id(self) -> int:
+        """The first 32 bits of the SHA-256, which the result block carries."""
+        return int(self.sha256[:8], 16)
+
+
+def read(path: Path) -> Bundle:
+    """Read a bundle and verify every byte of it. Raises `BundleError`; runs nothing."""
+    try:
+        if path.stat().st_size > LARGEST:
+            raise BundleError(f"{path}: larger than {LARGEST} bytes, which no bundle is")
+        data = path.read_bytes()
+    except OSError as error:
+        raise BundleError(f"{path}: {error.strerror}") from None
+    digest = hashlib.sha256(data[:-_SEAL]).hexdigest()
+    if digest.encode() != data[-_SEAL:]:
+        raise BundleError(f"{path}: damaged or not a bundle (its SHA-256 does not fit); copy it again")
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            parts = {name: archive.read(name) for name in archive.namelist()}
+        manifest = parse(parts.pop("manifest.json"))
+        _verify_parts(manifest, parts)
+        known_inputs, known_outputs = (_array(parts[name]) for name in (KNOWN_INPUTS, KNOWN_OUTPUTS))
+        _verify_known(manifest, known_inputs, known_outputs)
+    except (zipfile.BadZipFile, KeyError, ValueError, NotImplementedError) as error:
+        raise BundleError(f"{path}: {error}") from None
+    return Bundle(manifest, parts[MODEL], known_inputs, known_outputs, digest)
+
+
+def write(
+    path: Path, manifest: Manifest, model: bytes, known_inputs: Floats32, known_outputs: Floats32
+) -> None:
+    """Write a bundle atomically; `manifest.parts` is filled in here. Raises OSError."""
+    parts = {MODEL: model, KNOWN_INPUTS: _npy(known_inputs), KNOWN_OUTPUTS: _npy(known_outputs)}
+    hashes = {name: hashlib.sha256(part).hexdigest() for name, part in parts.items()}
+    text = msgspec.json.format(msgspec.json.encode(msgspec.structs.replace(manifest, parts=hashes)), indent=2)
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+        for name, part in {"manifest.json": text, **parts}.items():
+            archive.writestr(zipfile.ZipInfo(name, _EPOCH), part)
+        # The comment's length is part of what is sealed, so it is set before the digest is taken.
+        archive.comment = b"0" * _SEAL
+    sealed = buffer.getvalue()[:-_SEAL]
+    _replace(path, sealed + hashlib.sha256(sealed).hexdigest().encode())
+
+
+def _replace(path: Path, data: bytes) -> None:
+    """Put `data` at `path` so that a power cut leaves the old file or the new one, whole."""
+    beside = path.with_name(f".{path.name}.new")
+    try:
+        with beside.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    except OSError:
+        beside.unlink(missing_ok=True)
+        raise
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _verify_parts(manifest: Manifest, parts: dict[str, bytes]) -> None:
+    if set(parts) != set(PARTS) or set(manifest.parts) != set(PARTS):
+        raise ManifestError(f"parts: must be {', '.join(PARTS)}")
+    for name, part in parts.items():
+        if hashlib.sha256(part).hexdigest() != manifest.parts[name]:
+            raise ManifestError(f"parts: {name} is not the file that the manifest was written for")
+
+
+def _verify_known(manifest: Manifest, inputs: Floats32, outputs: Floats32) -> None:
+    k = len(inputs)
+    if inputs.shape != (k, manifest.window, len(manifest.inputs)) or k == 0:
+        raise ManifestError(f"{KNOWN_INPUTS}: shape {inputs.shape} does not fit the window")
+    if outputs.shape != (k, *manifest.model.output_shape[1:]):
+        raise ManifestError(f"{KNOWN_OUTPUTS}: shape {outputs.shape} does not fit the model")
+
+
+def _npy(array: Floats32) -> bytes:
+    buffer = io.BytesIO()
+    np.save(buffer, np.ascontiguousarray(array, "<f4"), allow_pickle=False)
+    return buffer.getvalue()
+
+
+def _array(data: bytes) -> Floats32:
+    array: npt.NDArray[np.generic] = np.load(io.BytesIO(data), allow_pickle=False)
+    if array.dtype != np.dtype("<f4"):
+        raise ManifestError(f"known answers are {array.dtype}, not float32")
+    return array.astype(np.float32)

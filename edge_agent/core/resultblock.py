@@ -1,0 +1,99 @@
+"""The result block: what the agent writes into the PLC, as one frame of 14 words.
+
+Big-endian words, IEEE 754 float with the high word first. The PLC takes a score only when the layout
+is known, the CRC is right, both copies of the sequence agree and are new. `heartbeat` moves while the
+agent lives; `sequence` moves only with a fresh, valid result. Where there is no result the score is
+NaN, never an old or a healthy number.
+"""
+
+from enum import IntEnum
+
+import msgspec
+import numpy as np
+
+LAYOUT = 0xEA01
+
+
+class State(IntEnum):
+    """The machine as the PLC sees it, after NAMUR NE 194. The PLC reads this number: never renumber."""
+
+    OFF = 0
+    STARTING = 1
+    READY = 2
+    SHADOW = 3
+    ADVISORY = 4
+    ACTIVE = 5
+    FALLBACK = 6
+    FAULT = 7
+
+
+class ResultBlock(msgspec.Struct, frozen=True, kw_only=True):
+    """One frame. `alarm` has bit 0 set while the alarm is active; `input_quality` is the worst input's."""
+
+    heartbeat: int
+    sequence: int
+    state: State
+    reason: int
+    alarm: int
+    score: float
+    input_age_ms: int
+    input_quality: int
+    bundle: int
+
+
+FIELDS: tuple[tuple[str, str, int], ...] = (
+    ("layout", "uint16", 0),
+    ("heartbeat", "uint16", 1),
+    ("sequence", "uint16", 2),
+    ("state", "uint16", 3),
+    ("reason", "uint16", 4),
+    ("alarm", "uint16", 5),
+    ("score", "float32", 6),
+    ("input_age_ms", "uint16", 8),
+    ("input_quality", "uint16", 9),
+    ("bundle", "uint32", 10),
+    ("sequence_again", "uint16", 12),
+    ("crc", "uint16", 13),
+)
+"""Name, type and first word of every field. The register map in the docs is made from this table."""
+
+FRAME = np.dtype(
+    [(name, {"uint16": ">u2", "uint32": ">u4", "float32": ">f4"}[kind]) for name, kind, _ in FIELDS]
+)
+WORDS = FRAME.itemsize // 2
+
+
+def values(block: ResultBlock) -> list[float]:
+    """Return the raw value of every field in the order of `FIELDS`, the CRC computed over words 0..12."""
+    frame = np.zeros((), FRAME)
+    frame["layout"] = LAYOUT
+    frame["heartbeat"] = block.heartbeat & 0xFFFF
+    frame["sequence"] = frame["sequence_again"] = block.sequence & 0xFFFF
+    frame["state"], frame["reason"], frame["alarm"] = block.state, block.reason, block.alarm
+    frame["score"] = block.score
+    frame["input_age_ms"] = min(max(block.input_age_ms, 0), 0xFFFF)
+    frame["input_quality"] = block.input_quality
+    frame["bundle"] = block.bundle & 0xFFFFFFFF
+    frame["crc"] = crc16(frame.tobytes()[:-2])
+    return [float(frame[name]) for name in FRAME.names or ()]
+
+
+def _crc_table() -> tuple[int, ...]:
+    table = []
+    for byte in range(256):
+        crc = byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (0xA001 if crc & 1 else 0)
+        table.append(crc)
+    return tuple(table)
+
+
+_CRC = _crc_table()
+
+
+def crc16(data: bytes) -> int:
+    """Return the CRC-16 of MODBUS over Serial Line V1.02, 6.2.2: polynomial 0xA001, start 0xFFFF."""
+    crc = 0xFFFF
+    for byte in data:
+        crc = crc >> 8 ^ _CRC[(crc ^ byte) & 0xFF]
+    return crc

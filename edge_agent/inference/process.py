@@ -1,0 +1,120 @@
+"""The parent's side: one child process for one bundle, with a deadline on every call."""
+
+import asyncio
+import signal
+import socket
+import subprocess
+import sys
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from edge_agent.bundle import Bundle
+from edge_agent.inference import wire
+from edge_agent.inference.child import Load, Loaded
+from edge_agent.inference.wire import Kind, WireError
+
+START_DEADLINE = 20.0
+"""Seconds for a child to import its runtime, load its model and say so."""
+
+Floats32 = npt.NDArray[np.float32]
+
+
+class InferenceFailed(Exception):
+    """No answer from this child, now or ever: it is dead, too late, or refused. It must be closed."""
+
+
+class InferenceLate(InferenceFailed):
+    """The deadline passed. The child may never return, so it must be closed."""
+
+
+class InferenceProcess:
+    """A child that has loaded `bundle`'s model. Create with `start`, end with `close`."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        self._bundle = bundle
+        self._sock, theirs = socket.socketpair()
+        self._sock.setblocking(False)
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "edge_agent.inference.child", str(theirs.fileno())],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+            )
+        self.runtime = ""
+
+    @classmethod
+    async def start(cls, bundle: Bundle, deadline: float = START_DEADLINE) -> "InferenceProcess":
+        """Start a child and load the model. Raises `InferenceFailed`; then nothing is left behind."""
+        child = cls(bundle)
+        try:
+            await child._load(deadline)
+        except BaseException:
+            child.close()
+            raise
+        return child
+
+    @property
+    def pid(self) -> int:
+        """The child's process id."""
+        return self._process.pid
+
+    async def run(self, rows: Floats32, deadline: float) -> Floats32:
+        """Run float32[b, *input_shape[1:]] as one batch; the answer is float32[b, *output_shape[1:]].
+
+        `deadline` is in seconds. Raises `InferenceFailed`, `InferenceLate`.
+        """
+        reply = await self._call(Kind.RUN, np.ascontiguousarray(rows, np.float32).tobytes(), deadline)
+        shape = self._bundle.manifest.model.output_shape[1:]
+        answer = np.frombuffer(reply, np.float32)
+        if answer.size != len(rows) * np.prod(shape, dtype=int):
+            raise InferenceFailed(f"the child answered {answer.size} numbers for {len(rows)} rows")
+        return answer.reshape(len(rows), *shape)
+
+    def close(self) -> None:
+        """Kill the child, if it still lives, and wait for it."""
+        self._sock.close()
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGKILL)
+        self._process.wait(timeout=5)
+
+    async def _load(self, deadline: float) -> None:
+        manifest = self._bundle.manifest.model
+        head = Load(input_shape=manifest.input_shape, output_shape=manifest.output_shape)
+        body = msgspec.json.encode(head) + b"\n" + self._bundle.model
+        self.runtime = msgspec.json.decode(await self._call(Kind.LOAD, body, deadline), type=Loaded).runtime
+
+    async def _call(self, kind: Kind, body: bytes, deadline: float) -> bytearray:
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(deadline):
+                await loop.sock_sendall(self._sock, wire.HEADER.pack(kind, len(body)) + body)
+                replied, length = wire.parse(await self._exactly(wire.HEADER.size))
+                reply = await self._exactly(length)
+        except TimeoutError:
+            raise InferenceLate(f"no answer from the model within {deadline:g} s") from None
+        except (OSError, WireError) as error:
+            raise InferenceFailed(f"the inference child is gone ({self._how_it_ended(error)})") from None
+        if replied is Kind.ERROR:
+            raise InferenceFailed(reply.decode(errors="replace"))
+        return reply
+
+    async def _exactly(self, length: int) -> bytearray:
+        loop = asyncio.get_running_loop()
+        buffer = bytearray(length)
+        view = memoryview(buffer)
+        while view:
+            count = await loop.sock_recv_into(self._sock, view)
+            if count == 0:
+                raise WireError("closed")
+            view = view[count:]
+        return buffer
+
+    def _how_it_ended(self, error: Exception) -> str:
+        try:
+            code = self._process.wait(timeout=0.1)
+        except subprocess.TimeoutExpired:
+            return str(error)
+        return signal.Signals(-code).name if code < 0 else f"exit code {code}"
