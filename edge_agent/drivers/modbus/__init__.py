@@ -1,0 +1,1 @@
+"""Modbus: requests and the checks of their replies (pdu), TCP framing (tcp), and the driver."""
