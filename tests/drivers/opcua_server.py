@@ -1,0 +1,69 @@
+"""An OPC UA server in a process of its own: ``python opcua_server.py PORT [NAMESPACE_URI ...]``.
+
+Its nodes are in ``urn:test:plant``, the last namespace it registers, so that other URIs shift the index.
+Prints ``ready`` when it answers.
+"""
+
+import asyncio
+import logging
+import sys
+
+from asyncua import Server, ua
+
+SCALARS = {
+    "Boolean": True,
+    "SByte": -5,
+    "Byte": 200,
+    "Int16": -1234,
+    "UInt16": 54321,
+    "Int32": -123456,
+    "UInt32": 4000000000,
+    "Int64": -(2**40),
+    "UInt64": 2**40,
+    "Float": 1.5,
+    "Double": 0.1,
+}
+
+
+async def main(port: int, other_namespaces: list[str]) -> None:
+    logging.disable(logging.CRITICAL)
+    server = Server()
+    await server.init()
+    server.set_endpoint(f"opc.tcp://127.0.0.1:{port}/")
+    server.set_security_policy([ua.SecurityPolicyType.NoSecurity])
+    for uri in other_namespaces:
+        await server.register_namespace(uri)
+    index = await server.register_namespace("urn:test:plant")
+    await add_nodes(server, index)
+    async with server:
+        print("ready", flush=True)
+        await asyncio.Event().wait()
+
+
+async def add_nodes(server: Server, index: int) -> None:
+    async def add(name: str, value: object, kind: ua.VariantType, status: int = ua.StatusCodes.Good) -> None:
+        node = await server.nodes.objects.add_variable(ua.NodeId(name, index), name, ua.Variant(value, kind))
+        await node.set_writable()
+        if status != ua.StatusCodes.Good:
+            data = ua.DataValue(ua.Variant(value, kind), StatusCode=ua.StatusCode(status))
+            await server.write_attribute_value(node.nodeid, data)
+
+    for name, value in SCALARS.items():
+        await add(name, value, ua.VariantType[name])
+    await add("bad", 7.0, ua.VariantType.Double, ua.StatusCodes.BadSensorFailure)
+    await add("uncertain", 7.0, ua.VariantType.Double, ua.StatusCodes.UncertainLastUsableValue)
+    await add("text", "running", ua.VariantType.String)
+    await add("array", [1.0, 2.0], ua.VariantType.Double)
+    await add("nan", float("nan"), ua.VariantType.Double)
+    await server.nodes.objects.add_variable(ua.NodeId("read-only", index), "read-only", 1.0)
+    word = await server.nodes.base_data_type.get_child("Number")
+    word = await (await word.get_child("UInteger")).get_child("UInt16")
+    subtype = await word.add_data_type(ua.NodeId(3002, index), "WORD")
+    variable = await server.nodes.objects.add_variable(
+        ua.NodeId("word", index), "word", ua.Variant(1, ua.VariantType.UInt16), datatype=subtype.nodeid
+    )
+    await variable.set_writable()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(int(sys.argv[1]), sys.argv[2:]))
