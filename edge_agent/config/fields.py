@@ -1,0 +1,104 @@
+"""Plain data to frozen structs, every error kept, each naming file and key and what to do."""
+
+import difflib
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+S = TypeVar("S", bound=msgspec.Struct)
+
+_DURATION = re.compile(r"\s*([0-9]*\.?[0-9]+)\s*(ms|s|min|h)\s*")
+_UNIT = {"ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0}
+
+
+class Seconds(float):
+    """A duration, written as ``"500ms"``, ``"2s"``, ``"5min"``, ``"1h"`` or a number of seconds."""
+
+    __slots__ = ()
+
+
+class ConfigError(Exception):
+    """All that is wrong with a configuration, one line each."""
+
+    def __init__(self, errors: list[str]) -> None:
+        super().__init__("\n".join(errors))
+        self.errors = errors
+
+
+class Place:
+    """Where in which file we are reading. All places of one configuration share one list of errors."""
+
+    def __init__(self, file: Path, key: str = "", errors: list[str] | None = None) -> None:
+        self.file, self.key = file, key
+        self.errors: list[str] = [] if errors is None else errors
+
+    def at(self, key: str) -> "Place":
+        """Return the place of a key inside this one."""
+        return Place(self.file, f"{self.key}.{key}" if self.key else key, self.errors)
+
+    def beside(self, file: str) -> "Place":
+        """Return the place of another file, named in this one."""
+        return Place(self.file.parent / file, "", self.errors)
+
+    def wrong(self, problem: str) -> None:
+        """Keep one error."""
+        self.errors.append(f"{self.file}: {self.key}: {problem}" if self.key else f"{self.file}: {problem}")
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Return a hint for a misspelt word: the nearest known one, or all of them."""
+    known = list(known)
+    close = difflib.get_close_matches(word, known, 1)
+    if close:
+        return f"did you mean {close[0]!r}?"
+    return "known: " + (", ".join(known) or "none")
+
+
+def build(kind: type[S], data: object, place: Place) -> S | None:
+    """Make a `kind` of a table, or None once its errors are kept."""
+    if not isinstance(data, Mapping):
+        place.wrong(f"must be a table, not {type(data).__name__}")
+        return None
+    before = len(place.errors)
+    fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
+    for name in data:
+        if name not in fields:
+            place.at(str(name)).wrong(f"unknown key; {nearest(str(name), fields)}")
+    values: dict[str, Any] = {}
+    for name, field in fields.items():
+        if name in data:
+            try:
+                values[field.name] = msgspec.convert(data[name], field.type, dec_hook=_decode)
+            except msgspec.ValidationError as error:
+                place.at(name).wrong(_plain(error, data[name]))
+        elif field.required:
+            place.at(name).wrong("is missing")
+    return kind(**values) if len(place.errors) == before else None
+
+
+def _plain(error: msgspec.ValidationError, value: object) -> str:
+    text = str(error).split(" - at ")[0].replace("`", "")
+    return f"{text[0].lower()}{text[1:]}, got {value!r}"
+
+
+def _decode(kind: type, value: object) -> object:
+    if kind is Seconds:
+        return seconds(value)
+    raise NotImplementedError(kind)
+
+
+def seconds(value: object) -> Seconds:
+    """Read a duration. Raises ValueError."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        number = float(value)
+    else:
+        match = _DURATION.fullmatch(value) if isinstance(value, str) else None
+        if not match:
+            raise ValueError("expected a duration such as '500ms' or '2s'")
+        number = float(match[1]) * _UNIT[match[2]]
+    if not 0 < number <= 86_400:
+        raise ValueError("expected a duration of more than 0 and at most 24 h")
+    return Seconds(number)

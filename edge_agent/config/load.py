@@ -1,0 +1,152 @@
+"""TOML to a checked `Config`: everything but connecting, every error at once."""
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+
+from edge_agent.bundle import Bundle, BundleError, read
+from edge_agent.config.fields import ConfigError, Place, build, nearest
+from edge_agent.config.result import overlaps, result_of
+from edge_agent.config.schema import (
+    AgentTable,
+    Config,
+    Device,
+    DeviceTable,
+    Machine,
+    MachineTable,
+    ModbusTable,
+    OpcUaTable,
+    ScannedTag,
+)
+from edge_agent.config.tags import tags_of
+from edge_agent.core.manifest import Input
+
+_DRIVERS: dict[str, type[ModbusTable] | type[OpcUaTable]] = {"modbus-tcp": ModbusTable, "opc-ua": OpcUaTable}
+_SECTIONS = ("agent", "device", "machine")
+
+
+def load(file: Path) -> Config:
+    """Read and check a configuration and all it names. Raises `ConfigError`."""
+    data = _toml(file)
+    root = Place(file)
+    for key in data:
+        if key not in _SECTIONS:
+            root.at(key).wrong(f"unknown section; {nearest(key, _SECTIONS)}")
+    agent = build(AgentTable, data.get("agent", {}), root.at("agent"))
+    devices = _devices(_section(data, root.at("device")), root.at("device"))
+    state = file.parent / (agent.state if agent else "")
+    machines = _machines(_section(data, root.at("machine")), state, devices, root.at("machine"))
+    overlaps(devices, machines, root.at("machine"))
+    if root.errors or agent is None:
+        raise ConfigError(root.errors)
+    return Config(name=agent.name, state=str(state), devices=list(devices.values()), machines=machines)
+
+
+def _toml(file: Path) -> Mapping[str, object]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError([f"{file}: {error.strerror}"]) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError([f"{file}: not TOML: {error}"]) from None
+
+
+def _section(data: Mapping[str, object], place: Place) -> Mapping[str, object]:
+    section = data.get(place.key, {})
+    if isinstance(section, Mapping):
+        return section
+    place.wrong(f"must be tables such as [{place.key}.press]")
+    return {}
+
+
+def _devices(section: Mapping[str, object], place: Place) -> dict[str, Device]:
+    devices = {}
+    if not section:
+        place.wrong("at least one is needed, such as [device.press]")
+    for name, data in section.items():
+        where = place.at(name)
+        driver = data.get("driver") if isinstance(data, Mapping) else None
+        kind = _DRIVERS.get(str(driver))
+        if kind is None:
+            where.at("driver").wrong(f"{driver!r} is unknown; {nearest(str(driver), _DRIVERS)}")
+            continue
+        table = build(kind, data, where)
+        if table:
+            _limits(table, where)
+            devices[name] = Device(name=name, table=table, tags=tags_of(name, table, where))
+    return devices
+
+
+def _limits(table: DeviceTable, place: Place) -> None:
+    if isinstance(table, OpcUaTable):
+        if not table.url.startswith("opc.tcp://"):
+            place.at("url").wrong(f"{table.url!r} is not an opc.tcp:// address")
+        return
+    for name, low, high in (
+        ("port", 1, 65535),
+        ("unit", 0, 255),
+        ("max_gap", 0, 124),
+        ("max_registers", 4, 125),
+    ):
+        if not low <= getattr(table, name) <= high:
+            place.at(name).wrong(f"{getattr(table, name)} is not {low}..{high}")
+
+
+def _machines(
+    section: Mapping[str, object], state: Path, devices: dict[str, Device], place: Place
+) -> list[Machine]:
+    machines = []
+    tags = {scanned.tag.name: scanned for device in devices.values() for scanned in device.tags}
+    for name, data in section.items():
+        where = place.at(name)
+        table = build(MachineTable, data, where)
+        if table is None:
+            continue
+        result = result_of(table, devices, where.at("result"))
+        path = _bundle_path(table.bundle, place.file, state)
+        try:
+            bundle = read(path)
+        except BundleError as error:
+            where.at("bundle").wrong(str(error))
+            continue
+        machines.append(
+            Machine(
+                name=name,
+                bundle=bundle,
+                bundle_path=str(path),
+                inputs=_inputs(table.inputs, bundle, tags, where.at("inputs")),
+                mode=table.mode,
+                result=result,
+            )
+        )
+    return machines
+
+
+def _bundle_path(bundle: str, file: Path, state: Path) -> Path:
+    if bundle.endswith(".bundle"):
+        return file.parent / bundle
+    return state / "bundles" / f"{bundle}.bundle"
+
+
+def _inputs(named: dict[str, str], bundle: Bundle, tags: dict[str, ScannedTag], place: Place) -> list[str]:
+    wanted = {i.name: i for i in bundle.manifest.inputs}
+    for name in named:
+        if name not in wanted:
+            place.at(name).wrong(f"the bundle has no such input; {nearest(name, wanted)}")
+    for name, wants in wanted.items():
+        where = place.at(name)
+        if name not in named:
+            where.wrong("the bundle needs this input; name the tag that holds it")
+        elif named[name] not in tags:
+            where.wrong(f"there is no tag {named[name]!r}; {nearest(named[name], tags)}")
+        else:
+            _fits(wants, tags[named[name]], bundle.manifest.period, where)
+    return [named[name] for name in wanted if name in named]
+
+
+def _fits(wants: Input, scanned: ScannedTag, period: float, place: Place) -> None:
+    tag = scanned.tag
+    if wants.unit and tag.unit and wants.unit != tag.unit:
+        place.wrong(f"{tag.name} is in {tag.unit!r}, the bundle wants {wants.unit!r}; scale the tag")
+    if scanned.scan > period * (1 + 1e-6):
+        place.wrong(f"{tag.name} is read every {scanned.scan:g} s, the bundle steps every {period:g} s")

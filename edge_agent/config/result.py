@@ -1,0 +1,82 @@
+"""Where results are written, and the proof that nothing else stands there."""
+
+from collections.abc import Iterable
+
+from edge_agent.config.fields import Place, build, nearest
+from edge_agent.config.schema import Device, Machine, MachineTable, ModbusTable, Result, ResultTable
+from edge_agent.core.registers import Address
+from edge_agent.core.resultblock import FIELDS, WORDS
+from edge_agent.core.tags import Tag
+from edge_agent.drivers.opcua_nodes import parse_address
+
+
+def result_of(machine: MachineTable, devices: dict[str, Device], place: Place) -> Result | None:
+    """Return the machine's outputs, or None if it has none or they are wrong."""
+    if machine.result is None:
+        if machine.mode == "advisory":
+            place.wrong("mode advisory writes a result block: say where")
+        return None
+    table = build(ResultTable, machine.result, place)
+    if table is None:
+        return None
+    device = devices.get(table.device)
+    if device is None:
+        place.at("device").wrong(f"there is no device {table.device!r}; {nearest(table.device, devices)}")
+        return None
+    try:
+        outputs = _registers(table) if isinstance(device.table, ModbusTable) else _nodes(table)
+    except ValueError as error:
+        place.wrong(str(error))
+        return None
+    return Result(device=device.name, outputs=outputs, heartbeat=table.heartbeat)
+
+
+def _registers(table: ResultTable) -> list[Tag]:
+    if table.address is None or table.table is None or table.node is not None:
+        raise ValueError('a result in a Modbus device needs table = "holding" and address, and no node')
+    if not 0 <= table.address <= 65536 - WORDS:
+        raise ValueError(
+            f"address {table.address} is outside 0..{65536 - WORDS}: the block has {WORDS} registers"
+        )
+    return [
+        Tag(
+            name=f"{table.device}.result.{name}",
+            address=Address(table="holding", offset=table.address + word, type=kind),
+        )
+        for name, kind, word in FIELDS
+    ]
+
+
+def _nodes(table: ResultTable) -> list[Tag]:
+    if table.node is None or table.address is not None or table.table is not None:
+        raise ValueError('a result in an OPC UA device needs node = "nsu=...;s=Result", no table, no address')
+    return [
+        Tag(name=f"{table.device}.result.{name}", address=parse_address(f"{table.node}.{name}"))
+        for name, _, _ in FIELDS
+    ]
+
+
+def overlaps(devices: dict[str, Device], machines: list[Machine], place: Place) -> None:
+    """Keep an error for every output that some tag reads or another machine writes."""
+    taken: dict[tuple[str, object], str] = {}
+    for device in devices.values():
+        for scanned in device.tags:
+            for spot in _spots(device.name, [scanned.tag]):
+                taken.setdefault(spot, f"tag {scanned.tag.name}")
+    for machine in machines:
+        if machine.result is None:
+            continue
+        spots = list(_spots(machine.result.device, machine.result.outputs))
+        who = next((taken[spot] for spot in spots if spot in taken), None)
+        if who:
+            place.at(f"{machine.name}.result").wrong(f"overlaps {who}; the block is the agent's alone")
+        taken.update(dict.fromkeys(spots, f"the result of machine {machine.name}"))
+
+
+def _spots(device: str, tags: Iterable[Tag]) -> Iterable[tuple[str, object]]:
+    for tag in tags:
+        if isinstance(tag.address, Address):
+            for register in range(tag.address.count):
+                yield device, (tag.address.table, tag.address.offset + register)
+        else:
+            yield device, tag.address

@@ -1,0 +1,107 @@
+"""What a configuration may say. Field names are the keys."""
+
+from typing import Literal
+
+import msgspec
+
+from edge_agent.bundle import Bundle
+from edge_agent.config.fields import Seconds
+from edge_agent.core.tags import Tag
+
+
+class AgentTable(msgspec.Struct, frozen=True, kw_only=True):
+    """``[agent]``: `state` is the folder of history and status socket, beside the file unless absolute."""
+
+    name: str = "edge-agent"
+    state: str = "/var/lib/edge-agent"
+
+
+class ModbusTable(msgspec.Struct, frozen=True, kw_only=True):
+    """``[device.NAME]`` with ``driver = "modbus-tcp"``."""
+
+    driver: Literal["modbus-tcp"]
+    host: str
+    port: int = 502
+    unit: int = 1
+    timeout: Seconds = Seconds(0.5)
+    scan: Seconds = Seconds(1.0)
+    tags: str | list[dict[str, object]] = msgspec.field(default_factory=list)
+    notation: Literal["wire", "modicon"] = "wire"
+    max_gap: int = 16
+    max_registers: int = 125
+
+
+class OpcUaTable(msgspec.Struct, frozen=True, kw_only=True):
+    """``[device.NAME]`` with ``driver = "opc-ua"``. `security` has to be said, so that none is a choice."""
+
+    driver: Literal["opc-ua"]
+    url: str
+    security: Literal["none"]
+    timeout: Seconds = Seconds(2.0)
+    scan: Seconds = Seconds(1.0)
+    tags: str | list[dict[str, object]] = msgspec.field(default_factory=list)
+
+
+DeviceTable = ModbusTable | OpcUaTable
+
+
+class ResultTable(msgspec.Struct, frozen=True, kw_only=True):
+    """``[machine.NAME.result]``: where the result block goes, a register range or a node id prefix."""
+
+    device: str
+    table: Literal["holding"] | None = None
+    address: int | None = None
+    node: str | None = None
+    heartbeat: Seconds = Seconds(1.0)
+
+
+class MachineTable(msgspec.Struct, frozen=True, kw_only=True):
+    """``[machine.NAME]``."""
+
+    bundle: str
+    inputs: dict[str, str]
+    mode: Literal["shadow", "advisory"] = "shadow"
+    result: dict[str, object] | None = None
+
+
+class ScannedTag(msgspec.Struct, frozen=True, kw_only=True):
+    """A tag and how often it is read, in seconds."""
+
+    tag: Tag
+    scan: float
+
+
+class Device(msgspec.Struct, frozen=True, kw_only=True):
+    """A device and the tags that are read from it."""
+
+    name: str
+    table: DeviceTable
+    tags: list[ScannedTag]
+
+
+class Result(msgspec.Struct, frozen=True, kw_only=True):
+    """The result block's outputs, in the order of `resultblock.FIELDS`. `heartbeat` is in seconds."""
+
+    device: str
+    outputs: list[Tag]
+    heartbeat: float
+
+
+class Machine(msgspec.Struct, frozen=True, kw_only=True):
+    """The asset a model watches. `inputs` are tag names in the bundle's order."""
+
+    name: str
+    bundle: Bundle
+    bundle_path: str
+    inputs: list[str]
+    mode: Literal["shadow", "advisory"]
+    result: Result | None
+
+
+class Config(msgspec.Struct, frozen=True, kw_only=True):
+    """A configuration that was checked whole."""
+
+    name: str
+    state: str
+    devices: list[Device]
+    machines: list[Machine]
