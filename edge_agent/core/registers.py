@@ -148,17 +148,33 @@ class Codec:
     def encode(self, raw: Sequence[float]) -> bytes:
         """Turn raw values into the bytes of the blocks. Raises ValueError for what its type cannot hold."""
         values = np.asarray(raw, np.float64)
+        if values.shape != (self.rows,):
+            raise ValueError(f"{values.size} values for {self.rows} addresses")
         data = np.zeros(self.size, np.uint8)
         for rows, index, dtype in self._numbers:
-            exact = values[rows]
-            if dtype.kind != "f":
-                info = np.iinfo(dtype.name)
-                if not ((exact >= info.min) & (exact <= info.max) & (exact == np.floor(exact))).all():
-                    raise ValueError(f"{exact.tolist()} does not fit {dtype.name}")
-            data[index] = exact.astype(dtype)[:, np.newaxis].view(np.uint8)
+            data[index] = _cast(values[rows], dtype)[:, np.newaxis].view(np.uint8)
         rows, place, shift = self._bits
-        np.bitwise_or.at(data, place, (values[rows] != 0).astype(np.uint8) << shift)
+        on = values[rows] == 1
+        if not (on | (values[rows] == 0)).all():
+            raise ValueError(f"{values[rows].tolist()} does not fit bool: 0 or 1")
+        np.bitwise_or.at(data, place, on.astype(np.uint8) << shift)
         return data.tobytes()
+
+
+def _cast(exact: Floats, dtype: np.dtype[np.generic]) -> npt.NDArray[np.generic]:
+    """Turn float64[n] into `dtype`. Raises ValueError for a number that would become another one."""
+    if dtype.kind == "f":
+        with np.errstate(over="ignore"):
+            cast = exact.astype(dtype)
+        fits = np.isinf(exact) | ~np.isinf(cast)
+    else:
+        info = np.iinfo(dtype.name)
+        # One past the largest is exact in float64 for every width, the largest itself is not.
+        fits = (exact >= info.min) & (exact < float(info.max + 1)) & (exact == np.floor(exact))
+        cast = np.where(fits, exact, 0).astype(dtype)
+    if not fits.all():
+        raise ValueError(f"{exact[~fits].tolist()} does not fit {dtype.name}")
+    return cast
 
 
 def _number_groups(
