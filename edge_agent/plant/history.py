@@ -91,6 +91,8 @@ def write_history(path: Path, *, seconds: float, seed: int, dt: float, kinds: Se
             writer.writerow(row)
             if show and number % _SHOW_EVERY == 0:
                 show(number)
+        if show:
+            show(total)
 
 
 def _progress(stack: ExitStack, title: str, total: int) -> Callable[[int], None]:

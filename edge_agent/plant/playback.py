@@ -31,19 +31,26 @@ def load(path: Path, columns: Sequence[str] = ()) -> tuple[list[str], list[tuple
     with path.open(newline="", encoding="utf-8-sig") as file:
         delimiter = ";" if ";" in file.readline() else ","
         file.seek(0)
-        reader = csv.DictReader(file, delimiter=delimiter)
-        records = list(reader)
-    header = [name.strip() for name in reader.fieldnames or ()]
-    reader.fieldnames = header
+        header, *records = [
+            [cell.strip() for cell in row] for row in csv.reader(file, delimiter=delimiter) if row
+        ] or [[]]
     if not records:
         raise BadRecording(f"{path}: no rows")
-    records = [dict(zip(header, record.values(), strict=False)) for record in records]
-    names = list(columns) or [name for name in header if _is_number(records[0][name])]
+    for row, record in enumerate(records):
+        if len(record) != len(header):
+            raise BadRecording(f"{path}: row {row} has {len(record)} cells of {len(header)}")
+    names = list(columns) or [name for name, cell in zip(header, records[0], strict=True) if _is_number(cell)]
     if missing := [name for name in names if name not in header]:
         raise BadRecording(f"{path}: no column {', '.join(missing)}; it has {', '.join(header)}")
+    if len(set(names)) != len(names):
+        raise BadRecording(f"{path}: a column comes twice: {', '.join(names)}")
     if not 1 <= len(names) <= PLAYBACK_COLUMNS:
         raise BadRecording(f"{path}: {len(names)} columns, but 1 to {PLAYBACK_COLUMNS} can be played")
-    return names, [tuple(_number(path, row, record, n) for n in names) for row, record in enumerate(records)]
+    cells = [(name, header.index(name)) for name in names]
+    return names, [
+        tuple(_number(record[i], f"{path}: row {row}, column {name}") for name, i in cells)
+        for row, record in enumerate(records)
+    ]
 
 
 def _is_number(cell: str) -> bool:
@@ -54,11 +61,12 @@ def _is_number(cell: str) -> bool:
     return True
 
 
-def _number(path: Path, row: int, record: dict[str, str], name: str) -> float:
-    cell = (record[name] or "").strip()
-    if cell and not _is_number(cell):
-        raise BadRecording(f"{path}: row {row}, column {name}: {cell!r} is not a number")
-    return float(cell) if cell else math.nan
+def _number(cell: str, place: str) -> float:
+    if not cell:
+        return math.nan
+    if not _is_number(cell):
+        raise BadRecording(f"{place}: {cell!r} is not a number")
+    return float(cell)
 
 
 class Playback:

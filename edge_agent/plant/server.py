@@ -4,19 +4,19 @@ import asyncio
 import contextlib
 import errno
 import json
-import logging
 import random
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from edge_agent.plant.modbus import modbus_server
-from edge_agent.plant.opcua import OpcUaServer
 from edge_agent.plant.station import Station
 
-log = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    from edge_agent.plant.opcua import OpcUaServer
 
 _PICK_FROM = range(20000, 32768)  # below Linux' ephemeral range, so that a plant can come back on its port
 _PICKS = 100
@@ -31,14 +31,27 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     cycle: float
 
 
-def free_port(host: str) -> int:
-    """Return a port that nobody listens on now. Raises OSError if there is none."""
-    family = socket.getaddrinfo(host, None)[0][0]
-    for port in random.sample(_PICK_FROM, _PICKS):
-        with socket.socket(family) as probe, contextlib.suppress(OSError):
-            probe.bind((host, port))
-            return port
+def claim_port(host: str, port: int) -> int:
+    """Return `port` if nobody listens on it, or with 0 any such port. Raises OSError if it is taken."""
+    if port:
+        _probe(host, port)
+        return port
+    for pick in random.sample(_PICK_FROM, _PICKS):
+        with contextlib.suppress(OSError):
+            _probe(host, pick)
+            return pick
     raise OSError(errno.EADDRINUSE, f"no free port on {host}")
+
+
+def _probe(host: str, port: int) -> None:
+    """Bind and let go: the servers report a taken port late and badly."""
+    family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    with socket.socket(family, kind) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(address)
+        except OSError as error:
+            raise OSError(error.errno, f"cannot listen on {host}:{port}: {error.strerror}") from error
 
 
 async def serve(station: Station, settings: Settings, announce: Callable[[str], None]) -> None:
@@ -63,12 +76,9 @@ async def serve(station: Station, settings: Settings, announce: Callable[[str], 
 
 @contextlib.asynccontextmanager
 async def _modbus(station: Station, settings: Settings) -> AsyncIterator[int]:
-    port = settings.modbus_port or free_port(settings.host)
+    port = claim_port(settings.host, settings.modbus_port)
     server = modbus_server(station, settings.host, port)
-    try:
-        await server.serve_forever(background=True)
-    except RuntimeError as error:  # pymodbus logs the OSError and raises this
-        raise OSError(errno.EADDRINUSE, f"cannot listen on {settings.host}:{port}") from error
+    await server.serve_forever(background=True)
     try:
         yield port
     finally:
@@ -76,11 +86,13 @@ async def _modbus(station: Station, settings: Settings) -> AsyncIterator[int]:
 
 
 @contextlib.asynccontextmanager
-async def _opcua(station: Station, settings: Settings) -> AsyncIterator[tuple[OpcUaServer, int] | None]:
+async def _opcua(station: Station, settings: Settings) -> AsyncIterator["tuple[OpcUaServer, int] | None"]:
     if settings.opcua_port is None:
         yield None
         return
-    port = settings.opcua_port or free_port(settings.host)
+    from edge_agent.plant.opcua import OpcUaServer  # noqa: PLC0415 - half a second that --no-opcua saves
+
+    port = claim_port(settings.host, settings.opcua_port)
     server = OpcUaServer(station.source)
     await server.start(settings.host, port)
     try:
@@ -89,7 +101,9 @@ async def _opcua(station: Station, settings: Settings) -> AsyncIterator[tuple[Op
         await server.stop()
 
 
-async def _scan(station: Station, cycle: float, opcua: OpcUaServer | None, ready: Callable[[], None]) -> None:
+async def _scan(
+    station: Station, cycle: float, opcua: "OpcUaServer | None", ready: Callable[[], None]
+) -> None:
     """Run the PLC's cycle on a tick that does not drift. `ready` is called after the first cycle."""
     loop = asyncio.get_running_loop()
     start = loop.time()
