@@ -66,8 +66,9 @@ async def serve(station: Station, settings: Settings, announce: Callable[[str], 
         loop.add_signal_handler(number, serving.cancel)
     with contextlib.suppress(asyncio.CancelledError):
         async with contextlib.AsyncExitStack() as stack:
-            modbus_port = await stack.enter_async_context(_modbus(station, settings))
             opcua = await stack.enter_async_context(_opcua(station, settings))
+            # Last, so that nobody reads registers that no cycle has filled while OPC UA is starting.
+            modbus_port = await stack.enter_async_context(_modbus(station, settings))
             ports = {"modbus_port": modbus_port, "opcua_port": opcua[1] if opcua else None}
             await _scan(
                 station, settings.cycle, opcua[0] if opcua else None, lambda: announce(json.dumps(ports))
