@@ -159,16 +159,20 @@ class OpcUa:
         answers = await session.read(asked)
         types, problems = [], []
         for row, tag in enumerate(plan.tags):
-            data_type, rank, access = answers[3 * row : 3 * row + 3]
-            if data_type.StatusCode.is_bad():
-                problems.append(_said(tag, data_type.StatusCode))
-                continue
-            kind = await session.variant_type(data_type.Value.Value)
-            if kind not in _NUMBERS or rank.Value.Value >= 0:
-                problems.append(f"{tag.name} ({tag.address}) is not a single number of a known type")
-            elif not access.Value.Value & 1 << ua.AccessLevel.CurrentWrite:
-                problems.append(_said(tag, ua.StatusCode(ua.StatusCodes.BadNotWritable)))
-            types.append(kind)
+            three = answers[3 * row : 3 * row + 3]
+            bad = [answer.StatusCode for answer in three if answer.StatusCode.is_bad()]
+            match [answer.Value.Value for answer in three]:
+                case _ if bad:
+                    problems.append(_said(tag, bad[0]))
+                case [ua.NodeId() as data_type, int(rank), int(access)]:
+                    kind = await session.variant_type(data_type)
+                    types.append(kind)
+                    if kind not in _NUMBERS or rank >= 0:
+                        problems.append(f"{tag.name} ({tag.address}) is not a single number of a known type")
+                    elif not access & 1 << ua.AccessLevel.CurrentWrite:
+                        problems.append(_said(tag, ua.StatusCode(ua.StatusCodes.BadNotWritable)))
+                case _:
+                    problems.append(f"{tag.name} ({tag.address}) does not tell its type")
         _refuse(problems)
         return types
 
@@ -200,7 +204,7 @@ def _node_id(address: NodeAddress, session: Session) -> ua.NodeId:
     index = address.namespace
     if isinstance(index, str):
         if index not in session.namespaces:
-            known = ", ".join(session.namespaces)
+            known = ", ".join(map(str, session.namespaces))
             raise LinkDown(f"{session.url} has no namespace {index}; it has {known}", Reason.DEVICE_REFUSED)
         index = session.namespaces.index(index)
     return ua.NodeId(address.identifier, index)

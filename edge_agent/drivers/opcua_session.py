@@ -15,12 +15,15 @@ from asyncua import Client, Node, ua
 from asyncua.common.ua_utils import data_type_to_variant_type
 
 from edge_agent.core.tags import Reason
-from edge_agent.drivers import LinkDown
+from edge_agent.drivers import LinkDown, Refused
 
 SESSION_TIMEOUT = 60_000  # ms, asked of the server
 CHANNEL_LIFETIME = 3_600_000  # ms, asked of the server
 CLOSE_GRACE = 0.5  # s to give the session back: a small PLC has five
-UNLIMITED = 2**16  # nodes in one read, where the server names no limit
+UNLIMITED = 10_000  # nodes in one read, where the server names no limit
+
+# What asyncua's decoder was seen to raise on damaged replies.
+_UNREADABLE = (ua.UaError, struct.error, ValueError, TypeError, LookupError, AttributeError, AssertionError)
 
 
 class Session:
@@ -33,7 +36,7 @@ class Session:
         self._client.secure_channel_timeout = CHANNEL_LIFETIME
         self._keeper: asyncio.Task[None] | None = None
         self.namespaces: list[str] = []
-        self._at_once = 2
+        self._at_once = UNLIMITED
 
     async def open(self) -> None:
         """Connect, and ask for the namespaces and for how many nodes may be read at once."""
@@ -54,7 +57,8 @@ class Session:
         if not isinstance(namespaces.Value.Value, list):
             raise LinkDown(f"{self.url} does not tell its namespaces", Reason.BAD_REPLY)
         self.namespaces = namespaces.Value.Value
-        self._at_once = limit.Value.Value or UNLIMITED
+        if isinstance(limit.Value.Value, int):
+            self._at_once = limit.Value.Value or UNLIMITED
 
     async def read(self, nodes: Sequence[ua.ReadValueId]) -> list[ua.DataValue]:
         """Read all `nodes` in as few requests as the server allows; one answer a node, in order."""
@@ -77,11 +81,17 @@ class Session:
         return answers
 
     async def write(self, items: list[ua.WriteValue]) -> list[ua.StatusCode]:
-        """Write all `items` in one request; one status an item, in order."""
+        """Write all `items` in one request; one status an item, in order.
+
+        Raises:
+            Refused: too many for one request.
+        """
+        request = ua.WriteParameters(NodesToWrite=items)
         with self._breaking():
-            answer: list[ua.StatusCode] = await self._client.uaclient.write(
-                ua.WriteParameters(NodesToWrite=items)
-            )
+            try:
+                answer: list[ua.StatusCode] = await self._client.uaclient.write(request)
+            except ua.uaerrors.BadTooManyOperations:
+                raise Refused(f"{self.url} does not take {len(items)} writes at once") from None
         self._expect(len(items), len(answer))
         return answer
 
@@ -94,21 +104,22 @@ class Session:
                 return None
 
     async def close(self) -> None:
-        """Give the session back if the server still listens, then drop the socket. At most `CLOSE_GRACE`."""
-        if self._keeper is not None:
-            self._keeper.cancel()
+        """Give the session back if the server still listens, and drop the socket. At most `CLOSE_GRACE`."""
         protocol = self._client.uaclient.protocol
-        transport = protocol and protocol.transport
-        if transport is None:
-            return
+        transport = protocol.transport if protocol is not None else None
         try:
             with suppress(LinkDown, TimeoutError):
                 async with asyncio.timeout(CLOSE_GRACE):
-                    with self._breaking():
-                        await self._client.close_session()
-                        await self._client.close_secure_channel()
+                    if self._keeper is not None:
+                        self._keeper.cancel()
+                        await asyncio.wait({self._keeper})
+                    if transport is not None:
+                        with self._breaking():
+                            await self._client.close_session()
+                            await self._client.close_secure_channel()
         finally:
-            transport.abort()
+            if transport is not None:
+                transport.abort()
 
     async def _keep_alive(self) -> None:
         """Read and renew often enough, until the link breaks: whoever uses it next will see that."""
@@ -147,8 +158,9 @@ class Session:
             raise LinkDown(f"{self.url}: {text}") from error
         except ua.UaStatusCodeError as error:
             raise LinkDown(f"{self.url}: {ua.StatusCode(error.code).name}") from error
-        except (ua.UaError, struct.error, ValueError) as error:
-            raise LinkDown(f"{self.url}: a reply that cannot be read: {error}", Reason.BAD_REPLY) from error
+        except _UNREADABLE as error:
+            text = f"{self.url}: a reply that cannot be read: {error!r}"
+            raise LinkDown(text, Reason.BAD_REPLY) from error
 
 
 def attribute(node: ua.NodeId, kind: ua.AttributeIds = ua.AttributeIds.Value) -> ua.ReadValueId:

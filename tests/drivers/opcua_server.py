@@ -1,15 +1,20 @@
 """An OPC UA server in a process of its own: ``python opcua_server.py PORT [NAMESPACE_URI ...]``.
 
 Its nodes are in ``urn:test:plant``, the last namespace it registers, so that other URIs shift the index.
-Prints ``ready`` when it answers.
+Takes at most `AT_ONCE` nodes in one request, and does not say so. Prints ``ready`` when it answers.
 """
 
 import asyncio
 import logging
 import sys
+from typing import Any
 
 from asyncua import Server, ua
+from asyncua.common.utils import ServiceError
+from asyncua.server.internal_server import InternalServer
+from asyncua.server.internal_session import InternalSession
 
+AT_ONCE = 40
 SCALARS = {
     "Boolean": True,
     "SByte": -5,
@@ -25,10 +30,28 @@ SCALARS = {
 }
 
 
+class LimitedSession(InternalSession):
+    async def read(self, params: ua.ReadParameters) -> list[ua.DataValue]:
+        if len(params.NodesToRead) > AT_ONCE:
+            raise ServiceError(ua.StatusCodes.BadTooManyOperations)
+        return await super().read(params)
+
+    async def write(self, params: ua.WriteParameters) -> list[ua.StatusCode]:
+        if len(params.NodesToWrite) > AT_ONCE:
+            raise ServiceError(ua.StatusCodes.BadTooManyOperations)
+        return await super().write(params)
+
+
+class LimitedServer(InternalServer):
+    def create_session(self, name: str, **kwargs: Any) -> InternalSession:
+        return LimitedSession(self, self.aspace, self.subscription_service, name, **kwargs)
+
+
 async def main(port: int, other_namespaces: list[str]) -> None:
     logging.disable(logging.CRITICAL)
-    server = Server()
+    server = Server(LimitedServer())
     await server.init()
+    server.iserver.min_session_timeout_ms = 100
     server.set_endpoint(f"opc.tcp://127.0.0.1:{port}/")
     server.set_security_policy([ua.SecurityPolicyType.NoSecurity])
     for uri in other_namespaces:
@@ -56,6 +79,9 @@ async def add_nodes(server: Server, index: int) -> None:
     await add("array", [1.0, 2.0], ua.VariantType.Double)
     await add("nan", float("nan"), ua.VariantType.Double)
     await server.nodes.objects.add_variable(ua.NodeId("read-only", index), "read-only", 1.0)
+    guarded = await server.nodes.objects.add_variable(ua.NodeId("guarded", index), "guarded", 1.0)
+    await guarded.set_writable()
+    await guarded.unset_attr_bit(ua.AttributeIds.UserAccessLevel, ua.AccessLevel.CurrentWrite)
     word = await server.nodes.base_data_type.get_child("Number")
     word = await (await word.get_child("UInteger")).get_child("UInt16")
     subtype = await word.add_data_type(ua.NodeId(3002, index), "WORD")

@@ -1,0 +1,209 @@
+"""What the OPC UA driver makes of a sound server in another process."""
+
+from collections.abc import AsyncIterator, Iterator
+
+import numpy as np
+import pytest
+from asyncua import ua
+from asyncua.ua.ua_binary import struct_to_binary
+from opcua_process import PLANT, Server, tags
+from opcua_server import AT_ONCE, SCALARS
+
+from edge_agent.core.tags import Quality, Reason, Tag
+from edge_agent.drivers import LinkDown, Refused, opcua
+from edge_agent.drivers.opcua import OpcUa
+from edge_agent.drivers.opcua_nodes import parse_address
+
+pytestmark = pytest.mark.sockets
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    server = Server()
+    server.start()
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+async def driver(server: Server) -> AsyncIterator[OpcUa]:
+    driver = OpcUa(server.url, timeout=5)
+    yield driver
+    await driver.close()
+
+
+async def test_every_scalar_type_is_read_as_a_number(driver: OpcUa) -> None:
+    plan = driver.plan_read(tags(*SCALARS))
+    await driver.connect()
+    columns = await driver.read(plan)
+    assert columns.value.tolist() == [float(value) for value in SCALARS.values()]
+    assert (columns.quality == Quality.GOOD).all()
+    assert (columns.reason == Reason.NONE).all()
+
+
+async def test_each_tag_has_the_quality_that_the_server_gives_it(driver: OpcUa) -> None:
+    plan = driver.plan_read(tags("Double", "bad", "uncertain", "unknown", "text", "array", "nan", "Float"))
+    await driver.connect()
+    columns = await driver.read(plan)
+    refused = Reason.DEVICE_REFUSED
+    assert columns.reason.tolist() == [
+        *(Reason.NONE, refused, Reason.DEVICE_UNCERTAIN),
+        *(refused, refused, refused, Reason.NOT_FINITE, Reason.NONE),
+    ]
+    assert columns.quality.tolist() == [2, 0, 1, 0, 0, 0, 0, 2]
+    np.testing.assert_array_equal(columns.value, [0.1, np.nan, 7, np.nan, np.nan, np.nan, np.nan, 1.5])
+
+
+async def test_what_is_no_number_is_logged_once(driver: OpcUa, caplog: pytest.LogCaptureFixture) -> None:
+    plan = driver.plan_read(tags("text", "array"))
+    await driver.connect()
+    await driver.read(plan)
+    await driver.read(plan)
+    said = [record.getMessage() for record in caplog.records if record.name == opcua.__name__]
+    assert [text.split(" is ")[1] for text in said] == [
+        "not a number but String",
+        "not a number but an array",
+    ]
+
+
+async def test_values_are_scaled_and_judged_against_their_range(driver: OpcUa) -> None:
+    address = parse_address(PLANT + "Int16")
+    plan = driver.plan_read([Tag(name="a", address=address, scale=0.1, offset=1, low=0)])
+    await driver.connect()
+    sample = (await driver.read(plan))[0]
+    assert sample.value == pytest.approx(-122.4)
+    assert (sample.quality, sample.reason) == (Quality.UNCERTAIN, Reason.OUT_OF_RANGE)
+
+
+async def test_a_scan_larger_than_the_server_takes_at_once_is_split(driver: OpcUa) -> None:
+    names = [*SCALARS] * 10
+    plan = driver.plan_read(tags(*names))
+    assert len(names) > 2 * AT_ONCE
+    await driver.connect()
+    for _ in range(2):
+        columns = await driver.read(plan)
+        assert columns.value.tolist() == [float(SCALARS[name]) for name in names]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("Boolean", 0.0),
+        ("Boolean", 1.0),
+        ("SByte", -128.0),
+        ("Byte", 255.0),
+        ("Int16", -32768.0),
+        ("UInt16", 65535.0),
+        ("Int32", -(2.0**31)),
+        ("UInt32", 2.0**32 - 1),
+        ("Int64", -(2.0**63)),
+        ("UInt64", 2.0**63),
+        ("Float", -2.5),
+        ("Double", 1e300),
+        ("word", 513.0),
+    ],
+)
+async def test_a_value_is_written_in_the_type_of_its_node(server: Server, name: str, value: float) -> None:
+    driver = OpcUa(server.url, timeout=5)
+    read, write = driver.plan_read(tags(name)), driver.plan_write(tags(name))
+    await driver.connect()
+    before = (await driver.read(read))[0].value
+    await driver.write(write, [value])
+    assert (await driver.read(read))[0].value == value
+    await driver.write(write, [before])
+    await driver.close()
+
+
+async def test_all_outputs_go_in_one_request_each_to_its_own_node(driver: OpcUa) -> None:
+    names = ["UInt16", "Double", "Boolean", "Int32"]
+    read, write = driver.plan_read(tags(*names)), driver.plan_write(tags(*names))
+    await driver.connect()
+    before = (await driver.read(read)).value.tolist()
+    await driver.write(write, [7, 0.25, 0, -9])
+    assert (await driver.read(read)).value.tolist() == [7, 0.25, 0, -9]
+    await driver.write(write, before)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("Boolean", 2.0),
+        ("UInt16", -1.0),
+        ("UInt16", 65536.0),
+        ("UInt16", 1.5),
+        ("UInt16", float("nan")),
+        ("Int64", 2.0**63),
+        ("UInt32", float("inf")),
+        ("Float", 1e39),
+    ],
+)
+async def test_a_value_that_its_type_cannot_hold_sends_nothing(
+    server: Server, name: str, value: float
+) -> None:
+    driver = OpcUa(server.url, timeout=5)
+    read, write = driver.plan_read(tags("Double", name)), driver.plan_write(tags("Double", name))
+    await driver.connect()
+    before = await driver.read(read)
+    with pytest.raises(ValueError, match=f"{name}: {name} cannot hold"):
+        await driver.write(write, [99.0, value])
+    assert (await driver.read(read)).value.tolist() == before.value.tolist()
+    await driver.close()
+
+
+async def test_a_write_of_the_wrong_length_is_a_bug_of_the_caller(driver: OpcUa) -> None:
+    plan = driver.plan_write(tags("Double", "Float"))
+    await driver.connect()
+    with pytest.raises(ValueError, match="zip"):
+        await driver.write(plan, [1.0])
+
+
+@pytest.mark.parametrize(
+    ("name", "status"),
+    [
+        ("read-only", "BadNotWritable"),
+        ("unknown", "BadNodeIdUnknown"),
+        ("guarded", "BadUserAccessDenied"),
+        ("text", "not a single number"),
+        ("array", "not a single number"),
+    ],
+)
+async def test_a_refused_write_names_the_node_and_the_link_stays(
+    driver: OpcUa, name: str, status: str
+) -> None:
+    read, write = driver.plan_read(tags("Double")), driver.plan_write(tags("Double", name))
+    await driver.connect()
+    with pytest.raises(Refused, match=f"^{name} .*s={name}.*{status}") as refused:
+        await driver.write(write, [0.1, 1.0])
+    assert "Double" not in str(refused.value)
+    assert (await driver.read(read))[0].quality == Quality.GOOD
+
+
+async def test_more_outputs_than_the_server_takes_at_once_are_refused(driver: OpcUa) -> None:
+    plan = driver.plan_write(tags(*["Double"] * (AT_ONCE + 1)))
+    await driver.connect()
+    with pytest.raises(Refused, match=f"{AT_ONCE + 1} writes at once"):
+        await driver.write(plan, [0.1] * (AT_ONCE + 1))
+
+
+def test_a_write_carries_neither_status_nor_timestamp() -> None:
+    node = opcua.attribute(ua.NodeId("x", 2))
+    item = opcua._item(tags("x")[0], node, ua.VariantType.UInt16, 258.0)
+    only_a_value, uint16 = 0x01, 0x05
+    assert struct_to_binary(item.Value) == bytes([only_a_value, uint16, 2, 1])
+
+
+async def test_a_namespace_that_the_server_lacks_is_named_beside_those_it_has(driver: OpcUa) -> None:
+    driver.plan_read([Tag(name="a", address=parse_address("nsu=urn:other:plant;s=a"))])
+    with pytest.raises(LinkDown, match=r"no namespace urn:other:plant; it has .*urn:test:plant"):
+        await driver.connect()
+
+
+async def test_a_driver_that_is_not_connected_says_so(driver: OpcUa) -> None:
+    with pytest.raises(LinkDown, match="not connected"):
+        await driver.read(driver.plan_read(tags("Double")))
+
+
+@pytest.mark.parametrize("url", ["127.0.0.1:4840", "opc.tcp://plc", "http://plc:4840", "opc.tcp://:4840"])
+def test_a_url_that_is_none_is_told(url: str) -> None:
+    with pytest.raises(ValueError, match="write opc"):
+        OpcUa(url, timeout=1)
