@@ -41,7 +41,7 @@ def twins(kind, development=20.0, signal="", seconds=120, seed=5):
     return histories
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3, 4])
+@pytest.mark.parametrize("seed", [1, 2, 3])
 def test_a_healthy_rig_stays_within_its_limits_for_two_hours(seed):
     rig = Rig(seed)
     record(rig, WARM)
