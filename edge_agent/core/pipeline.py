@@ -51,17 +51,19 @@ class Pipeline:
         """Take the inputs of one tick, in the bundle's order.
 
         Return the flat model input float32[window * inputs], or None while there is no whole window.
-        Only GOOD values enter a window.
+        Only GOOD values that the model's float32 can hold enter a window.
         """
-        usable = image.quality == Quality.GOOD
-        self._window.push(tick, self._prepare(image.value), usable)
+        row = self._prepare(image.value)
+        finite = np.isfinite(row)
+        self._window.push(tick, row, finite & (image.quality == Quality.GOOD))
         if self._window.full:
             return self._window.view.reshape(-1)
         blocked = self._window.blocked
         if blocked is None:
             self._obstacle = (Reason.WARMING_UP, "")
         else:
-            reason = Reason(int(image.reason[blocked])) or Reason.LATE
+            unexplained = Reason.LATE if finite[blocked] else Reason.NOT_FINITE
+            reason = Reason(int(image.reason[blocked])) or unexplained
             self._obstacle = (reason, self._manifest.inputs[blocked].name)
         return None
 

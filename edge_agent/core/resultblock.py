@@ -70,7 +70,8 @@ def values(block: ResultBlock) -> list[float]:
     frame["heartbeat"] = block.heartbeat & 0xFFFF
     frame["sequence"] = frame["sequence_again"] = block.sequence & 0xFFFF
     frame["state"], frame["reason"], frame["alarm"] = block.state, block.reason, block.alarm
-    frame["score"] = block.score
+    with np.errstate(over="ignore"):
+        frame["score"] = block.score
     frame["input_age_ms"] = min(max(block.input_age_ms, 0), 0xFFFF)
     frame["input_quality"] = block.input_quality
     frame["bundle"] = block.bundle & 0xFFFFFFFF

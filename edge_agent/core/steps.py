@@ -21,9 +21,10 @@ class Preparation:
 
     def __call__(self, rows: Floats) -> Floats32:
         """Turn float64[..., inputs] in engineering units into what the model was trained on."""
-        for offset, scale in self._steps:
-            rows = (rows - offset) / scale
-        return rows.astype(np.float32)
+        with np.errstate(over="ignore", invalid="ignore"):
+            for offset, scale in self._steps:
+                rows = (rows - offset) / scale
+            return rows.astype(np.float32)
 
 
 def score(output: Output, answer: Floats32, asked: Floats32) -> float:

@@ -129,7 +129,8 @@ class Grader:
         A row whose `reason` is not NONE came without a value and becomes BAD, except DEVICE_UNCERTAIN,
         which keeps its value. NaN and infinity become BAD, out of range becomes UNCERTAIN.
         """
-        value = raw * self.scale + self.offset
+        with np.errstate(over="ignore", invalid="ignore"):
+            value = raw * self.scale + self.offset
         reason = reason.copy()
         reason[~np.isfinite(value) & (reason == Reason.NONE)] = Reason.NOT_FINITE
         outside = ((value < self.low) | (value > self.high)) & (reason == Reason.NONE)

@@ -47,11 +47,11 @@ class Window:
 
     def _put(self, row: Floats32, usable: Mask) -> None:
         if usable.all():
-            self._last = row
+            self._last[:] = row
             self._held[:] = 0
         else:
             self._held = np.where(usable, 0, self._held + 1)
-            self._last = np.where(usable, row, self._last)
+            np.copyto(self._last, row, where=usable)
             if self._count == 0 or self._held.max() > self._max_held:
                 self.blocked = int(self._held.argmax())
                 self._count = 0
