@@ -124,6 +124,7 @@ def _problems(manifest: Manifest) -> list[str]:
         found.append(f"period {manifest.period}: must be more than 0 s")
     if not manifest.max_gap >= 0:
         found.append(f"max_gap {manifest.max_gap}: must not be negative")
+    found += _model_problems(manifest.model)
     if elements != manifest.window * width:
         found.append(
             f"model.input_shape {manifest.model.input_shape} has {elements} elements, "
@@ -136,4 +137,14 @@ def _problems(manifest: Manifest) -> list[str]:
     limits = manifest.limits
     if limits and not (limits.off <= limits.on and limits.on_delay >= 0 and limits.off_delay >= 0):
         found.append("limits: off must not be above on, delays must not be negative")
+    return found
+
+
+def _model_problems(model: Model) -> list[str]:
+    found: list[str] = []
+    for key, shape in (("input_shape", model.input_shape), ("output_shape", model.output_shape)):
+        if shape[:1] != [1] or min(shape) < 1:
+            found.append(f"model.{key} {shape}: must begin with batch 1, every length at least 1")
+    if not model.tolerance >= 0:
+        found.append(f"model.tolerance {model.tolerance}: must not be negative")
     return found
