@@ -1,12 +1,19 @@
 """What every test gets: virtual time unless it is marked `sockets`, and no task left behind."""
 
 import asyncio
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Callable, Mapping
+from pathlib import Path
 
 import async_solipsism
+import dense_model
 import hypothesis
+import numpy as np
 import pytest
 import pytest_asyncio
+
+from edge_agent import bundle
 
 hypothesis.settings.register_profile("edge", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("edge")
@@ -27,3 +34,25 @@ async def no_task_left(request: pytest.FixtureRequest) -> AsyncIterator[None]:
     await asyncio.sleep(0)
     left = {task for task in asyncio.all_tasks() - before if task is not asyncio.current_task()}
     assert not left, f"tasks left running: {left}"
+
+
+@pytest.fixture(scope="session")
+def dense_tflite(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """A real model of about a kilobyte, made by TensorFlow."""
+    path = tmp_path_factory.mktemp("dense") / "model.tflite"
+    script = Path(__file__).with_name("build_dense.py")
+    built = subprocess.run(
+        [sys.executable, str(script), str(path)], check=False, capture_output=True, text=True
+    )
+    assert built.returncode == 0, built.stderr
+    return path.read_bytes()
+
+
+@pytest.fixture(scope="session")
+def dense_bundle(dense_tflite: bytes, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle: window 4 x 4 inputs, dense sigmoid, float32, known answers from the model's formula."""
+    path = tmp_path_factory.mktemp("bundle") / "dense.bundle"
+    windows = dense_model.known_windows()
+    answers = dense_model.expected(dense_model.standardised(windows)).astype(np.float32)
+    bundle.write(path, dense_model.MANIFEST, dense_tflite, windows, answers)
+    return path
