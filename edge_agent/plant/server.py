@@ -18,8 +18,10 @@ from edge_agent.plant.station import Station
 if TYPE_CHECKING:
     from edge_agent.plant.opcua import OpcUaServer
 
-_PICK_FROM = range(20000, 32768)  # below Linux' ephemeral range, so that a plant can come back on its port
-_PICKS = 100
+# Below Linux' ephemeral range, so that a plant can come back on its port; apart, so that they never meet.
+_MODBUS_PICKS = range(20000, 26000)
+_OPCUA_PICKS = range(26000, 32768)
+_TRIES = 100
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,12 +33,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     cycle: float
 
 
-def claim_port(host: str, port: int) -> int:
-    """Return `port` if nobody listens on it, or with 0 any such port. Raises OSError if it is taken."""
+def claim_port(host: str, port: int, picks: range) -> int:
+    """Return `port` if it is free, or with 0 a free one of `picks`. Raises OSError if it is taken."""
     if port:
         _probe(host, port)
         return port
-    for pick in random.sample(_PICK_FROM, _PICKS):
+    for pick in random.sample(picks, _TRIES):
         with contextlib.suppress(OSError):
             _probe(host, pick)
             return pick
@@ -64,40 +66,41 @@ async def serve(station: Station, settings: Settings, announce: Callable[[str], 
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, serving.cancel)
+    host = settings.host
+    modbus_port = claim_port(host, settings.modbus_port, _MODBUS_PICKS)
+    opcua_port = settings.opcua_port
+    if opcua_port is not None:
+        opcua_port = claim_port(host, opcua_port, _OPCUA_PICKS)
+    ready = json.dumps({"modbus_port": modbus_port, "opcua_port": opcua_port})
     with contextlib.suppress(asyncio.CancelledError):
         async with contextlib.AsyncExitStack() as stack:
-            opcua = await stack.enter_async_context(_opcua(station, settings))
+            opcua = await stack.enter_async_context(_opcua(station, host, opcua_port))
             # Last, so that nobody reads registers that no cycle has filled while OPC UA is starting.
-            modbus_port = await stack.enter_async_context(_modbus(station, settings))
-            ports = {"modbus_port": modbus_port, "opcua_port": opcua[1] if opcua else None}
-            await _scan(
-                station, settings.cycle, opcua[0] if opcua else None, lambda: announce(json.dumps(ports))
-            )
+            await stack.enter_async_context(_modbus(station, host, modbus_port))
+            await _scan(station, settings.cycle, opcua, lambda: announce(ready))
 
 
 @contextlib.asynccontextmanager
-async def _modbus(station: Station, settings: Settings) -> AsyncIterator[int]:
-    port = claim_port(settings.host, settings.modbus_port)
-    server = modbus_server(station, settings.host, port)
+async def _modbus(station: Station, host: str, port: int) -> AsyncIterator[None]:
+    server = modbus_server(station, host, port)
     await server.serve_forever(background=True)
     try:
-        yield port
+        yield
     finally:
         await server.shutdown()  # type: ignore[no-untyped-call]
 
 
 @contextlib.asynccontextmanager
-async def _opcua(station: Station, settings: Settings) -> AsyncIterator["tuple[OpcUaServer, int] | None"]:
-    if settings.opcua_port is None:
+async def _opcua(station: Station, host: str, port: int | None) -> AsyncIterator["OpcUaServer | None"]:
+    if port is None:
         yield None
         return
     from edge_agent.plant.opcua import OpcUaServer  # noqa: PLC0415 - half a second that --no-opcua saves
 
-    port = claim_port(settings.host, settings.opcua_port)
     server = OpcUaServer(station.source)
-    await server.start(settings.host, port)
+    await server.start(host, port)
     try:
-        yield server, port
+        yield server
     finally:
         await server.stop()
 
