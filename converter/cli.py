@@ -1,0 +1,118 @@
+"""The command line of the converter. Exit codes: 0 well, 1 failed, 2 usage, 78 a card that cannot be used."""
+
+import signal
+import sys
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from types import FrameType
+from typing import Any, get_args
+
+import click
+import msgspec
+from rich.console import Console
+
+from converter import conversion, evaluation, report
+from converter.errors import CardError, ConverterError
+from converter.job import Recipe
+from edge_agent import __version__, bundle
+
+BAD_CARD = 78
+_FILE = click.Path(path_type=Path)
+_json = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+_verbose = click.option("-v", "--verbose", is_flag=True, help="Show what TensorFlow says.")
+_drop_nan = click.option("--drop-nan", is_flag=True, help="Leave out rows with empty cells or NaN.")
+_out, _err = Console(), Console(stderr=True)
+
+
+@click.group()
+@click.version_option(__version__, package_name="edge-agent", prog_name="edge-converter")
+def main() -> None:
+    """Turn a trained Keras model into a bundle for the gateway."""
+    signal.signal(signal.SIGTERM, _interrupt)
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt  # so that the child is killed and the temporary files go
+
+
+def _reporting(command: Callable[..., None]) -> Callable[..., None]:
+    """Turn what the library raises into a message and an exit code."""
+
+    @wraps(command)
+    def run(*args: Any, **options: Any) -> None:
+        try:
+            command(*args, **options)
+        except CardError as error:
+            _err.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
+            sys.exit(BAD_CARD)
+        except (ConverterError, bundle.BundleError, OSError) as error:
+            _err.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
+            sys.exit(1)
+
+    return run
+
+
+@main.command()
+@click.argument("model", type=_FILE)
+@click.option("--data", type=_FILE, required=True, help="History: CSV with a header, or .npy.")
+@click.option("--card", type=_FILE, required=True, help="What the model means (TOML).")
+@click.option("--recipe", type=click.Choice(get_args(Recipe)), default="dynamic_int8", show_default=True)
+@click.option("-o", "--out", type=_FILE, required=True, help="The bundle to write.")
+@click.option("--max-error", type=click.FloatRange(min=0), help="Accept this fraction of the output's range.")
+@_drop_nan
+@_json
+@_verbose
+@_reporting
+def convert(as_json: bool, **options: Any) -> None:
+    """Convert MODEL (.keras, .h5 or a SavedModel directory) to a bundle."""
+    with _err.status("starting") as status:
+        made = conversion.convert(**options, progress=status.update)
+    if as_json:
+        _print_json(made)
+    else:
+        report.show_report(made, _out)
+
+
+@main.command()
+@click.argument("path", metavar="BUNDLE", type=_FILE)
+@click.option("--data", type=_FILE, required=True, help="Labelled data: CSV with a header, or .npy.")
+@click.option("--card", type=_FILE, help="Which columns hold what, if not those of the same names.")
+@click.option("--model", type=_FILE, help="The original model, to compare with.")
+@click.option("--kfold", type=click.IntRange(min=2), default=None, help="Train anew for each of N folds.")
+@click.option("--train", default="", metavar="SCRIPT:FUNCTION", help="What trains one fold.")
+@_drop_nan
+@_json
+@_verbose
+@_reporting
+def evaluate(as_json: bool, kfold: int | None, **options: Any) -> None:
+    """Judge BUNDLE by labelled data: the original, the converted model, the gateway's path."""
+    if (kfold is None) != (not options["train"]):
+        raise click.UsageError("--kfold and --train need each other")
+    with _err.status("starting") as status:
+        found = evaluation.evaluate(**options, kfold=kfold or 0, progress=status.update)
+    if as_json:
+        _print_json(found)
+    else:
+        report.show_evaluation(found, _out)
+
+
+@main.command()
+@click.argument("path", metavar="BUNDLE", type=_FILE)
+@_json
+@_reporting
+def inspect(path: Path, as_json: bool) -> None:
+    """Show what BUNDLE promises. Verifies every byte of it, runs nothing."""
+    found = bundle.read(path)
+    if as_json:
+        _print_json({"sha256": found.sha256, "manifest": found.manifest})
+    else:
+        report.show_bundle(found, _out)
+
+
+def _print_json(answer: object) -> None:
+    click.echo(msgspec.json.format(msgspec.json.encode(answer), indent=2).decode())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,77 @@
+"""Recorded rows as windows: which there are, and which to choose for what."""
+
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from converter.card import Card
+from converter.errors import ConverterError
+from converter.table import Floats, Integers, read
+from edge_agent.core.manifest import Manifest
+from edge_agent.core.pipeline import windows
+
+Floats32 = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """`rows` float64[n, inputs] in engineering units, `target` float64[n] if it was asked for.
+
+    `runs` are the stretches of rows that follow each other without a hole.
+    """
+
+    rows: Floats
+    target: Floats | None
+    runs: list[range]
+    dropped: int
+
+    def ends(self, window: int) -> Integers:
+        """Return the last row of every window of `window` rows. No window spans two runs."""
+        parts = [np.arange(run.start + window - 1, run.stop) for run in self.runs]
+        ends: Integers = np.concatenate(parts).astype(np.int64)
+        return ends
+
+
+def load(path: Path, card: Card, drop_nan: bool, with_target: bool) -> Dataset:
+    """Read the card's columns. Raises `ConverterError`."""
+    wanted = [i.source for i in card.inputs] + ([card.output.source] if with_target else [])
+    table = read(path, wanted, card.group, card.columns, drop_nan)
+    starts = np.concatenate([[0], np.flatnonzero(np.diff(table.run)) + 1, [len(table.values)]]).tolist()
+    runs = [range(a, b) for a, b in pairwise(starts)]
+    if max(len(run) for run in runs) < card.window:
+        raise ConverterError(f"{path}: no {card.window} rows follow each other, which one window needs")
+    width = len(card.inputs)
+    target = table.values[:, width] if with_target else None
+    return Dataset(np.ascontiguousarray(table.values[:, :width]), target, runs, table.dropped)
+
+
+def raw_windows(rows: Floats, ends: Integers, window: int) -> Floats:
+    """Return the windows that end at `ends`, in engineering units: float64[k, window, inputs]."""
+    return rows[ends[:, None] + np.arange(1 - window, 1)]
+
+
+def prepared(manifest: Manifest, raw: Floats) -> Floats32:
+    """Return float64[k, window, inputs] as the gateway hands them to the model: float32[k, size]."""
+    return np.concatenate([windows(manifest, window) for window in raw])
+
+
+def spread(ends: Integers, count: int) -> Integers:
+    """Choose up to `count` of `ends`, evenly over all of them, first and last among them."""
+    if len(ends) <= count:
+        return ends
+    return ends[np.linspace(0, len(ends) - 1, count).round().astype(np.int64)]
+
+
+def stratified(rows: Floats, ends: Integers, count: int, strata: int = 16) -> Integers:
+    """Choose up to about `count` of `ends` that cover the time and the range of every input.
+
+    Calibration sees only what is chosen here, so each input's smallest and largest value is included.
+    """
+    ranks = np.linspace(0, len(ends) - 1, strata).round().astype(np.int64)
+    by_value = [ends[np.argsort(rows[ends, column], kind="stable")[ranks]] for column in range(rows.shape[1])]
+    rest = max(count - strata * rows.shape[1], count // 2)
+    chosen: Integers = np.unique(np.concatenate([spread(ends, rest), *by_value]))
+    return chosen

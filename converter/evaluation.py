@@ -1,0 +1,118 @@
+"""A bundle against labelled data, three ways: the original, the converted model, the gateway's path."""
+
+import asyncio
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from converter import dataset, folds, gateway, job, metrics, process
+from converter.card import load as load_card
+from converter.card import of_bundle
+from converter.dataset import Dataset, Floats32
+from converter.errors import ConverterError
+from converter.report import Evaluation, Metrics
+from converter.table import Floats
+from edge_agent import bundle
+from edge_agent.core.manifest import Manifest
+from edge_agent.inference.process import InferenceFailed
+
+
+def evaluate(
+    path: Path,
+    data: Path,
+    *,
+    card: Path | None = None,
+    model: Path | None = None,
+    kfold: int = 0,
+    train: str = "",
+    drop_nan: bool = False,
+    deadline: float = process.DEADLINE,
+    verbose: bool = False,
+    progress: Callable[[str], None] = lambda _: None,
+) -> Evaluation:
+    """Evaluate the bundle at `path`. `card` tells which columns hold what, if not those of the same names.
+
+    `train` is ``script.py:function``, see `converter.job.Folds`. Raises `ConverterError`, also if the
+    gateway's path does not agree bit for bit with the converted model; `edge_agent.bundle.BundleError`.
+    """
+    judged = bundle.read(path)
+    rows = dataset.load(data, load_card(card) if card else of_bundle(judged.manifest), drop_nan, True)
+    if rows.rows.shape[1] != len(judged.manifest.inputs):
+        raise ConverterError(
+            f"{card}: {rows.rows.shape[1]} inputs, the bundle has {len(judged.manifest.inputs)}"
+        )
+    assert rows.target is not None
+    target = rows.target[rows.ends(judged.manifest.window)]
+    asked = gateway.all_windows(judged, rows)
+    paths: dict[str, Metrics] = {}
+    if model is not None:
+        progress("asking the original model")
+        answers = _original(model, asked, deadline, verbose)
+        paths["keras"] = judge(judged.manifest, target, gateway.scores(judged, asked, answers))
+    progress("asking the bundle, in a batch and tick by tick")
+    scores = _both_ways(judged, rows, asked)
+    paths["quantised"] = judge(judged.manifest, target, scores[0])
+    paths["gateway"] = judge(judged.manifest, target, scores[1])
+    by_fold: list[Metrics] = []
+    if kfold:
+        progress(f"training {kfold} times")
+        plan = folds.plan(rows.ends(judged.manifest.window), judged.manifest, kfold, train)
+        output = judged.manifest.output
+        targets = (target - output.offset) / output.scale
+        answers = folds.answers(plan, asked, targets, deadline, verbose)
+        left_out = gateway.scores(judged, asked, answers)
+        by_fold = [judge(judged.manifest, target[test], left_out[test]) for test in plan.test]
+    return Evaluation(
+        bundle=str(path),
+        kind=judged.manifest.output.kind,
+        windows=len(asked),
+        threshold=threshold(judged.manifest),
+        paths=paths,
+        folds=by_fold,
+    )
+
+
+def threshold(manifest: Manifest) -> float | None:
+    """Return the score from which on a window counts as positive. Raises `ConverterError`."""
+    if manifest.output.kind == "value":
+        return None
+    if manifest.limits:
+        return manifest.limits.on
+    if manifest.output.kind == "probability":
+        return 0.5
+    raise ConverterError("a reconstruction error needs the card's [limits] to tell good from bad")
+
+
+def judge(manifest: Manifest, target: Floats, scores: Floats) -> Metrics:
+    """Return the metrics that fit the bundle's output."""
+    limit = threshold(manifest)
+    if limit is None:
+        return metrics.regression(target, scores)
+    return metrics.classification(target, scores, limit)
+
+
+def _both_ways(judged: bundle.Bundle, rows: Dataset, asked: Floats32) -> tuple[Floats, Floats]:
+    try:
+        answers = asyncio.run(gateway.answer(judged, asked))
+        ticked = asyncio.run(gateway.tick_by_tick(judged, rows))
+    except InferenceFailed as error:
+        raise ConverterError(f"the gateway cannot run this bundle: {error}") from None
+    batched = gateway.scores(judged, asked, answers)
+    if not np.array_equal(batched, ticked):
+        differ = int(np.sum(batched != ticked)) if batched.shape == ticked.shape else len(batched)
+        raise ConverterError(
+            f"the gateway's path and the converted model differ in {differ} of {len(batched)} scores; "
+            "this bundle must not be used"
+        )
+    return batched, ticked
+
+
+def _original(model: Path, asked: Floats32, deadline: float, verbose: bool) -> Floats32:
+    with tempfile.TemporaryDirectory(prefix="edge-converter-") as name:
+        folder = Path(name)
+        np.save(folder / job.WINDOWS, asked)
+        task = job.Predict(model=str(model.absolute()), size=asked.shape[1])
+        process.do(task, folder, deadline, verbose)
+        return process.answers(folder)

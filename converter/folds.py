@@ -1,0 +1,65 @@
+"""Cross-validation: train anew for each fold, judge by what was left out."""
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from converter import job, process
+from converter.dataset import Floats32
+from converter.errors import ConverterError
+from converter.table import Floats, Integers
+from edge_agent.core.manifest import Manifest
+
+_SEED = 0
+
+
+def plan(ends: Integers, manifest: Manifest, count: int, train: str) -> job.Folds:
+    """Plan `count` folds; `train` is ``script.py:function``. Raises `ConverterError`."""
+    script, _, function = train.rpartition(":")
+    if not script or not function:
+        raise ConverterError(f"{train!r} does not say what trains a fold; give script.py:function")
+    trains, tests = split(ends, manifest.window, count)
+    return job.Folds(
+        script=str(Path(script).absolute()),
+        function=function,
+        shape=manifest.model.input_shape[1:],
+        train=[indices.tolist() for indices in trains],
+        test=[indices.tolist() for indices in tests],
+    )
+
+
+def answers(planned: job.Folds, asked: Floats32, targets: Floats, deadline: float, verbose: bool) -> Floats32:
+    """Return to every window the answer of the model trained without it; `targets` in units of the answer.
+
+    Raises `ConverterError`.
+    """
+    with tempfile.TemporaryDirectory(prefix="edge-converter-") as name:
+        folder = Path(name)
+        np.save(folder / job.WINDOWS, asked)
+        np.save(folder / job.TARGETS, targets)
+        process.do(planned, folder, deadline, verbose)
+        return process.answers(folder)
+
+
+def split(ends: Integers, window: int, count: int) -> tuple[list[Integers], list[Integers]]:
+    """Return the training and the test indices of each fold, into `ends`, the last rows of the windows.
+
+    Single rows are shuffled with a fixed seed. Longer windows stay in blocks of time, and the windows on
+    both sides of a block that share a row with it are not trained on. Raises `ConverterError`.
+    """
+    if not 2 <= count <= len(ends):
+        raise ConverterError(f"{count} folds of {len(ends)} windows: 2 to {len(ends)} are possible")
+    order = np.arange(len(ends))
+    if window == 1:
+        order = np.random.default_rng(_SEED).permutation(order)
+    tests = [np.sort(block) for block in np.array_split(order, count)]
+    if window == 1:
+        return [np.setdiff1d(order, test) for test in tests], tests
+    trains = []
+    for test in tests:
+        near = (ends > ends[test[0]] - window) & (ends < ends[test[-1]] + window)
+        trains.append(np.flatnonzero(~near))
+        if not len(trains[-1]):
+            raise ConverterError(f"{count} folds leave nothing to train on; give more data or fewer folds")
+    return trains, tests

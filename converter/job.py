@@ -1,0 +1,62 @@
+"""What the converter asks of its TensorFlow child, and what it hears back. Plain files in one folder.
+
+Arrays go as ``.npy`` files of the names below, the rest as JSON.
+"""
+
+from typing import Literal
+
+import msgspec
+
+Recipe = Literal["float32", "dynamic_int8", "int8"]
+
+JOB, FACTS, REFUSAL = "job.json", "facts.json", "refusal.txt"
+WINDOWS = "windows.npy"
+"""float32[k, size]: the windows to predict."""
+CALIBRATION = "calibration.npy"
+"""float32[r, size]: real windows, from which int8 takes its scales."""
+ANSWERS = "answers.npy"
+"""float32[k, ...]: what the model, unconverted, answers to `WINDOWS`."""
+TFLITE = "model.tflite"
+TARGETS = "targets.npy"
+"""float64[k]: targets of `WINDOWS`, in the units of the model's output."""
+
+
+class Convert(msgspec.Struct, frozen=True, kw_only=True, tag="convert"):
+    """Convert a model and predict with the original. `size` is the number of inputs it must take."""
+
+    model: str
+    recipe: Recipe
+    size: int
+
+
+class Predict(msgspec.Struct, frozen=True, kw_only=True, tag="predict"):
+    """Predict with the original model."""
+
+    model: str
+    size: int
+
+
+class Folds(msgspec.Struct, frozen=True, kw_only=True, tag="folds"):
+    """Train once for each fold, predict what was left out.
+
+    `function` of `script` takes float32[n, *shape] windows and float32[n] targets and returns a trained
+    Keras model. `train` and `test` hold indices of windows, fold by fold.
+    """
+
+    script: str
+    function: str
+    shape: list[int]
+    train: list[list[int]]
+    test: list[list[int]]
+
+
+Job = Convert | Predict | Folds
+
+
+class Facts(msgspec.Struct, frozen=True, kw_only=True):
+    """What the child found out. Shapes have batch 1; `weights` counts constants by their dtype."""
+
+    input_shape: list[int] = []
+    output_shape: list[int] = []
+    weights: dict[str, int] = {}
+    tools: dict[str, str] = {}

@@ -1,0 +1,133 @@
+"""Recorded data: a CSV file with a header, or a two-dimensional ``.npy`` table."""
+
+import csv
+import io
+from array import array
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from converter.errors import ConverterError
+from converter.record import nearest
+
+Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """`values` float64[n, columns], finite; `run` int64[n] grows by one or more where contiguity ends.
+
+    `dropped` rows were left out because they were not finite.
+    """
+
+    values: Floats
+    run: Integers
+    dropped: int
+
+
+def read(path: Path, wanted: Sequence[str], group: str, names: Sequence[str], drop_nan: bool) -> Table:
+    """Read the `wanted` columns. `names` are the columns of a ``.npy`` table, `group` may be empty.
+
+    Raises `ConverterError` that names the line and the column.
+    """
+    try:
+        if path.suffix == ".npy":
+            values, run = _from_npy(path, wanted, group, names)
+        else:
+            with path.open(newline="", encoding="utf-8-sig") as file:
+                values, run = _from_csv(path, file, wanted, group)
+    except OSError as error:
+        raise ConverterError(f"{path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ConverterError(f"{path}: not a text file; save it as CSV in UTF-8") from None
+    if len(values) == 0:
+        raise ConverterError(f"{path}: no rows")
+    bad = ~np.isfinite(values).all(axis=1)
+    if bad.any() and not drop_nan:
+        row = int(bad.argmax())
+        column = wanted[int((~np.isfinite(values[row])).argmax())]
+        raise ConverterError(
+            f"{path}: {bad.sum()} of {len(bad)} rows hold an empty cell, NaN or infinity "
+            f"(first in data row {row + 1}, column {column!r}); repair them or use --drop-nan"
+        )
+    if bad.all():
+        raise ConverterError(f"{path}: not one row is finite in every column that the card names")
+    # A row left out is a hole: no window may span it.
+    return Table(values[~bad], (run + np.cumsum(bad))[~bad], int(bad.sum()))
+
+
+def _from_npy(path: Path, wanted: Sequence[str], group: str, names: Sequence[str]) -> tuple[Floats, Integers]:
+    try:
+        table = np.load(path, allow_pickle=False, mmap_mode="r")
+    except (ValueError, EOFError) as error:
+        raise ConverterError(f"{path}: {error}") from None
+    if table.ndim != 2 or table.dtype.kind not in "fiu":
+        raise ConverterError(f"{path}: {table.dtype} {table.shape}, not a two-dimensional table of numbers")
+    if len(names) != table.shape[1]:
+        raise ConverterError(
+            f"{path}: {table.shape[1]} columns, the card's `columns` names {len(names)}; name each of them"
+        )
+    found = _find(path, wanted, group, names)
+    values = np.array(table[:, found[: len(wanted)]], np.float64)
+    if not group:
+        return values, np.zeros(len(values), np.int64)
+    marks = table[:, found[-1]]
+    return values, np.concatenate([[0], np.cumsum(marks[1:] != marks[:-1])]).astype(np.int64)
+
+
+def _from_csv(
+    path: Path, file: io.TextIOWrapper, wanted: Sequence[str], group: str
+) -> tuple[Floats, Integers]:
+    first = file.readline()
+    delimiter = ";" if first.count(";") > first.count(",") else ","
+    header = [name.strip() for name in next(csv.reader([first], delimiter=delimiter), [])]
+    found = _find(path, wanted, group, header)
+    numbers, run = array("d"), array("q")
+    mark, runs = None, 0
+    for line, cells in _lines(path, file, delimiter, len(header)):
+        for column in found[: len(wanted)]:
+            numbers.append(_number(cells[column], delimiter, path, line, header[column]))
+        if group and cells[found[-1]] != mark:
+            mark, runs = cells[found[-1]], runs + 1
+        run.append(runs)
+    return np.array(numbers).reshape(-1, len(wanted)), np.array(run, np.int64)
+
+
+def _lines(path: Path, file: io.TextIOWrapper, delimiter: str, width: int) -> Iterator[tuple[int, list[str]]]:
+    reader = csv.reader(file, delimiter=delimiter)
+    try:
+        for cells in reader:
+            if not cells:
+                continue
+            if len(cells) != width:
+                raise ConverterError(
+                    f"{path}: line {reader.line_num + 1}: {len(cells)} cells, the header has {width}"
+                )
+            yield reader.line_num + 1, cells
+    except csv.Error as error:
+        raise ConverterError(f"{path}: line {reader.line_num + 1}: {error}") from None
+
+
+def _number(text: str, delimiter: str, path: Path, line: int, column: str) -> float:
+    try:
+        # Where cells are separated by semicolons, the comma is the decimal sign.
+        return float((text.replace(",", ".") if delimiter == ";" else text) if text.strip() else "nan")
+    except ValueError:
+        raise ConverterError(f"{path}: line {line}, column {column!r}: {text!r} is not a number") from None
+
+
+def _find(path: Path, wanted: Sequence[str], group: str, header: Sequence[str]) -> list[int]:
+    names = [*wanted, group] if group else list(wanted)
+    missing = [name + nearest(name, list(header)) for name in names if name not in header]
+    if missing:
+        raise ConverterError(
+            f"{path}: no column {', '.join(missing)}; its first line names: {', '.join(header)[:500]}"
+        )
+    doubled = [name for name in names if list(header).count(name) > 1]
+    if doubled:
+        raise ConverterError(f"{path}: two columns are named {doubled[0]!r}; rename one")
+    return [list(header).index(name) for name in names]
