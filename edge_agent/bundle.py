@@ -67,13 +67,13 @@ def read(path: Path) -> Bundle:
         raise BundleError(f"{path}: damaged or not a bundle (its SHA-256 does not fit); copy it again")
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            parts = {name: archive.read(name) for name in archive.namelist()}
+            parts = _members(archive)
         manifest = parse(parts.pop("manifest.json"))
         _verify_parts(manifest, parts)
         known_inputs, known_outputs = (_array(parts[name]) for name in (KNOWN_INPUTS, KNOWN_OUTPUTS))
         _verify_known(manifest, known_inputs, known_outputs)
-    except (zipfile.BadZipFile, KeyError, ValueError, NotImplementedError) as error:
-        raise BundleError(f"{path}: {error}") from None
+    except (zipfile.BadZipFile, EOFError, ValueError, NotImplementedError, RuntimeError) as error:
+        raise BundleError(f"{path}: {error or 'a part is cut off'}") from None
     return Bundle(manifest, parts[MODEL], known_inputs, known_outputs, digest)
 
 
@@ -113,8 +113,19 @@ def _replace(path: Path, data: bytes) -> None:
         os.close(folder)
 
 
+def _members(archive: zipfile.ZipFile) -> dict[str, bytes]:
+    """Read the members, once it is sure that they are no larger than the file itself."""
+    found = archive.infolist()
+    wanted = ("manifest.json", *PARTS)
+    if sorted(member.filename for member in found) != sorted(wanted):
+        raise ManifestError(f"members: must be {', '.join(wanted)}")
+    if any(member.compress_type != zipfile.ZIP_STORED for member in found):
+        raise ManifestError("members: must be stored, not compressed")
+    return {member.filename: archive.read(member) for member in found}
+
+
 def _verify_parts(manifest: Manifest, parts: dict[str, bytes]) -> None:
-    if set(parts) != set(PARTS) or set(manifest.parts) != set(PARTS):
+    if set(manifest.parts) != set(PARTS):
         raise ManifestError(f"parts: must be {', '.join(PARTS)}")
     for name, part in parts.items():
         if hashlib.sha256(part).hexdigest() != manifest.parts[name]:
@@ -127,6 +138,8 @@ def _verify_known(manifest: Manifest, inputs: Floats32, outputs: Floats32) -> No
         raise ManifestError(f"{KNOWN_INPUTS}: shape {inputs.shape} does not fit the window")
     if outputs.shape != (k, *manifest.model.output_shape[1:]):
         raise ManifestError(f"{KNOWN_OUTPUTS}: shape {outputs.shape} does not fit the model")
+    if not (np.isfinite(inputs).all() and np.isfinite(outputs).all()):
+        raise ManifestError("known answers: NaN or infinity proves nothing")
 
 
 def _npy(array: Floats32) -> bytes:

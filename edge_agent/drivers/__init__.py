@@ -1,9 +1,9 @@
 """Drivers: one protocol each, behind one small interface.
 
 A driver owns one connection and is used by one task at a time (`device.Device` sees to both). It
-keeps no policy: no retry, no reconnect, no deadline. It raises `LinkDown` when the connection is not
-to be trusted any more and `Refused` when the device said no to a write; whatever else it raises is a
-bug. Deadlines come from the caller as cancellation, after which the caller closes the driver.
+has a deadline on every wait and keeps no other policy: no retry, no reconnect. It raises `LinkDown`
+when the connection is not to be trusted any more and `Refused` when the device said no to a write;
+whatever else it raises is a bug. A caller that cancels a call closes the driver afterwards.
 """
 
 from collections.abc import Sequence

@@ -37,11 +37,23 @@ class WritePlan:
 
 
 class ModbusTcp:
-    """One unit at `host`:`port`. `max_gap` and `max_registers` shape its requests."""
+    """One unit at `host`:`port`.
+
+    `timeout` is for connecting and for each answer, in seconds. `max_gap` and `max_registers` shape the
+    requests.
+    """
 
     def __init__(
-        self, host: str, port: int = 502, unit: int = 1, max_gap: int = 16, max_registers: int = 125
+        self,
+        host: str,
+        port: int = 502,
+        unit: int = 1,
+        *,
+        timeout: float = 0.5,
+        max_gap: int = 16,
+        max_registers: int = 125,
     ) -> None:
+        self._timeout = timeout
         self._host, self._port, self._unit = host, port, unit
         self._max_gap, self._max_registers = max_gap, max_registers
         self._connection: Connection | None = None
@@ -64,9 +76,14 @@ class ModbusTcp:
         await self.close()
         loop = asyncio.get_running_loop()
         try:
-            transport, connection = await loop.create_connection(Connection, self._host, self._port)
+            async with asyncio.timeout(self._timeout):
+                transport, connection = await loop.create_connection(
+                    lambda: Connection(self._timeout), self._host, self._port
+                )
+        except TimeoutError:
+            raise LinkDown(f"no connection within {self._timeout:g} s") from None
         except OSError as error:
-            raise LinkDown(str(error)) from None
+            raise LinkDown(error.strerror or str(error)) from None
         transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         self._connection = connection
 
@@ -108,8 +125,10 @@ class ModbusTcp:
             return check(block, await self._connection.transact(self._unit, request))
         except BadReply as error:
             raise LinkDown(str(error), Reason.BAD_REPLY) from None
+        except TimeoutError:
+            raise LinkDown(f"no answer within {self._timeout:g} s", Reason.TIMEOUT) from None
         except OSError as error:
-            raise LinkDown(str(error)) from None
+            raise LinkDown(error.strerror or str(error)) from None
 
 
 def _address(tag: Tag) -> Address:

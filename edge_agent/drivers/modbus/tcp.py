@@ -15,9 +15,10 @@ _LONGEST_PDU = 253
 
 
 class Connection(asyncio.Protocol):
-    """Made by `loop.create_connection`; use `transact` from one task at a time."""
+    """Made by `loop.create_connection`; use `transact` from one task at a time. `timeout` is in seconds."""
 
-    def __init__(self) -> None:
+    def __init__(self, timeout: float) -> None:
+        self._timeout = timeout
         self._transport: asyncio.Transport | None = None
         self._buffer = bytearray()
         self._transaction = 0
@@ -26,16 +27,19 @@ class Connection(asyncio.Protocol):
         self._broken: Exception | None = None
 
     async def transact(self, unit: int, pdu: bytes) -> bytes:
-        """Send a request and return the reply's PDU. Raises `BadReply`, ConnectionError."""
+        """Send a request and return the reply's PDU. Raises `BadReply`, TimeoutError, ConnectionError."""
         if self._broken or self._transport is None:
             raise self._broken or ConnectionError("not connected")
         self._transaction = self._transaction % 0xFFFF + 1
         self._unit = unit
-        self._reply = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        self._reply = loop.create_future()
+        deadline = loop.call_later(self._timeout, self._break, TimeoutError("no answer"))
         self._transport.write(_MBAP.pack(self._transaction, 0, len(pdu) + 1, unit) + pdu)
         try:
             return await self._reply
         finally:
+            deadline.cancel()
             self._reply = None
 
     def close(self) -> None:

@@ -1,0 +1,170 @@
+"""A driver kept connected. Above this file a dead device is a BAD sample, never an exception."""
+
+import asyncio
+import logging
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+import numpy as np
+
+from edge_agent.core.tags import Columns, Floats, Reason, Tag
+from edge_agent.drivers import Driver, LinkDown, Refused
+
+log = logging.getLogger(__name__)
+
+FIRST_RETRY, LAST_RETRY = 0.2, 5.0
+"""Seconds between attempts to connect: doubled from the first to the last, with jitter."""
+
+
+class Written(Enum):
+    """What became of a write."""
+
+    VERIFIED = "verified"
+    NOT_CONNECTED = "not connected"
+    UNKNOWN = "unknown"  # the link broke in the middle: it may or may not have been taken
+    REFUSED = "refused"
+    MISMATCH = "read back different"
+
+
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """Declared outputs of one device, compiled. Only `Device.declare` makes one: it is the allow-list."""
+
+    device: "Device"
+    write_plan: Any
+    read_plan: Any
+
+
+class Device:
+    """Reads scan classes and writes declared outputs; reconnects by itself while `run` runs."""
+
+    def __init__(self, name: str, driver: Driver) -> None:
+        self.name = name
+        self._driver = driver
+        self._lock = asyncio.Lock()
+        self._probe: Any = None
+        self._lost = asyncio.Event()
+        self._lost.set()
+        self._attempt = 0
+        self._reason = Reason.NO_LINK
+        self._since = 0.0
+        self.healthy: bool | None = None
+        """Whether the last request was answered as it should be; None before the first."""
+        self.reads = self.failures = 0
+
+    def plan(self, tags: Sequence[Tag]) -> Any:
+        """Compile a scan class for `read`."""
+        return self._driver.plan_read(tags)
+
+    def declare(self, tags: Sequence[Tag]) -> Outputs:
+        """Compile outputs for `write`. What was not declared here cannot be written."""
+        outputs = Outputs(self, self._driver.plan_write(tags), self._driver.plan_read(tags))
+        self._probe = outputs.read_plan
+        return outputs
+
+    async def run(self) -> None:
+        """Connect whenever the link is down, for ever."""
+        while True:
+            await self._lost.wait()
+            await asyncio.sleep(self._pause())
+            self._attempt += 1
+            async with self._lock:
+                try:
+                    await self._driver.connect()
+                    # Our own block is read before anything is written: a device that connects but does
+                    # not answer never counts as connected.
+                    if self._probe is not None:
+                        await self._read(self._probe)
+                except LinkDown as error:
+                    await self._drop(error)
+                    continue
+                self._lost.clear()
+
+    async def read(self, plan: Any, rows: int) -> Columns:
+        """Read one scan class of `rows` tags. A link that is down answers BAD at once."""
+        if not self._lost.is_set():
+            async with self._lock:
+                if not self._lost.is_set():
+                    try:
+                        return await self._read(plan)
+                    except LinkDown as error:
+                        await self._drop(error)
+                    except asyncio.CancelledError:
+                        await self._drop(LinkDown("the request was given up"))
+                        raise
+        return Columns.bad(rows, self._reason, _now())
+
+    async def write(self, outputs: Outputs, values: Sequence[float]) -> tuple[Written, str]:
+        """Write declared outputs in one go and read them back. Nothing is queued, nothing is repeated.
+
+        Returns what became of it, and the detail of a failure.
+        """
+        assert outputs.device is self, "outputs of another device"
+        if self._lost.is_set():
+            return Written.NOT_CONNECTED, ""
+        async with self._lock:
+            if self._lost.is_set():
+                return Written.NOT_CONNECTED, ""
+            try:
+                await self._driver.write(outputs.write_plan, values)
+                back = await self._read(outputs.read_plan)
+            except Refused as error:
+                return Written.REFUSED, str(error)
+            except LinkDown as error:
+                await self._drop(error)
+                return Written.UNKNOWN, str(error)
+            except asyncio.CancelledError:
+                await self._drop(LinkDown("the request was given up"))
+                raise
+        return _compare(np.asarray(values), back)
+
+    async def close(self) -> None:
+        """Close the connection."""
+        self._lost.set()
+        await self._driver.close()
+
+    async def _read(self, plan: Any) -> Columns:
+        columns = await self._driver.read(plan)
+        self.reads += 1
+        self._attempt = 0
+        if not self.healthy:
+            after = f" after {_seconds() - self._since:.1f} s" if self.healthy is False else ""
+            log.info("device %s: answers%s", self.name, after)
+            self.healthy = True
+        return columns
+
+    async def _drop(self, error: LinkDown) -> None:
+        self._lost.set()
+        await self._driver.close()
+        self._complain(error)
+
+    def _complain(self, error: LinkDown) -> None:
+        self.failures += 1
+        self._reason = error.reason
+        if self.healthy is not False:
+            self.healthy, self._since = False, _seconds()
+            log.warning("device %s: %s; its tags are BAD until it answers", self.name, error)
+
+    def _pause(self) -> float:
+        if self._attempt == 0:
+            return 0.0
+        longest = min(LAST_RETRY, FIRST_RETRY * 2.0 ** min(self._attempt - 1, 10))
+        return longest * random.uniform(0.5, 1.0)  # noqa: S311 - jitter, not a secret
+
+
+def _compare(wrote: Floats, back: Columns) -> tuple[Written, str]:
+    same = (back.value == wrote) | (np.isnan(wrote) & (back.reason == Reason.NOT_FINITE))
+    if same.all():
+        return Written.VERIFIED, ""
+    return Written.MISMATCH, f"wrote {wrote[~same].tolist()}, read {back.value[~same].tolist()}"
+
+
+def _seconds() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def _now() -> int:
+    return int(_seconds() * 1e9)

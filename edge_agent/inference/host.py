@@ -1,0 +1,123 @@
+"""A bundle kept running: the child is proven at start, restarted when it dies, and never trusted late."""
+
+import asyncio
+import logging
+
+import numpy as np
+import numpy.typing as npt
+
+from edge_agent.bundle import Bundle
+from edge_agent.core.steps import Preparation
+from edge_agent.core.tags import Reason
+from edge_agent.inference.process import InferenceFailed, InferenceLate, InferenceProcess
+
+log = logging.getLogger(__name__)
+
+FIRST_RETRY, LAST_RETRY = 0.1, 10.0
+"""Seconds between restarts, doubled from the first to the last while the child dies at once."""
+PROOF_DEADLINE = 10.0
+
+Floats32 = npt.NDArray[np.float32]
+
+
+class NotProven(InferenceFailed):
+    """This runtime on this processor does not give the bundle's known answers."""
+
+
+async def prove(bundle: Bundle, child: InferenceProcess) -> float:
+    """Replay the known answers and return the largest difference. Raises `InferenceFailed`."""
+    k = len(bundle.known_inputs)
+    rows = Preparation(bundle.manifest)(bundle.known_inputs.astype(np.float64))
+    answers = await child.run(rows.reshape(k, -1), PROOF_DEADLINE)
+    difference = float(np.abs(answers - bundle.known_outputs).max())
+    tolerance = bundle.manifest.model.tolerance
+    if not difference <= tolerance:
+        raise NotProven(
+            f"{child.runtime} does not give the bundle's known answers here: "
+            f"off by {difference:.3g}, allowed are {tolerance:.3g}"
+        )
+    return difference
+
+
+class ModelHost:
+    """Runs one bundle's model in a child process. `deadline` of a call is in seconds."""
+
+    def __init__(self, name: str, bundle: Bundle, deadline: float) -> None:
+        self.name, self.bundle = name, bundle
+        self._deadline = deadline
+        self._child: InferenceProcess | None = None
+        self._lock = asyncio.Lock()
+        self._wanted = asyncio.Event()
+        self._wanted.set()
+        self._pause = 0.0
+        self._reason = Reason.MODEL_DOWN
+        self._complained = False
+        self.starts = 0
+        self.runtime = ""
+
+    @property
+    def pid(self) -> int | None:
+        """The child's process id while there is one."""
+        return self._child.pid if self._child else None
+
+    async def run(self) -> None:
+        """Start the child whenever there is none, for ever."""
+        while True:
+            await self._wanted.wait()
+            await asyncio.sleep(self._pause)
+            self._pause = min(max(2 * self._pause, FIRST_RETRY), LAST_RETRY)
+            try:
+                child = await InferenceProcess.start(self.bundle)
+            except InferenceFailed as error:
+                self._complain(error)
+                continue
+            try:
+                difference = await prove(self.bundle, child)
+            except InferenceFailed as error:
+                child.close()
+                self._complain(error)
+                continue
+            except BaseException:
+                child.close()
+                raise
+            self._child = child
+            self._wanted.clear()
+            self.starts += 1
+            self.runtime = child.runtime
+            self._complained = False
+            log.info(
+                "model %s: known answers proven on %s, largest difference %.2g",
+                self.name,
+                child.runtime,
+                difference,
+            )
+
+    async def ask(self, rows: Floats32) -> Floats32 | Reason:
+        """Run float32[b, size] as one batch: float32[b, ...], or the reason why there is no answer."""
+        async with self._lock:
+            if self._child is None:
+                return self._reason
+            try:
+                answers = await self._child.run(rows, self._deadline)
+            except InferenceFailed as error:
+                self._reason = Reason.MODEL_LATE if isinstance(error, InferenceLate) else Reason.MODEL_DOWN
+                self.close()
+                self._complain(error)
+                self._wanted.set()
+                return self._reason
+            except asyncio.CancelledError:
+                self.close()
+                raise
+        self._pause = 0.0
+        return answers
+
+    def close(self) -> None:
+        """End the child."""
+        if self._child is not None:
+            self._child.close()
+            self._child = None
+
+    def _complain(self, error: InferenceFailed) -> None:
+        if not self._complained:
+            self._complained = True
+            log.warning("model %s: %s; no results until it is back", self.name, error)

@@ -1,0 +1,140 @@
+"""One machine's cycle in the shell: inputs out of the image, the model asked, the result block written."""
+
+import logging
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+from edge_agent.config import schema
+from edge_agent.core import resultblock
+from edge_agent.core.pipeline import Pipeline, Verdict
+from edge_agent.core.resultblock import ResultBlock, State
+from edge_agent.core.tags import Columns, Reason
+from edge_agent.device import Outputs, Written
+from edge_agent.historian import Historian
+from edge_agent.inference.host import ModelHost
+
+log = logging.getLogger(__name__)
+
+MISMATCHES = 2
+"""Read-backs in a row that differ before writing is latched off: somebody else writes there too."""
+
+Floats32 = npt.NDArray[np.float32]
+
+
+class Machine:
+    """A machine that a model watches. `rows` are its inputs' rows in the image, in the bundle's order."""
+
+    def __init__(
+        self,
+        config: schema.Machine,
+        rows: list[int],
+        model: ModelHost,
+        outputs: Outputs | None,
+        historian: Historian,
+    ) -> None:
+        self.name, self.model = config.name, model
+        self.mode, self.input_names = config.mode, config.inputs
+        self._healthy = State.SHADOW if config.mode == "shadow" else State.ADVISORY
+        self._rows = np.array(rows, np.intp)
+        self._pipeline = Pipeline(config.bundle.manifest, self._healthy)
+        self._outputs = outputs if config.mode == "advisory" else None
+        self._historian = historian
+        self._asked: Floats32 | None = None
+        self._heartbeat = self._sequence = self._mismatches = 0
+        self._write_healthy = True
+        self._age_ms = 0
+        self._heartbeat_every = config.result.heartbeat if config.result else math.inf
+        self.inputs = Columns.bad(len(rows), Reason.NEVER_READ, 0)
+        self.verdict = Verdict(state=State.STARTING, reason=Reason.WARMING_UP)
+        self.written_at = 0
+        self._finishing = self.latched = False
+        self.written: dict[Written, int] = dict.fromkeys(Written, 0)
+
+    def take(self, tick: int, image: Columns, now: int) -> Floats32 | None:
+        """Take this tick's inputs; return the model input if there is a whole window."""
+        rows = self._rows
+        self.inputs = Columns(image.value[rows], image.quality[rows], image.reason[rows], image.at[rows])
+        self._age_ms = (now - int(self.inputs.at.min())) // 1_000_000
+        self._asked = self._pipeline.take(tick, self.inputs)
+        return self._asked
+
+    def judge(self, answer: Floats32 | Reason | None, now: int) -> None:
+        """Judge the model's answer to what `take` returned."""
+        before = self.verdict
+        self.verdict = verdict = self._pipeline.conclude(self._asked, answer, now)
+        if verdict.valid:
+            self._sequence = (self._sequence + 1) & 0xFFFF
+        if (before.state, before.reason, before.culprit) != (verdict.state, verdict.reason, verdict.culprit):
+            self._tell(before, verdict)
+        self._historian.result(self.name, self._sequence, self.inputs, verdict)
+
+    async def finish(self, now: int) -> None:
+        """Write the result block. Skipped while the one before is still being written."""
+        if self._finishing:
+            return
+        self._finishing = True
+        try:
+            if self.verdict.changed:
+                # Committed before anybody is told: an alarm that the PLC saw can always be found again.
+                await self._historian.alarm(self.name, self.verdict)
+            await self._publish(now)
+        finally:
+            self._finishing = False
+
+    def needs_beat(self, now: int) -> bool:
+        """Whether the PLC would miss the heartbeat if nothing were written before the next result."""
+        return now - self.written_at >= 0.9e9 * self._heartbeat_every
+
+    async def stop(self, now: int) -> None:
+        """Tell the PLC that the agent stops on purpose."""
+        self.verdict = Verdict(state=State.OFF, reason=Reason.STOPPED)
+        await self._publish(now)
+
+    async def _publish(self, now: int) -> None:
+        if self._outputs is None or self.latched:
+            return
+        self._heartbeat = (self._heartbeat + 1) & 0xFFFF
+        verdict = self.verdict
+        block = ResultBlock(
+            heartbeat=self._heartbeat,
+            sequence=self._sequence,
+            state=verdict.state,
+            reason=verdict.reason,
+            alarm=int(verdict.alarm),
+            score=verdict.score,
+            input_age_ms=self._age_ms,
+            input_quality=int(self.inputs.quality.min()),
+            bundle=self.model.bundle.short_id,
+        )
+        self.written_at = now
+        outcome, detail = await self._outputs.device.write(self._outputs, resultblock.values(block))
+        self.written[outcome] += 1
+        self._judge_write(outcome, detail)
+
+    def _judge_write(self, outcome: Written, detail: str) -> None:
+        self._mismatches = self._mismatches + 1 if outcome is Written.MISMATCH else 0
+        if self._mismatches >= MISMATCHES:
+            self.latched = True
+            log.error("machine %s: writing is off until a restart, another writer: %s", self.name, detail)
+            self._historian.event(self.name, "writing latched off", detail)
+        if outcome is Written.VERIFIED and not self._write_healthy:
+            self._write_healthy = True
+            log.info("machine %s: the result block is written again", self.name)
+        # A link that is down has been told by its device.
+        if outcome in (Written.REFUSED, Written.MISMATCH) and self._write_healthy:
+            self._write_healthy = False
+            log.warning("machine %s: result block %s: %s", self.name, outcome.value, detail)
+
+    def _tell(self, before: Verdict, verdict: Verdict) -> None:
+        text = f"{verdict.state.name}, {verdict.reason.name}"
+        if verdict.culprit:
+            text += f", input {verdict.culprit}"
+        self._historian.event(self.name, "state", text)
+        blamed_elsewhere = {Reason.NO_LINK, Reason.TIMEOUT, Reason.BAD_REPLY, Reason.MODEL_DOWN}
+        blamed_elsewhere |= {Reason.MODEL_LATE, Reason.WARMING_UP, Reason.NEVER_READ}
+        if verdict.valid and before.reason not in blamed_elsewhere:
+            log.info("machine %s: results again", self.name)
+        elif not verdict.valid and verdict.reason not in blamed_elsewhere and before.reason != verdict.reason:
+            log.warning("machine %s: no results: %s", self.name, text)

@@ -1,0 +1,184 @@
+"""The tick and the cycle: read inputs, freeze the image, think, write outputs, wait for the tick."""
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from edge_agent.core.tags import Columns, Quality, Reason
+from edge_agent.device import Device
+from edge_agent.machine import Machine
+
+log = logging.getLogger(__name__)
+
+WAIT = 0.4
+"""Share of the period that a cycle waits for healthy devices. One that is late then is used next time."""
+STALE = 2.5
+"""Periods of its scan class after which a value is too old to use."""
+STOP_DEADLINE = 3.0
+"""Seconds that a scan waits at its end for what is still under way."""
+
+
+class Spawner(Protocol):
+    """Where tasks live: an `asyncio.TaskGroup`, so that a bug in any of them ends the process."""
+
+    def create_task(self, coro: Coroutine[Any, Any, None], /) -> "asyncio.Task[None]":
+        """Start a task."""
+        ...
+
+
+class Table:
+    """The latest value of every tag. Written by scans as answers arrive, read through `image`."""
+
+    def __init__(self, longest_age: npt.NDArray[np.int64]) -> None:
+        self._longest_age = longest_age
+        self.latest = Columns.bad(len(longest_age), Reason.NEVER_READ, 0)
+
+    def put(self, rows: slice, columns: Columns) -> None:
+        """Store one scan class."""
+        latest = self.latest
+        latest.value[rows], latest.quality[rows] = columns.value, columns.quality
+        latest.reason[rows], latest.at[rows] = columns.reason, columns.at
+
+    def image(self, now: int) -> Columns:
+        """Freeze a process image; what is too old is BAD."""
+        latest = self.latest
+        stale = (now - latest.at > self._longest_age) & (latest.quality != Quality.BAD)
+        if stale.any():
+            latest.value[stale], latest.quality[stale] = np.nan, Quality.BAD
+            latest.reason[stale] = Reason.STALE
+        return latest.frozen()
+
+
+@dataclass(slots=True)
+class ScanClass:
+    """The tags of one device with one period: `rows` is where they stand in the table."""
+
+    device: Device
+    plan: Any
+    rows: slice
+    asking: "asyncio.Task[None] | None" = None
+
+
+@dataclass(slots=True)
+class Group:
+    """The machines of one scan that share a model, and so one batch."""
+
+    machines: list[Machine]
+    thinking: "asyncio.Task[None] | None" = None
+
+
+class Scan:
+    """All that happens every `period` seconds."""
+
+    def __init__(self, period: float, table: Table, spawner: Spawner) -> None:
+        self.period = period
+        self.classes: list[ScanClass] = []
+        self.groups: list[Group] = []
+        self._table, self._spawner = table, spawner
+        self._stopping = False
+        self._sleep: asyncio.Future[None] | None = None
+        self.cycles = self.overruns = 0
+        self.finished_at = 0.0
+
+    def add(self, machine: Machine) -> None:
+        """Let a machine think in this scan."""
+        for group in self.groups:
+            if group.machines[0].model is machine.model:
+                group.machines.append(machine)
+                return
+        self.groups.append(Group([machine]))
+
+    async def run(self) -> None:
+        """Cycle until `stop`. A tick that was missed is skipped and counted; the phase is kept."""
+        loop = asyncio.get_running_loop()
+        start, tick = loop.time(), 0
+        self.finished_at = start
+        while not self._stopping:
+            await self._cycle(tick, start + (tick + WAIT) * self.period)
+            self.cycles += 1
+            self.finished_at = loop.time()
+            due = tick + 1
+            # A cycle that ends within a tenth of a period of its tick still serves that tick.
+            tick = max(due, int((self.finished_at - start) / self.period + 0.9))
+            self.overruns += tick - due
+            await self._sleep_until(start + tick * self.period)
+        unfinished = [group.thinking for group in self.groups if group.thinking is not None]
+        if unfinished:
+            await asyncio.wait(unfinished, timeout=STOP_DEADLINE)
+
+    def stop(self) -> None:
+        """Make `run` return after the cycle it is in."""
+        self._stopping = True
+        if self._sleep is not None and not self._sleep.done():
+            self._sleep.set_result(None)
+
+    async def _cycle(self, tick: int, read_until: float) -> None:
+        await self._read(read_until)
+        now = _now()
+        image = self._table.image(now)
+        thinking = []
+        for group in self.groups:
+            if group.thinking is None or group.thinking.done():
+                group.thinking = self._spawner.create_task(self._think(group.machines, tick, image, now))
+                thinking.append(group.thinking)
+        if thinking:
+            await asyncio.wait(thinking, timeout=WAIT * self.period)
+
+    async def _read(self, until: float) -> None:
+        """Ask every device at once; wait only for those that answered last time."""
+        waited = []
+        for scan_class in self.classes:
+            if scan_class.asking is None or scan_class.asking.done():
+                scan_class.asking = self._spawner.create_task(self._fetch(scan_class))
+                if scan_class.device.healthy is not False:
+                    waited.append(scan_class.asking)
+        if waited:
+            await asyncio.wait(waited, timeout=max(0.0, until - asyncio.get_running_loop().time()))
+
+    async def _fetch(self, scan_class: ScanClass) -> None:
+        rows = scan_class.rows
+        self._table.put(rows, await scan_class.device.read(scan_class.plan, rows.stop - rows.start))
+
+    async def _think(self, machines: list[Machine], tick: int, image: Columns, now: int) -> None:
+        """Take, ask the one model that these machines share in one batch, judge, write."""
+        asked = [machine.take(tick, image, now) for machine in machines]
+        full = [window for window in asked if window is not None]
+        answers = await machines[0].model.ask(np.stack(full)) if full else Reason.NONE
+        row = 0
+        for machine, window in zip(machines, asked, strict=True):
+            if window is None:
+                machine.judge(None, now)
+            elif isinstance(answers, Reason):
+                machine.judge(answers, now)
+            else:
+                machine.judge(answers[row].reshape(-1), now)
+                row += 1
+        if len(machines) == 1:
+            await machines[0].finish(now)
+        else:
+            await asyncio.gather(*(machine.finish(now) for machine in machines))
+
+    async def _sleep_until(self, time: float) -> None:
+        if self._stopping:
+            return
+        loop = asyncio.get_running_loop()
+        self._sleep = loop.create_future()
+        handle = loop.call_at(time, _wake, self._sleep)
+        try:
+            await self._sleep
+        finally:
+            handle.cancel()
+
+
+def _wake(sleep: "asyncio.Future[None]") -> None:
+    if not sleep.done():
+        sleep.set_result(None)
+
+
+def _now() -> int:
+    return int(asyncio.get_running_loop().time() * 1e9)

@@ -1,0 +1,138 @@
+"""What the running agent sees, over a Unix socket in its state folder. No port, and never a stale file."""
+
+import asyncio
+import math
+from pathlib import Path
+
+import msgspec
+
+from edge_agent import __version__
+from edge_agent.build import Parts
+from edge_agent.config import Config
+from edge_agent.core.tags import Quality
+from edge_agent.device import Device
+from edge_agent.historian import Historian
+from edge_agent.machine import Machine
+
+SOCKET = "status.sock"
+DEADLINE = 2.0
+
+
+class DeviceStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """One device."""
+
+    name: str
+    healthy: bool | None
+    reads: int
+    failures: int
+    bad_tags: list[str]
+
+
+class MachineStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """One machine. `inputs` maps tag to value, None where there is none; `writes` counts outcomes."""
+
+    name: str
+    mode: str
+    state: str
+    reason: str
+    culprit: str
+    score: float | None
+    alarm: bool
+    inputs: dict[str, float | None]
+    writes: dict[str, int]
+    latched: bool
+    bundle: str
+    runtime: str
+    model_starts: int
+
+
+class ScanStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """One period, in seconds."""
+
+    period: float
+    cycles: int
+    overruns: int
+
+
+class Status(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything at one moment. `uptime` is in seconds."""
+
+    name: str
+    version: str
+    uptime: float
+    devices: list[DeviceStatus]
+    machines: list[MachineStatus]
+    scans: list[ScanStatus]
+    history_committed: int
+    history_lost: int
+
+
+def snapshot(config: Config, parts: Parts, historian: Historian, uptime: float) -> Status:
+    """Take the status of a running agent."""
+    return Status(
+        name=config.name,
+        version=__version__,
+        uptime=uptime,
+        devices=[_device(device, parts) for device in parts.devices],
+        machines=[_machine(machine) for machine in parts.machines],
+        scans=[ScanStatus(period=s.period, cycles=s.cycles, overruns=s.overruns) for s in parts.scans],
+        history_committed=historian.committed,
+        history_lost=historian.lost,
+    )
+
+
+def _device(device: Device, parts: Parts) -> DeviceStatus:
+    quality = parts.table.latest.quality
+    prefix = f"{device.name}."
+    bad = [t for t, row in parts.rows.items() if t.startswith(prefix) and quality[row] == Quality.BAD]
+    return DeviceStatus(
+        name=device.name,
+        healthy=device.healthy,
+        reads=device.reads,
+        failures=device.failures,
+        bad_tags=bad,
+    )
+
+
+def _machine(machine: Machine) -> MachineStatus:
+    verdict = machine.verdict
+    manifest = machine.model.bundle.manifest
+    values = zip(machine.input_names, machine.inputs.value.tolist(), strict=True)
+    return MachineStatus(
+        name=machine.name,
+        mode=machine.mode,
+        state=verdict.state.name,
+        reason=verdict.reason.name,
+        culprit=verdict.culprit,
+        score=None if math.isnan(verdict.score) else verdict.score,
+        alarm=verdict.alarm,
+        inputs={name: None if math.isnan(value) else value for name, value in values},
+        writes={outcome.value: count for outcome, count in machine.written.items()},
+        latched=machine.latched,
+        bundle=f"{manifest.name} {manifest.version}",
+        runtime=machine.model.runtime,
+        model_starts=machine.model.starts,
+    )
+
+
+class NotRunning(Exception):
+    """No agent answers at this socket."""
+
+
+def ask(state: Path) -> Status:
+    """Ask the agent whose state folder this is. Raises `NotRunning`."""
+    return asyncio.run(_ask(state))
+
+
+async def _ask(state: Path) -> Status:
+    path = state / SOCKET
+    try:
+        async with asyncio.timeout(DEADLINE):
+            reader, writer = await asyncio.open_unix_connection(str(path))
+            try:
+                return msgspec.json.decode(await reader.read(), type=Status)
+            finally:
+                writer.close()
+                await writer.wait_closed()
+    except (OSError, TimeoutError, msgspec.DecodeError) as error:
+        raise NotRunning(f"no agent answers at {path} ({error or 'silent'}); is it running?") from None
