@@ -1,6 +1,6 @@
 """What a configuration may say. Field names are the keys."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -25,7 +25,7 @@ class ModbusTable(msgspec.Struct, frozen=True, kw_only=True):
     unit: int = 1
     timeout: Seconds = Seconds(0.5)
     scan: Seconds = Seconds(1.0)
-    tags: str | list[dict[str, object]] = msgspec.field(default_factory=list)
+    tags: str | list[dict[str, Any]] = msgspec.field(default_factory=list)
     notation: Literal["wire", "modicon"] = "wire"
     max_gap: int = 16
     max_registers: int = 125
@@ -39,7 +39,7 @@ class OpcUaTable(msgspec.Struct, frozen=True, kw_only=True):
     security: Literal["none"]
     timeout: Seconds = Seconds(2.0)
     scan: Seconds = Seconds(1.0)
-    tags: str | list[dict[str, object]] = msgspec.field(default_factory=list)
+    tags: str | list[dict[str, Any]] = msgspec.field(default_factory=list)
 
 
 DeviceTable = ModbusTable | OpcUaTable
@@ -61,7 +61,7 @@ class MachineTable(msgspec.Struct, frozen=True, kw_only=True):
     bundle: str
     inputs: dict[str, str]
     mode: Literal["shadow", "advisory"] = "shadow"
-    result: dict[str, object] | None = None
+    result: dict[str, Any] | None = None
 
 
 class ScannedTag(msgspec.Struct, frozen=True, kw_only=True):

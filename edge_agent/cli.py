@@ -1,0 +1,152 @@
+"""The commands of `edge-agent`; each is a few lines that call the library."""
+
+import logging
+import sys
+from pathlib import Path
+
+import click
+import msgspec
+
+from edge_agent import __version__
+from edge_agent.config import Config, ConfigError, load
+
+BAD_CONFIGURATION = 78
+"""EX_CONFIG of sysexits.h: systemd is told not to restart on it."""
+
+_CONFIG = click.argument("config", type=click.Path(path_type=Path, dir_okay=False))
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON for a program to read.")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__)
+def main() -> None:
+    """Read PLCs, run a neural network beside the machine, write the result back."""
+
+
+@main.command()
+@_CONFIG
+@_JSON
+def check(config: Path, *, as_json: bool) -> None:
+    """Check CONFIG and all it names without connecting; every error at once."""
+    from edge_agent.report import summary  # noqa: PLC0415 - each command imports what it needs
+
+    checked = _load(config, as_json=as_json)
+    click.echo(msgspec.json.encode(summary(checked)) if as_json else summary(checked).text())
+
+
+@main.command()
+@_CONFIG
+@click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info")
+def run(config: Path, log_level: str) -> None:
+    """Run the agent until SIGTERM; this is the service."""
+    from edge_agent import app  # noqa: PLC0415
+
+    logging.basicConfig(level=log_level.upper(), format="%(levelname)s %(message)s", stream=sys.stderr)
+    # Its own retries and keep-alives are not ours to tell: what matters is told by the device.
+    logging.getLogger("asyncua").setLevel(logging.CRITICAL)
+    checked = _load(config)
+    for line in ("not a safety function: the PLC stays in charge", *_modes(checked)):
+        logging.getLogger(__name__).info(line)
+    try:
+        app.run(checked)
+    except OSError as error:
+        _fail(f"{checked.state}: {error.strerror or error}")
+
+
+@main.command()
+@_CONFIG
+@click.argument("names", metavar="[TAG]...", nargs=-1)
+@_JSON
+def read(config: Path, names: tuple[str, ...], *, as_json: bool) -> None:
+    """Read tags once (all, or those named) and show value and quality. Exit 1 if any is BAD."""
+    from edge_agent import commission  # noqa: PLC0415
+
+    try:
+        readings = commission.read(_load(config), names)
+    except commission.CommissionError as error:
+        _fail(str(error))
+    if as_json:
+        click.echo(msgspec.json.encode(readings))
+    else:
+        for reading in readings:
+            click.echo(reading.text())
+    if any(reading.quality == "BAD" for reading in readings):
+        sys.exit(1)
+
+
+@main.command()
+@_CONFIG
+@click.argument("name", metavar="TAG")
+@click.argument("value", type=float)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--force", is_flag=True, help="Also write a tag that is not a declared output.")
+def write(config: Path, name: str, value: float, *, yes: bool, force: bool) -> None:
+    """Write one output once, in engineering units, and read it back."""
+    from edge_agent import commission  # noqa: PLC0415
+
+    checked = _load(config)
+    try:
+        output = commission.output(checked, name, force=force)
+        if not yes:
+            click.confirm(f"Write {value:g} to {output.describe()}?", abort=True)
+        click.echo(commission.write(checked, output, value))
+    except commission.CommissionError as error:
+        _fail(str(error))
+
+
+@main.command()
+@_CONFIG
+@_JSON
+@click.option("--watch", is_flag=True, help="Go on until Ctrl-C.")
+def status(config: Path, *, as_json: bool, watch: bool) -> None:
+    """Show what the running agent of CONFIG sees."""
+    from edge_agent import screen  # noqa: PLC0415
+    from edge_agent.status import NotRunning, ask  # noqa: PLC0415
+
+    state = Path(_load(config).state)
+    try:
+        if as_json:
+            click.echo(msgspec.json.encode(ask(state)))
+        else:
+            screen.show(state, watch=watch)
+    except NotRunning as error:
+        _fail(str(error))
+
+
+@main.command()
+@click.option("--seconds", type=click.IntRange(20, 3600), default=60, show_default=True)
+@click.option("--folder", type=click.Path(path_type=Path, file_okay=False), default=Path("demo-run"))
+@click.option("--bundle", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+def demo(seconds: int, folder: Path, bundle: Path | None) -> None:
+    """Run the whole chain against a simulated plant: a bearing wears, the PLC is told."""
+    from edge_agent.demo import play  # noqa: PLC0415
+
+    sys.exit(play.main(seconds, folder, bundle))
+
+
+def _load(config: Path, *, as_json: bool = False) -> Config:
+    try:
+        return load(config)
+    except ConfigError as error:
+        if as_json:
+            click.echo(msgspec.json.encode({"errors": error.errors}))
+        for line in error.errors:
+            click.echo(line, err=True)
+        sys.exit(BAD_CONFIGURATION)
+
+
+def _modes(config: Config) -> list[str]:
+    return [
+        f"machine {m.name}: mode {m.mode}, "
+        + (f"writes to {m.result.device}" if m.mode == "advisory" and m.result else "writes nothing")
+        for m in config.machines
+    ]
+
+
+def _fail(message: str) -> None:
+    click.echo(message, err=True)
+    sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,135 @@
+"""Commissioning: one tag or one device at a time, with the very drivers that the agent runs."""
+
+import asyncio
+import math
+from collections.abc import Sequence
+
+import msgspec
+
+from edge_agent.build import driver_of
+from edge_agent.config import Config
+from edge_agent.config.fields import nearest
+from edge_agent.config.schema import Device
+from edge_agent.core.tags import Columns, Quality, Tag
+from edge_agent.drivers import LinkDown, Refused
+
+
+class CommissionError(Exception):
+    """What could not be done, and what to do about it."""
+
+
+class Reading(msgspec.Struct, frozen=True, kw_only=True):
+    """One tag's value, None if it is BAD."""
+
+    name: str
+    value: float | None
+    unit: str
+    quality: str
+    reason: str
+
+    def text(self) -> str:
+        """One line for a person."""
+        value = "-" if self.value is None else f"{self.value:.6g}"
+        why = "" if self.quality == "GOOD" else f"  {self.reason}"
+        return f"{self.name:<32} {value:>12} {self.unit:<8} {self.quality}{why}"
+
+
+class Output(msgspec.Struct, frozen=True, kw_only=True):
+    """A tag that may be written, and its device."""
+
+    device: str
+    tag: Tag
+
+    def describe(self) -> str:
+        """Say what would be written."""
+        return f"{self.tag.name} ({self.tag.address})"
+
+
+def read(config: Config, names: Sequence[str]) -> list[Reading]:
+    """Read tags once, by name, or all. Raises `CommissionError`."""
+    known = [scanned.tag.name for device in config.devices for scanned in device.tags]
+    for name in names:
+        if name not in known:
+            raise CommissionError(f"there is no tag {name!r}; {nearest(name, known)}")
+
+    async def all_devices() -> list[Reading]:
+        wanted = set(names) or set(known)
+        asked = [
+            _read_device(device, [s.tag for s in device.tags if s.tag.name in wanted])
+            for device in config.devices
+        ]
+        return [reading for readings in await asyncio.gather(*asked) for reading in readings]
+
+    return asyncio.run(all_devices())
+
+
+async def _read_device(device: Device, tags: list[Tag]) -> list[Reading]:
+    if not tags:
+        return []
+    driver = driver_of(device.table)
+    plan = driver.plan_read(tags)
+    try:
+        await driver.connect()
+        columns = await driver.read(plan)
+    except LinkDown as error:
+        return [_bad(tag, f"device {device.name}: {error}") for tag in tags]
+    finally:
+        await driver.close()
+    return [_reading(tag, columns, row) for row, tag in enumerate(tags)]
+
+
+def _bad(tag: Tag, why: str) -> Reading:
+    return Reading(name=tag.name, value=None, unit=tag.unit, quality=Quality.BAD.name, reason=why)
+
+
+def _reading(tag: Tag, columns: Columns, row: int) -> Reading:
+    sample = columns[row]
+    return Reading(
+        name=tag.name,
+        value=None if math.isnan(sample.value) else sample.value,
+        unit=tag.unit,
+        quality=sample.quality.name,
+        reason=sample.reason.name,
+    )
+
+
+def output(config: Config, name: str, *, force: bool) -> Output:
+    """Find what may be written: a declared output, or with `force` any tag. Raises `CommissionError`."""
+    declared = {
+        tag.name: Output(device=machine.result.device, tag=tag)
+        for machine in config.machines
+        if machine.result
+        for tag in machine.result.outputs
+    }
+    if name in declared:
+        return declared[name]
+    tags = {s.tag.name: Output(device=d.name, tag=s.tag) for d in config.devices for s in d.tags}
+    if name not in tags:
+        raise CommissionError(f"there is no tag {name!r}; {nearest(name, [*declared, *tags])}")
+    if not force:
+        raise CommissionError(f"{name} is an input, not a declared output; --force writes it all the same")
+    return tags[name]
+
+
+def write(config: Config, target: Output, value: float) -> str:
+    """Write one value in engineering units and say what was read back. Raises `CommissionError`."""
+    device = next(d for d in config.devices if d.name == target.device)
+    if not target.tag.low <= value <= target.tag.high:
+        raise CommissionError(
+            f"{value:g} is outside {target.tag.low:g}..{target.tag.high:g}; nothing written"
+        )
+    return asyncio.run(_write(device, target.tag, value))
+
+
+async def _write(device: Device, tag: Tag, value: float) -> str:
+    driver = driver_of(device.table)
+    try:
+        read_plan, write_plan = driver.plan_read([tag]), driver.plan_write([tag])
+        await driver.connect()
+        await driver.write(write_plan, [(value - tag.offset) / tag.scale])
+        back = (await driver.read(read_plan))[0]
+    except (LinkDown, Refused, ValueError) as error:
+        raise CommissionError(f"device {device.name}: {error}") from None
+    finally:
+        await driver.close()
+    return f"{tag.name}: wrote {value:g}, read back {back.value:g} {tag.unit} ({back.quality.name})"

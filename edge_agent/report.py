@@ -1,0 +1,66 @@
+"""What `check` tells of a configuration that is in order."""
+
+import msgspec
+
+from edge_agent.config import Config
+from edge_agent.config.tags import to_modicon
+from edge_agent.core.registers import Address
+from edge_agent.core.tags import Tag
+
+
+class TagLine(msgspec.Struct, frozen=True, kw_only=True):
+    """One tag, its address in the driver's own notation and in Modicon's where there is one."""
+
+    name: str
+    address: str
+    modicon: str
+    type: str
+    unit: str
+
+
+class Summary(msgspec.Struct, frozen=True, kw_only=True):
+    """Inputs, outputs and machines of a configuration."""
+
+    tags: list[TagLine]
+    outputs: list[TagLine]
+    machines: list[str]
+
+    def text(self) -> str:
+        """The same for a person."""
+        parts = [*_table("read", self.tags), *_table("written", self.outputs), *self.machines, "ok"]
+        return "\n".join(parts)
+
+
+def summary(config: Config) -> Summary:
+    """Summarise a checked configuration."""
+    written = [m for m in config.machines if m.result and m.mode == "advisory"]
+    return Summary(
+        tags=[_line(scanned.tag) for device in config.devices for scanned in device.tags],
+        outputs=[_line(tag) for m in written if m.result for tag in m.result.outputs],
+        machines=[
+            f"machine {m.name}: bundle {m.bundle.manifest.name} {m.bundle.manifest.version}, every "
+            f"{m.bundle.manifest.period:g} s, window {m.bundle.manifest.window}, mode {m.mode}"
+            for m in config.machines
+        ],
+    )
+
+
+def _line(tag: Tag) -> TagLine:
+    address = tag.address
+    if not isinstance(address, Address):
+        return TagLine(name=tag.name, address=str(address), modicon="", type="", unit=tag.unit)
+    bit = "" if address.bit is None else f".{address.bit}"
+    return TagLine(
+        name=tag.name,
+        address=f"{address.table} {address.offset}{bit}",
+        modicon=to_modicon(address.table, address.offset) + bit,
+        type=f"{address.type} {address.order}".strip(),
+        unit=tag.unit,
+    )
+
+
+def _table(title: str, lines: list[TagLine]) -> list[str]:
+    if not lines:
+        return [f"{title}: nothing"]
+    rows = [f"{x.name:<32} {x.address:<36} {x.modicon:<9} {x.type:<14} {x.unit}".rstrip() for x in lines]
+    return [f"{title}:", *rows]
