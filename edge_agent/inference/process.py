@@ -87,7 +87,10 @@ class InferenceProcess:
         self.runtime = msgspec.json.decode(await self._call(Kind.LOAD, body, deadline), type=Loaded).runtime
 
     async def _call(self, kind: Kind, body: bytes, deadline: float) -> bytearray:
+        if self._sock.fileno() < 0:
+            raise InferenceFailed("this child was given up after a call that it did not finish")
         loop = asyncio.get_running_loop()
+        reply = None
         try:
             async with asyncio.timeout(deadline):
                 await loop.sock_sendall(self._sock, wire.HEADER.pack(kind, len(body)) + body)
@@ -97,6 +100,9 @@ class InferenceProcess:
             raise InferenceLate(f"no answer from the model within {deadline:g} s") from None
         except (OSError, WireError) as error:
             raise InferenceFailed(f"the inference child is gone ({self._how_it_ended(error)})") from None
+        finally:
+            if reply is None:
+                self._sock.close()  # its late answer must never be taken for one to the next call
         if replied is Kind.ERROR:
             raise InferenceFailed(reply.decode(errors="replace"))
         return reply
