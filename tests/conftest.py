@@ -3,7 +3,7 @@
 import asyncio
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from pathlib import Path
 
 import async_solipsism
@@ -14,6 +14,7 @@ import pytest
 import pytest_asyncio
 
 from edge_agent import bundle
+from edge_agent.inference.process import InferenceProcess
 
 hypothesis.settings.register_profile("edge", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("edge")
@@ -56,3 +57,19 @@ def dense_bundle(dense_tflite: bytes, tmp_path_factory: pytest.TempPathFactory) 
     answers = dense_model.expected(dense_model.standardised(windows)).astype(np.float32)
     bundle.write(path, dense_model.MANIFEST, dense_tflite, windows, answers)
     return path
+
+
+@pytest.fixture(scope="session")
+def dense(dense_bundle: Path) -> bundle.Bundle:
+    """The same bundle, read."""
+    return bundle.read(dense_bundle)
+
+
+@pytest.fixture(scope="session")
+def inference(dense: bundle.Bundle) -> Iterator[InferenceProcess]:
+    """An inference child for tests that do it no harm: it belongs to no event loop."""
+    loop = asyncio.new_event_loop()
+    process = loop.run_until_complete(InferenceProcess.start(dense))
+    loop.close()
+    yield process
+    process.close()
