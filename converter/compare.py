@@ -35,7 +35,7 @@ def compare(recipe: Recipe, kind: str, original: Floats32, converted: Floats32) 
     """Compare float32[k, ...] answers. Raises `ConverterError` if there is nothing to compare with."""
     if not np.isfinite(original).all():
         raise ConverterError("the original model answers NaN or infinity to real rows; is its scaling right?")
-    reach = answer_range(recipe, kind, original)
+    reach = answer_range(recipe == "float32", kind, original)
     if reach == 0:
         raise ConverterError("the original model answers 0 to every row; it has learnt nothing")
     error = np.abs(converted.astype(np.float64) - original)
@@ -55,20 +55,20 @@ def refuse_garbage(recipe: Recipe, found: Comparison, max_error: float | None) -
         )
 
 
-def tolerance(recipe: Recipe, kind: str, answers: Floats32) -> float:
+def tolerance(quantised: bool, kind: str, answers: Floats32) -> float:
     """Return how far another processor may be from the known answers, in units of the model's output.
 
     Float sums may be taken in another order: 1e-5 of the largest magnitude, a hundred times float32's
     rounding. An int8 model may round a value on the edge to the other neighbour: three of the 255 steps
     that the output's range is divided into.
     """
-    share = 1e-5 if recipe == "float32" else STEPS
-    return float(f"{share * (answer_range(recipe, kind, answers) or 1.0):.3g}")
+    share = STEPS if quantised else 1e-5
+    return float(f"{share * (answer_range(not quantised, kind, answers) or 1.0):.3g}")
 
 
-def answer_range(recipe: Recipe, kind: str, answers: Floats32) -> float:
+def answer_range(exact: bool, kind: str, answers: Floats32) -> float:
     """Return what errors are measured against; see `Comparison`."""
     if kind == "probability":
         return 1.0
     magnitude = float(np.abs(answers).max())
-    return magnitude if recipe == "float32" else float(np.ptp(answers)) or magnitude
+    return magnitude if exact else float(np.ptp(answers)) or magnitude

@@ -50,26 +50,15 @@ def convert(
     progress("reading the data")
     said = load_card(card)
     rows = dataset.load(data, said, drop_nan, with_target=said.output.divide_by_max)
-    origin = Origin(
-        converter=f"edge-converter {__version__}",
-        tools={},
-        model_sha256=facts.fingerprint(model),
-        data_sha256=facts.fingerprint(data),
-    )
-    draft = facts.draft(said, rows, recipe, origin)
+    draft = facts.draft(said, rows, recipe, _origin(model, data))
     calibrating, compared = _choose(said, rows, recipe)
-    asked = dataset.prepared(draft, dataset.raw_windows(rows.rows, compared, said.window))
-
+    asked, calibration = (
+        dataset.prepared(draft, dataset.raw_windows(rows.rows, ends, said.window))
+        for ends in (compared, calibrating)
+    )
     progress("converting with TensorFlow, in a process of its own")
-    with tempfile.TemporaryDirectory(prefix="edge-converter-") as name:
-        folder = Path(name)
-        np.save(folder / job.WINDOWS, asked)
-        if recipe == "int8":
-            calibration = dataset.raw_windows(rows.rows, calibrating, said.window)
-            np.save(folder / job.CALIBRATION, dataset.prepared(draft, calibration))
-        task = job.Convert(model=str(model.absolute()), recipe=recipe, size=asked.shape[1])
-        made = process.do(task, folder, deadline, verbose)
-        original, tflite = process.answers(folder), (folder / job.TFLITE).read_bytes()
+    task = job.Convert(model=str(model.absolute()), recipe=recipe, size=asked.shape[1])
+    made, original, tflite = _in_child(task, asked, calibration, deadline, verbose)
 
     progress("comparing in the gateway's inference process")
     draft = _with_shapes(draft, made)
@@ -77,11 +66,18 @@ def convert(
     answers, known_answers = _answer(draft, tflite, asked, known_windows)
     found = compare.compare(recipe, draft.output.kind, original, answers)
     compare.refuse_garbage(recipe, found, max_error)
-    truly: Recipe = recipe if "int8" in made.weights else "float32"
-    tolerance = compare.tolerance(truly, draft.output.kind, answers)
-    finished = msgspec.structs.replace(draft, model=msgspec.structs.replace(draft.model, tolerance=tolerance))
+    finished = _with_tolerance(draft, made, answers)
     bundle.write(out, finished, tflite, known_windows, known_answers)
-    return _report(out, made, rows, found, _warnings(finished, rows, made, calibrating))
+    return _report(out, made, rows, found, _warnings(finished, rows, made, len(calibrating)))
+
+
+def _origin(model: Path, data: Path) -> Origin:
+    return Origin(
+        converter=f"edge-converter {__version__}",
+        tools={},
+        model_sha256=facts.fingerprint(model),
+        data_sha256=facts.fingerprint(data),
+    )
 
 
 def _choose(card: Card, data: Dataset, recipe: Recipe) -> tuple[Integers, Integers]:
@@ -102,10 +98,27 @@ def _choose(card: Card, data: Dataset, recipe: Recipe) -> tuple[Integers, Intege
     return calibrating, dataset.spread(ends, COMPARED)
 
 
+def _in_child(
+    task: job.Convert, asked: Floats32, calibration: Floats32, deadline: float, verbose: bool
+) -> tuple[job.Facts, Floats32, bytes]:
+    """Return what the child found out, the original's answers to `asked`, and the TFLite model."""
+    with tempfile.TemporaryDirectory(prefix="edge-converter-") as name:
+        folder = Path(name)
+        np.save(folder / job.WINDOWS, asked)
+        np.save(folder / job.CALIBRATION, calibration)
+        made = process.do(task, folder, deadline, verbose)
+        return made, process.answers(folder), (folder / job.TFLITE).read_bytes()
+
+
 def _with_shapes(draft: Manifest, made: job.Facts) -> Manifest:
     model = msgspec.structs.replace(draft.model, input_shape=made.input_shape, output_shape=made.output_shape)
     origin = msgspec.structs.replace(draft.origin, tools=made.tools)
     return parse(msgspec.json.encode(msgspec.structs.replace(draft, model=model, origin=origin)))
+
+
+def _with_tolerance(draft: Manifest, made: job.Facts, answers: Floats32) -> Manifest:
+    tolerance = compare.tolerance("int8" in made.weights, draft.output.kind, answers)
+    return msgspec.structs.replace(draft, model=msgspec.structs.replace(draft.model, tolerance=tolerance))
 
 
 def _answer(
@@ -123,7 +136,7 @@ def _answer(
     return answers[: len(asked)], answers[len(asked) :]
 
 
-def _warnings(manifest: Manifest, data: Dataset, made: job.Facts, calibrating: Integers) -> list[str]:
+def _warnings(manifest: Manifest, data: Dataset, made: job.Facts, calibrated: int) -> list[str]:
     found = [
         f"input {i.name} is always {i.min:g}: the model cannot have learnt from it"
         for i in manifest.inputs
@@ -131,8 +144,8 @@ def _warnings(manifest: Manifest, data: Dataset, made: job.Facts, calibrating: I
     ]
     if data.dropped:
         found.append(f"{data.dropped} rows were not finite and were left out")
-    if 0 < len(calibrating) < FEW:
-        found.append(f"int8 was calibrated with only {len(calibrating)} windows; give {FEW} or more")
+    if 0 < calibrated < FEW:
+        found.append(f"int8 was calibrated with only {calibrated} windows; give {FEW} or more")
     if manifest.model.recipe == "dynamic_int8" and "int8" not in made.weights:
         found.append("no layer has 1024 weights or more, so dynamic_int8 left all of them float32")
     return found

@@ -55,7 +55,8 @@ def raw_windows(rows: Floats, ends: Integers, window: int) -> Floats:
 
 def prepared(manifest: Manifest, raw: Floats) -> Floats32:
     """Return float64[k, window, inputs] as the gateway hands them to the model: float32[k, size]."""
-    return np.concatenate([windows(manifest, window) for window in raw])
+    nothing = np.empty((0, manifest.window * len(manifest.inputs)), np.float32)
+    return np.concatenate([nothing, *(windows(manifest, window) for window in raw)])
 
 
 def spread(ends: Integers, count: int) -> Integers:

@@ -5,14 +5,17 @@ from pathlib import Path
 
 import keras
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
+
+Floats32 = npt.NDArray[np.float32]
 
 COLUMNS = ("speed", "temperature", "humidity", "downtime", "scrap", "operators", "efficiency")
 SHIFTS = 1200
 EPOCHS = 100
 
 
-def table(shifts: int = SHIFTS, seed: int = 20) -> np.ndarray:
+def table(shifts: int = SHIFTS, seed: int = 20) -> npt.NDArray[np.float64]:
     """Return float64[shifts, 7], the efficiency last: the good share of what the line could have made.
 
     Hot and humid shifts make more scrap, few operators longer stops, and speed has a best point.
@@ -31,7 +34,7 @@ def table(shifts: int = SHIFTS, seed: int = 20) -> np.ndarray:
     return np.column_stack(columns).round(3)
 
 
-def build(rows: np.ndarray, targets: np.ndarray) -> keras.Model:
+def build(rows: Floats32, targets: Floats32) -> keras.Model:
     """Train a 32-16-1 network on float32[n, 6] rows and float32[n] targets, both divided by their maxima."""
     keras.utils.set_random_seed(1)
     tf.config.experimental.enable_op_determinism()

@@ -5,13 +5,16 @@ from pathlib import Path
 
 import keras
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
+
+Floats32 = npt.NDArray[np.float32]
 
 ROWS = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], np.float32)
 LABELS = np.array([0, 1, 1, 0], np.float32)
 
 
-def build(rows: np.ndarray, labels: np.ndarray) -> keras.Model:
+def build(rows: Floats32, labels: Floats32) -> keras.Model:
     """Train a 2-2-1 network. With two hidden neurons some starting points never learn; this one does."""
     keras.utils.set_random_seed(7)
     tf.config.experimental.enable_op_determinism()
