@@ -87,7 +87,7 @@ async def _modbus(station: Station, host: str, port: int) -> AsyncIterator[None]
     try:
         yield
     finally:
-        await server.shutdown()  # type: ignore[no-untyped-call]
+        await server.shutdown()
 
 
 @contextlib.asynccontextmanager

@@ -1,0 +1,1 @@
+"""The demonstration: the whole chain against the simulated plant, in one command."""
