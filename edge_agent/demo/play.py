@@ -81,7 +81,7 @@ def _watch(console: Console, story: Story, panel: Panel, config: Path) -> None:
             if console.is_terminal and ticks % 2 == 0:
                 live.update(view.screen(story), refresh=True)
             elif not console.is_terminal and ticks % 50 == 0:
-                console.print(view.line(story))
+                console.print(view.line(story), soft_wrap=True)
             ticks += 1
             time.sleep(max(0.0, start + ticks * LOOK_EVERY - time.monotonic()))
             story.now = time.monotonic() - start
