@@ -82,6 +82,8 @@ class ModbusTcp:
                 )
         except TimeoutError:
             raise LinkDown(f"no connection within {self._timeout:g} s") from None
+        except UnicodeError as error:
+            raise LinkDown(f"no host can be named {self._host!r}: {error}") from None
         except OSError as error:
             raise LinkDown(error.strerror or str(error)) from None
         transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
@@ -124,6 +126,7 @@ class ModbusTcp:
         try:
             return check(block, await self._connection.transact(self._unit, request))
         except BadReply as error:
+            await self.close()
             raise LinkDown(str(error), Reason.BAD_REPLY) from None
         except TimeoutError:
             raise LinkDown(f"no answer within {self._timeout:g} s", Reason.TIMEOUT) from None
