@@ -1,0 +1,210 @@
+"""The Modbus TCP driver against a server that others wrote, in C: libmodbus."""
+
+import math
+import subprocess
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import pytest_asyncio
+
+from edge_agent.core.registers import BIT_TABLES, Address, Table
+from edge_agent.core.resultblock import FIELDS, ResultBlock, State, values
+from edge_agent.core.tags import Quality, Reason, Tag
+from edge_agent.drivers import LinkDown, Refused
+from edge_agent.drivers.modbus.driver import ModbusTcp
+
+pytestmark = pytest.mark.sockets
+PEER = Path(__file__).parent.parent / "peers" / "libmodbus" / "server.c"
+
+
+def tag(table: Table, offset: int, kind: str = "", order: str = "", bit: int | None = None) -> Tag:
+    kind = kind or ("bool" if table in BIT_TABLES else "uint16")
+    address = Address(table=table, offset=offset, type=kind, order=order, bit=bit)
+    assert address.problem() is None
+    return Tag(name=f"plc.{table}{offset}", address=address)
+
+
+@pytest.fixture(scope="session")
+def libmodbus_server(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The peer, compiled by the C compiler of this box."""
+    program = tmp_path_factory.mktemp("libmodbus") / "server"
+    found = subprocess.run(
+        ["pkg-config", "--cflags", "--libs", "libmodbus"], capture_output=True, text=True, check=True
+    )
+    subprocess.run(["gcc", "-O2", "-Wall", "-o", str(program), str(PEER), *found.stdout.split()], check=True)
+    return program
+
+
+@pytest.fixture
+def libmodbus(libmodbus_server: Path) -> Iterator[int]:
+    """The port of a fresh libmodbus server."""
+    with subprocess.Popen([str(libmodbus_server)], stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout
+        yield int(server.stdout.readline())
+        server.kill()
+
+
+@pytest_asyncio.fixture
+async def plc(libmodbus: int) -> AsyncIterator[ModbusTcp]:
+    driver = ModbusTcp("127.0.0.1", libmodbus)
+    await driver.connect()
+    yield driver
+    await driver.close()
+
+
+async def test_every_table_is_read_from_libmodbus(plc: ModbusTcp) -> None:
+    tags = [
+        tag("holding", 7),
+        tag("coil", 9),
+        tag("input", 5),
+        tag("discrete", 1),
+        tag("holding", 1000),
+        tag("coil", 10),
+        tag("holding", 0xA5, "bool", bit=0),
+        tag("holding", 0xA5, "bool", bit=1),
+        tag("discrete", 1998),
+    ]
+    columns = await plc.read(plc.plan_read(tags))
+    assert columns.value.tolist() == [7, 1, 65530, 0, 1000, 0, 1, 0, 1]
+    assert (columns.quality == Quality.GOOD).all()
+    assert (columns.reason == Reason.NONE).all()
+
+
+async def test_a_whole_table_takes_as_many_requests_as_it_needs(plc: ModbusTcp) -> None:
+    plan = plc.plan_read([tag("holding", n) for n in range(2000)] + [tag("coil", n) for n in range(2000)])
+    assert len(plan.requests) == 16 + 1
+    columns = await plc.read(plan)
+    assert columns.value[:2000].tolist() == list(range(2000))
+    assert columns.value[2000:].tolist() == [n % 3 == 0 for n in range(2000)]
+
+
+async def test_what_the_device_does_not_have_spoils_only_its_own_block(plc: ModbusTcp) -> None:
+    columns = await plc.read(plc.plan_read([tag("holding", 3), tag("holding", 1999), tag("holding", 2000)]))
+    assert columns[0].value == 3
+    for row in (1, 2):
+        assert (columns[row].quality, columns[row].reason) == (Quality.BAD, Reason.DEVICE_REFUSED)
+        assert math.isnan(columns[row].value)
+
+
+KINDS = [
+    ("int16", "BA", -12345.0),
+    ("uint32", "CDAB", 4_000_000_000.0),
+    ("int32", "DCBA", -5.0),
+    ("float32", "BADC", 0.1875),
+    ("float64", "GHEFCDAB", -1.1),
+    ("int64", "", -(2.0**52)),
+    ("uint64", "HGFEDCBA", 2.0**53),
+]
+
+
+async def test_what_is_written_is_read_back_in_every_type(plc: ModbusTcp) -> None:
+    offsets = [100 + 10 * i for i in range(len(KINDS))]
+    tags = [tag("holding", at, kind, order) for at, (kind, order, _) in zip(offsets, KINDS, strict=True)]
+    wanted = [value for *_, value in KINDS]
+    plan = plc.plan_write(tags)
+    await plc.write(plan, wanted)
+    assert (await plc.read(plc.plan_read(tags))).value.tolist() == wanted
+    between = await plc.read(plc.plan_read([tag("holding", at + 9) for at in offsets]))
+    assert between.value.tolist() == [at + 9 for at in offsets]
+
+
+async def test_coils_are_written_without_touching_their_neighbours(plc: ModbusTcp) -> None:
+    outputs = [tag("coil", 20), tag("coil", 21), tag("coil", 24)]
+    await plc.write(plc.plan_write(outputs), [1, 0, 0])
+    after = await plc.read(plc.plan_read([tag("coil", n) for n in range(18, 28)]))
+    assert after.value.tolist() == [1, 0, 1, 0, 0, 0, 0, 0, 0, 1]
+
+
+async def test_a_result_block_arrives_as_one_frame(plc: ModbusTcp) -> None:
+    tags = [tag("holding", 400 + first, kind) for _, kind, first in FIELDS]
+    block = ResultBlock(
+        heartbeat=1,
+        sequence=2,
+        state=State.FAULT,
+        reason=22,
+        alarm=0,
+        score=math.nan,
+        input_age_ms=3,
+        input_quality=0,
+        bundle=0xCAFEF00D,
+    )
+    plan = plc.plan_write(tags)
+    assert len(plan.blocks) == 1
+    await plc.write(plan, values(block))
+    words = await plc.read(plc.plan_read([tag("holding", 400 + n) for n in range(14)]))
+    assert words.value[:6].tolist() == [0xEA01, 1, 2, 7, 22, 0]
+    assert words.value[6:8].tolist() == [0x7FC0, 0]
+    assert words.value[10:13].tolist() == [0xCAFE, 0xF00D, 2]
+
+
+async def test_a_write_that_the_device_refuses_leaves_the_link_sound(plc: ModbusTcp) -> None:
+    with pytest.raises(Refused, match="illegal data address"):
+        await plc.write(plc.plan_write([tag("holding", 2000)]), [1])
+    assert (await plc.read(plc.plan_read([tag("holding", 3)])))[0].value == 3
+
+
+async def test_a_value_that_does_not_fit_is_never_sent(plc: ModbusTcp) -> None:
+    with pytest.raises(ValueError, match="uint16"):
+        await plc.write(plc.plan_write([tag("holding", 5), tag("holding", 6)]), [1, 70000])
+    assert (await plc.read(plc.plan_read([tag("holding", 5)])))[0].value == 5
+
+
+async def test_more_requests_than_transaction_ids_all_get_their_own_answer(plc: ModbusTcp) -> None:
+    assert plc._connection
+    plc._connection._transaction = 0xFFFF - 5
+    for n in range(10):
+        assert (await plc.read(plc.plan_read([tag("holding", n)])))[0].value == n
+    assert plc._connection._transaction == 5
+
+
+async def test_a_server_that_dies_is_no_link_and_comes_back(libmodbus_server: Path) -> None:
+    server = subprocess.Popen([str(libmodbus_server)], stdout=subprocess.PIPE, text=True)  # noqa: ASYNC220 - at once
+    with server:
+        assert server.stdout
+        port = int(server.stdout.readline())
+        driver = ModbusTcp("127.0.0.1", port)
+        plan = driver.plan_read([tag("holding", 7)])
+        await driver.connect()
+        assert (await driver.read(plan))[0].value == 7
+        server.kill()
+    with pytest.raises(LinkDown) as down:
+        await driver.read(plan)
+    assert down.value.reason is Reason.NO_LINK
+    with pytest.raises(LinkDown) as refused:
+        await driver.connect()
+    assert refused.value.reason is Reason.NO_LINK
+    with subprocess.Popen([str(libmodbus_server), str(port)], stdout=subprocess.PIPE, text=True) as server:  # noqa: ASYNC220 - at once
+        assert server.stdout
+        assert int(server.stdout.readline()) == port
+        await driver.connect()
+        assert (await driver.read(plan))[0].value == 7
+        await driver.close()
+        server.kill()
+
+
+async def test_before_connect_and_after_close_there_is_no_link() -> None:
+    driver = ModbusTcp("127.0.0.1", 1)
+    plan = driver.plan_read([tag("holding", 0)])
+    for _ in range(2):
+        with pytest.raises(LinkDown) as down:
+            await driver.read(plan)
+        assert down.value.reason is Reason.NO_LINK
+        await driver.close()
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "no.such.host.invalid", "a" * 70, ""])
+async def test_a_host_that_cannot_be_reached_is_no_link(host: str) -> None:
+    driver = ModbusTcp(host, port=1)
+    with pytest.raises(LinkDown) as down:
+        await driver.connect()
+    assert down.value.reason is Reason.NO_LINK
+
+
+async def test_time_and_scale_come_with_the_values(plc: ModbusTcp) -> None:
+    scaled = Tag(name="a", address=tag("holding", 50).address, scale=0.1, offset=-1, low=0, high=3.9)
+    columns = await plc.read(plc.plan_read([scaled]))
+    assert columns[0].value == pytest.approx(4.0)
+    assert columns[0].quality is Quality.UNCERTAIN
+    assert np.all(columns.at > 0)
