@@ -55,7 +55,7 @@ FIELDS: tuple[tuple[str, str, int], ...] = (
     ("sequence_again", "uint16", 12),
     ("crc", "uint16", 13),
 )
-"""Name, type and first word of every field. The register map in the docs is made from this table."""
+"""Name, type and first word of every field. A test holds the table in the documents to it."""
 
 FRAME = np.dtype(
     [(name, {"uint16": ">u2", "uint32": ">u4", "float32": ">f4"}[kind]) for name, kind, _ in FIELDS]

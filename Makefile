@@ -1,0 +1,37 @@
+# demo  the whole chain, from a Keras model to a PLC register
+# test  every test        lint  style and layers      types  mypy --strict
+# bench  the figures of bench/RESULTS.md              dist   the wheel
+
+SECONDS ?= 60
+FOLDER ?= demo-run
+
+.PHONY: demo test lint types check bench dist clean
+
+demo:
+	@uv=$$(scripts/setup) && \
+	mkdir -p .cache/demo && \
+	$$uv run --frozen --no-sync python examples/bearing/make_bundle.py --out .cache/demo/bearing.bundle && \
+	$$uv run --frozen --no-sync edge-agent demo --seconds $(SECONDS) --folder $(FOLDER) --bundle .cache/demo/bearing.bundle
+
+test:
+	@uv=$$(scripts/setup test) && $$uv run --frozen --no-sync pytest $(ARGS)
+
+lint:
+	@uv=$$(scripts/setup) && \
+	$$uv run --frozen --no-sync ruff check . && \
+	$$uv run --frozen --no-sync ruff format --check . && \
+	$$uv run --frozen --no-sync lint-imports --no-cache
+
+types:
+	@uv=$$(scripts/setup) && $$uv run --frozen --no-sync mypy
+
+check: lint types test
+
+bench:
+	@uv=$$(scripts/setup test) && $$uv run --frozen --no-sync python bench/cycle.py
+
+dist:
+	@uv=$$(scripts/setup) && $$uv build --quiet
+
+clean:
+	rm -rf .cache .venv dist build

@@ -1,0 +1,37 @@
+"""What the documents say of numbers that a PLC reads is what the code says."""
+
+import re
+from pathlib import Path
+
+from edge_agent.core.resultblock import FIELDS, LAYOUT, State
+from edge_agent.core.tags import Reason
+
+DOCS = Path(__file__).parents[1] / "docs"
+TEXT = (DOCS / "controls-engineer.md").read_text(encoding="utf-8")
+
+
+def _rows(after: str) -> list[list[str]]:
+    lines = TEXT[TEXT.index(after) :].splitlines()[3:]
+    rows = []
+    for line in lines:
+        if not line.startswith("|"):
+            break
+        rows.append([cell.strip() for cell in line.strip("|").split("|")])
+    return rows
+
+
+def test_the_documented_block_is_the_written_block() -> None:
+    assert [(name, kind, int(word)) for word, name, kind, _ in _rows("<!-- block")] == list(FIELDS)
+    assert str(LAYOUT) in TEXT
+
+
+def test_the_documented_states_and_reasons_are_those_of_the_code() -> None:
+    assert [(int(n), name) for n, name, _ in _rows("<!-- states")] == [(s.value, s.name) for s in State]
+    assert [(int(n), name) for n, name, _ in _rows("<!-- reasons")] == [(r.value, r.name) for r in Reason]
+
+
+def test_every_link_between_documents_leads_somewhere() -> None:
+    root = DOCS.parent
+    for page in (*root.glob("*.md"), *DOCS.rglob("*.md")):
+        for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8")):
+            assert (page.parent / target).exists(), f"{page.name} links to {target}"
