@@ -158,10 +158,9 @@ class Scan:
             else:
                 machine.judge(answers[row].reshape(-1), now)
                 row += 1
-        if len(machines) == 1:
-            await machines[0].finish(now)
-        else:
-            await asyncio.gather(*(machine.finish(now) for machine in machines))
+        # A PLC that takes no answer holds up its own machine's next frame, and no other machine.
+        writes = [self._spawner.create_task(machine.finish(now)) for machine in machines]
+        await asyncio.wait(writes, timeout=WAIT * self.period)
 
     async def _sleep_until(self, time: float) -> None:
         if self._stopping:
