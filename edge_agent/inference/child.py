@@ -5,13 +5,13 @@ holds already. It has a memory limit, because files exist that make a runtime al
 """
 
 import ctypes
+import json
 import os
 import resource
 import signal
 import socket
 import sys
 
-import msgspec
 import numpy as np
 
 from edge_agent.inference import wire
@@ -23,19 +23,6 @@ MEMORY = 1024 * 1024 * 1024
 _PR_SET_PDEATHSIG = 1
 
 
-class Load(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What the parent says of the model that follows."""
-
-    input_shape: list[int]
-    output_shape: list[int]
-
-
-class Loaded(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What the child says once the model is ready."""
-
-    runtime: str
-
-
 def main() -> None:
     """Serve the socket whose descriptor is the first argument."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which closes the socket
@@ -44,7 +31,7 @@ def main() -> None:
         try:
             _, body = wire.receive(sock)
             model = _load(body)
-            wire.send(sock, Kind.LOAD, msgspec.json.encode(Loaded(runtime=model.runtime)))
+            wire.send(sock, Kind.LOAD, model.runtime.encode())
             while True:
                 _answer(sock, model)
         except (ModelError, NoRuntime) as error:
@@ -56,7 +43,7 @@ def main() -> None:
 
 def _load(body: bytearray) -> Model:
     head, _, blob = bytes(body).partition(b"\n")
-    load = msgspec.json.decode(head, type=Load)
+    shapes = json.loads(head)
     _limit_memory()
     loud = os.dup(2)
     quiet = os.open(os.devnull, os.O_WRONLY)
@@ -64,7 +51,7 @@ def _load(body: bytearray) -> Model:
     os.close(quiet)
     model = Model(blob)
     _open_nothing_more()
-    model.prepare(load.input_shape, load.output_shape)
+    model.prepare(*shapes)
     os.dup2(loud, 2)
     return model
 

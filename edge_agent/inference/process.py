@@ -1,18 +1,17 @@
 """The parent's side: one child process for one bundle, with a deadline on every call."""
 
 import asyncio
+import json
 import signal
 import socket
 import subprocess
 import sys
 
-import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from edge_agent.bundle import Bundle
 from edge_agent.inference import wire
-from edge_agent.inference.child import Load, Loaded
 from edge_agent.inference.wire import Kind, WireError
 
 START_DEADLINE = 20.0
@@ -38,7 +37,7 @@ class InferenceProcess:
         self._sock.setblocking(False)
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "edge_agent.inference.child", str(theirs.fileno())],
+                [sys.executable, "-P", "-m", "edge_agent.inference.child", str(theirs.fileno())],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
@@ -82,9 +81,9 @@ class InferenceProcess:
 
     async def _load(self, deadline: float) -> None:
         manifest = self._bundle.manifest.model
-        head = Load(input_shape=manifest.input_shape, output_shape=manifest.output_shape)
-        body = msgspec.json.encode(head) + b"\n" + self._bundle.model
-        self.runtime = msgspec.json.decode(await self._call(Kind.LOAD, body, deadline), type=Loaded).runtime
+        shapes = json.dumps([manifest.input_shape, manifest.output_shape])
+        body = shapes.encode() + b"\n" + self._bundle.model
+        self.runtime = (await self._call(Kind.LOAD, body, deadline)).decode()
 
     async def _call(self, kind: Kind, body: bytes, deadline: float) -> bytearray:
         if self._sock.fileno() < 0:
