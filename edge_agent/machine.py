@@ -43,7 +43,8 @@ class Machine:
         self._historian = historian
         self._asked: Floats32 | None = None
         self._heartbeat = self._sequence = self._mismatches = 0
-        self._write_healthy = True
+        self._write_healthy, self._complained = True, False
+        self._alarms_to_keep: list[Verdict] = []
         self._age_ms = 0
         self._heartbeat_every = config.result.heartbeat if config.result else math.inf
         self.inputs = Columns.bad(len(rows), Reason.NEVER_READ, 0)
@@ -67,7 +68,9 @@ class Machine:
         if verdict.valid:
             self._sequence = (self._sequence + 1) & 0xFFFF
         if (before.state, before.reason, before.culprit) != (verdict.state, verdict.reason, verdict.culprit):
-            self._tell(before, verdict)
+            self._tell(verdict)
+        if verdict.changed:
+            self._alarms_to_keep.append(verdict)
         self._historian.result(self.name, self._sequence, self.inputs, verdict)
 
     async def finish(self, now: int) -> None:
@@ -76,9 +79,9 @@ class Machine:
             return
         self._finishing = True
         try:
-            if self.verdict.changed:
-                # Committed before anybody is told: an alarm that the PLC saw can always be found again.
-                await self._historian.alarm(self.name, self.verdict)
+            # Committed before anybody is told: an alarm that the PLC saw can always be found again.
+            while self._alarms_to_keep:
+                await self._historian.alarm(self.name, self._alarms_to_keep.pop(0))
             await self._publish(now)
         finally:
             self._finishing = False
@@ -127,14 +130,16 @@ class Machine:
             self._write_healthy = False
             log.warning("machine %s: result block %s: %s", self.name, outcome.value, detail)
 
-    def _tell(self, before: Verdict, verdict: Verdict) -> None:
+    def _tell(self, verdict: Verdict) -> None:
         text = f"{verdict.state.name}, {verdict.reason.name}"
         if verdict.culprit:
             text += f", input {verdict.culprit}"
         self._historian.event(self.name, "state", text)
         blamed_elsewhere = {Reason.NO_LINK, Reason.TIMEOUT, Reason.BAD_REPLY, Reason.MODEL_DOWN}
         blamed_elsewhere |= {Reason.MODEL_LATE, Reason.WARMING_UP, Reason.NEVER_READ}
-        if verdict.valid and before.reason not in blamed_elsewhere:
+        if verdict.valid and self._complained:
+            self._complained = False
             log.info("machine %s: results again", self.name)
-        elif not verdict.valid and verdict.reason not in blamed_elsewhere and before.reason != verdict.reason:
+        elif not verdict.valid and verdict.reason not in blamed_elsewhere and not self._complained:
+            self._complained = True
             log.warning("machine %s: no results: %s", self.name, text)
