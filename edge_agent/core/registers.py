@@ -33,6 +33,19 @@ TYPES: dict[str, np.dtype[np.generic]] = {
 """Types of one or more whole registers. `bool` is a coil, a discrete input, or one bit of a register."""
 
 
+def _range(dtype: np.dtype[np.generic]) -> tuple[float, float]:
+    """The least value of a type, and the first beyond it: exact in float64, as the largest is not always."""
+    if dtype.kind == "f":
+        # What is nearer to the largest float32 than to its successor still rounds to it.
+        beyond = 2.0**128 - 2.0**103 if dtype.itemsize == 4 else np.inf
+        return float(np.nextafter(-beyond, 0)), beyond
+    info = np.iinfo(dtype.name)
+    return float(info.min), float(info.max + 1)
+
+
+_RANGE = {dtype: _range(dtype) for dtype in TYPES.values()}
+
+
 class Address(msgspec.Struct, frozen=True, kw_only=True):
     """Where a value lives. `offset` is the zero-based wire address; `bit` 0 is the least significant."""
 
@@ -163,18 +176,15 @@ class Codec:
 
 def _cast(exact: Floats, dtype: np.dtype[np.generic]) -> npt.NDArray[np.generic]:
     """Turn float64[n] into `dtype`. Raises ValueError for a number that would become another one."""
+    least, beyond = _RANGE[dtype]
+    fits = (exact >= least) & (exact < beyond)
     if dtype.kind == "f":
-        with np.errstate(over="ignore"):
-            cast = exact.astype(dtype)
-        fits = np.isinf(exact) | ~np.isinf(cast)
+        fits |= ~np.isfinite(exact)
     else:
-        info = np.iinfo(dtype.name)
-        # One past the largest is exact in float64 for every width, the largest itself is not.
-        fits = (exact >= info.min) & (exact < float(info.max + 1)) & (exact == np.floor(exact))
-        cast = np.where(fits, exact, 0).astype(dtype)
+        fits &= exact == np.floor(exact)
     if not fits.all():
         raise ValueError(f"{exact[~fits].tolist()} does not fit {dtype.name}")
-    return cast
+    return exact.astype(dtype)
 
 
 def _number_groups(
