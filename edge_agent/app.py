@@ -22,6 +22,14 @@ STOP_DEADLINE = 5.0
 """Seconds for the last cycle to end, and again for the stop values to reach the PLCs."""
 
 
+class _Stopped(Exception):
+    """The agent was told to stop."""
+
+
+async def _end() -> None:
+    raise _Stopped
+
+
 class App:
     """One agent. `run` returns once it was told to `stop`."""
 
@@ -46,13 +54,16 @@ class App:
         self._started = loop.time()
         self._historian.open()
         try:
+            server = await self._bind_status()
             async with asyncio.TaskGroup() as group:
                 parts = self.parts = build(self._config, self._historian, group)
-                server = await self._serve_status(parts)
+                await server.start_serving()
                 scans = [group.create_task(scan.run()) for scan in parts.scans]
-                helpers = [group.create_task(device.run()) for device in parts.devices]
-                helpers += [group.create_task(model.run()) for model in parts.models]
-                helpers += [group.create_task(self._beat(parts, group))]
+                for device in parts.devices:
+                    group.create_task(device.run())
+                for model in parts.models:
+                    group.create_task(model.run())
+                group.create_task(self._beat(parts, group))
                 self._historian.event(self._config.name, "agent", "started")
                 await self._stop.wait()
                 health.notify("STOPPING=1")
@@ -60,9 +71,11 @@ class App:
                     scan.stop()
                 await asyncio.wait(scans, timeout=STOP_DEADLINE)
                 await self._write_stop_values(parts)
-                for task in (*helpers, *scans):
-                    task.cancel()
                 server.close()
+                # Ends whatever a slow device or a slow model still owes as well.
+                group.create_task(_end())
+        except* _Stopped:
+            log.info("stopped")
         finally:
             await self._close()
 
@@ -92,16 +105,18 @@ class App:
         except TimeoutError:
             log.warning("the stop values did not reach every PLC within %g s", STOP_DEADLINE)
 
-    async def _serve_status(self, parts: Parts) -> asyncio.Server:
+    async def _bind_status(self) -> asyncio.Server:
         path = self._state / SOCKET
         path.unlink(missing_ok=True)
 
         async def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            parts = self.parts
+            assert parts is not None, "serving before there is anything to tell"
             uptime = asyncio.get_running_loop().time() - self._started
             writer.write(msgspec.json.encode(snapshot(self._config, parts, self._historian, uptime)))
             writer.close()
 
-        server = await asyncio.start_unix_server(answer, path)
+        server = await asyncio.start_unix_server(answer, path, start_serving=False)
         path.chmod(0o600)
         return server
 
