@@ -24,11 +24,8 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     range: float
     max_error: float
     mean_error: float
-
-    @property
-    def fraction(self) -> float:
-        """The largest error as a fraction of the range."""
-        return self.max_error / self.range
+    fraction: float
+    """The largest error as a fraction of the range."""
 
 
 def compare(recipe: Recipe, kind: str, original: Floats32, converted: Floats32) -> Comparison:
@@ -41,7 +38,13 @@ def compare(recipe: Recipe, kind: str, original: Floats32, converted: Floats32) 
     error = np.abs(converted.astype(np.float64) - original)
     # A NaN among the errors must not vanish in a maximum.
     worst = float(error.max()) if np.isfinite(error).all() else float("inf")
-    return Comparison(windows=len(original), range=reach, max_error=worst, mean_error=float(error.mean()))
+    return Comparison(
+        windows=len(original),
+        range=reach,
+        max_error=worst,
+        mean_error=float(error.mean()),
+        fraction=worst / reach,
+    )
 
 
 def refuse_garbage(recipe: Recipe, found: Comparison, max_error: float | None) -> None:

@@ -1,6 +1,5 @@
 """From a trained model, its data and its card to a bundle."""
 
-import asyncio
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -128,7 +127,7 @@ def _answer(
     everything = np.concatenate([asked, dataset.prepared(draft, known_windows.astype(np.float64))])
     unsealed = bundle.Bundle(draft, tflite, known_windows, known_windows[:0], "")
     try:
-        answers = asyncio.run(gateway.answer(unsealed, everything))
+        answers = gateway.wait_for(gateway.answer(unsealed, everything))
     except InferenceFailed as error:
         raise ConverterError(f"the gateway cannot run the converted model: {error}") from None
     if not np.isfinite(answers).all():

@@ -1,6 +1,5 @@
 """A bundle against labelled data, three ways: the original, the converted model, the gateway's path."""
 
-import asyncio
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -38,13 +37,7 @@ def evaluate(
     gateway's path does not agree bit for bit with the converted model; `edge_agent.bundle.BundleError`.
     """
     judged = bundle.read(path)
-    rows = dataset.load(data, load_card(card) if card else of_bundle(judged.manifest), drop_nan, True)
-    if rows.rows.shape[1] != len(judged.manifest.inputs):
-        raise ConverterError(
-            f"{card}: {rows.rows.shape[1]} inputs, the bundle has {len(judged.manifest.inputs)}"
-        )
-    assert rows.target is not None
-    target = rows.target[rows.ends(judged.manifest.window)]
+    rows, target = _labelled(judged.manifest, data, card, drop_nan)
     asked = gateway.all_windows(judged, rows)
     paths: dict[str, Metrics] = {}
     if model is not None:
@@ -59,9 +52,7 @@ def evaluate(
     if kfold:
         progress(f"training {kfold} times")
         plan = folds.plan(rows.ends(judged.manifest.window), judged.manifest, kfold, train)
-        output = judged.manifest.output
-        targets = (target - output.offset) / output.scale
-        answers = folds.answers(plan, asked, targets, deadline, verbose)
+        answers = folds.answers(plan, asked, _unscaled(judged.manifest, target), deadline, verbose)
         left_out = gateway.scores(judged, asked, answers)
         by_fold = [judge(judged.manifest, target[test], left_out[test]) for test in plan.test]
     return Evaluation(
@@ -72,6 +63,19 @@ def evaluate(
         paths=paths,
         folds=by_fold,
     )
+
+
+def _labelled(manifest: Manifest, data: Path, card: Path | None, drop_nan: bool) -> tuple[Dataset, Floats]:
+    """Return the data, and the target of every window: the one of its last row."""
+    said = load_card(card) if card else of_bundle(manifest)
+    names = [i.name for i in said.inputs]
+    if names != [i.name for i in manifest.inputs]:
+        raise ConverterError(f"{card}: its inputs {', '.join(names)} are not the bundle's, in the same order")
+    rows = dataset.load(data, said, drop_nan, with_target=True)
+    ends = rows.ends(manifest.window)
+    if rows.target is None or not len(ends):
+        raise ConverterError(f"{data}: no {manifest.window} rows follow each other, which one window needs")
+    return rows, rows.target[ends]
 
 
 def threshold(manifest: Manifest) -> float | None:
@@ -93,19 +97,24 @@ def judge(manifest: Manifest, target: Floats, scores: Floats) -> Metrics:
     return metrics.classification(target, scores, limit)
 
 
-def _both_ways(judged: bundle.Bundle, rows: Dataset, asked: Floats32) -> tuple[Floats, Floats]:
-    try:
-        answers = asyncio.run(gateway.answer(judged, asked))
-        ticked = asyncio.run(gateway.tick_by_tick(judged, rows))
-    except InferenceFailed as error:
-        raise ConverterError(f"the gateway cannot run this bundle: {error}") from None
-    batched = gateway.scores(judged, asked, answers)
+def require_agreement(batched: Floats, ticked: Floats) -> None:
+    """Raise `ConverterError` unless both paths gave the same scores, bit for bit."""
     if not np.array_equal(batched, ticked):
         differ = int(np.sum(batched != ticked)) if batched.shape == ticked.shape else len(batched)
         raise ConverterError(
             f"the gateway's path and the converted model differ in {differ} of {len(batched)} scores; "
             "this bundle must not be used"
         )
+
+
+def _both_ways(judged: bundle.Bundle, rows: Dataset, asked: Floats32) -> tuple[Floats, Floats]:
+    try:
+        answers = gateway.wait_for(gateway.answer(judged, asked))
+        ticked = gateway.wait_for(gateway.tick_by_tick(judged, rows))
+    except InferenceFailed as error:
+        raise ConverterError(f"the gateway cannot run this bundle: {error}") from None
+    batched = gateway.scores(judged, asked, answers)
+    require_agreement(batched, ticked)
     return batched, ticked
 
 
@@ -116,3 +125,8 @@ def _original(model: Path, asked: Floats32, deadline: float, verbose: bool) -> F
         task = job.Predict(model=str(model.absolute()), size=asked.shape[1])
         process.do(task, folder, deadline, verbose)
         return process.answers(folder)
+
+
+def _unscaled(manifest: Manifest, target: Floats) -> Floats:
+    """Return targets as the model was trained on them."""
+    return (target - manifest.output.offset) / manifest.output.scale

@@ -1,5 +1,10 @@
 """What the gateway computes, computed the gateway's way: its pipeline, its inference child."""
 
+import asyncio
+from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
 import numpy as np
 import numpy.typing as npt
 
@@ -12,9 +17,20 @@ from edge_agent.inference.process import InferenceProcess
 
 Floats = npt.NDArray[np.float64]
 Floats32 = npt.NDArray[np.float32]
+Answer = TypeVar("Answer")
 DEADLINE = 10.0
 _BATCH = 1024
 _NS = 1_000_000_000
+
+
+def wait_for(coroutine: Coroutine[Any, Any, Answer]) -> Answer:
+    """Run a coroutine to its end, also where a loop is running already, as in a notebook."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(coroutine)
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, coroutine).result()
 
 
 async def answer(bundle: Bundle, asked: Floats32) -> Floats32:

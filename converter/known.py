@@ -12,12 +12,14 @@ OVER_TIME, OVER_ANSWERS = 16, 8
 def windows(manifest: Manifest, data: Dataset, compared: Integers, original: Floats32) -> Floats32:
     """Return float32[k, window, inputs] in engineering units: real windows, and three made-up ones.
 
-    The real ones are spread over time and over the model's answers (`original` to the windows that end at
-    `compared`), so that a bundle for a rare fault knows the fault too. The made-up ones hold every input
-    at its minimum, its maximum and its mean.
+    The real ones are spread over time and over the model's answers (`original` to the windows that end
+    at `compared`), so that a bundle for a rare fault knows the fault too, and the way there. The made-up
+    ones hold every input at its minimum, its maximum and its mean.
     """
-    by_answer = compared[np.argsort(original.reshape(len(original), -1)[:, 0], kind="stable")]
-    chosen = np.union1d(spread(data.ends(manifest.window), OVER_TIME), spread(by_answer, OVER_ANSWERS))
+    answers = original.reshape(len(original), -1)[:, 0]
+    levels = np.linspace(answers.min(), answers.max(), OVER_ANSWERS)
+    by_answer = [compared[np.abs(answers - level).argmin()] for level in levels]
+    chosen = np.union1d(spread(data.ends(manifest.window), OVER_TIME), by_answer)
     real = raw_windows(data.rows, chosen, manifest.window)
     corners: Floats = np.array([[getattr(i, k) for i in manifest.inputs] for k in ("min", "max", "mean")])
     made_up = np.repeat(corners[:, None], manifest.window, axis=1)

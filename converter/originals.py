@@ -143,7 +143,7 @@ def convert(task: job.Convert, folder: Path) -> job.Facts:
     return job.Facts(
         input_shape=original.input_shape,
         output_shape=original.output_shape,
-        weights=_weights(model, task.recipe),
+        weights=weights(model, task.recipe),
         tools={name: version(name) for name in ("tensorflow", "keras", "numpy")},
     )
 
@@ -158,26 +158,37 @@ def answers(original: Original, rows: Floats32) -> Floats32:
     return np.concatenate(parts).reshape(len(rows), *original.output_shape[1:])
 
 
-def _weights(model: bytes, recipe: job.Recipe) -> dict[str, int]:
+def weights(model: bytes, recipe: job.Recipe) -> dict[str, int]:
     """Count the weights by dtype. Raises `Refused` if they are not what the recipe promises.
 
-    A kernel is a tensor of two dimensions or more whose first is not the batch of 1. TensorFlow leaves
-    kernels of fewer than 1024 weights as they are in `dynamic_int8`, and a failed calibration makes it
-    return a float model without a word.
+    TensorFlow leaves kernels of fewer than 1024 weights as they are in `dynamic_int8`, and a failed
+    calibration makes it return a float model without a word.
     """
-    interpreter = interpreter_class()[0](model_content=model, num_threads=1)
-    interpreter.allocate_tensors()
-    kernels = [d for d in interpreter.get_tensor_details() if len(d["shape"]) > 1 and d["shape"][0] != 1]
     largest_left = {"float32": math.inf, "dynamic_int8": 1023, "int8": 0}[recipe]
     counts: dict[str, int] = {}
-    for kernel in kernels:
-        dtype, weights = np.dtype(kernel["dtype"]).name, math.prod(kernel["shape"].tolist())
-        counts[dtype] = counts.get(dtype, 0) + weights
-        if dtype != "int8" and weights > largest_left:
+    for kernel in _kernels(model):
+        dtype = kernel.dtype.name
+        counts[dtype] = counts.get(dtype, 0) + kernel.size
+        if dtype != "int8" and kernel.size > largest_left:
             raise Refused(
-                f"TensorFlow left {weights} weights as {dtype}, which {recipe} must not; use float32"
+                f"TensorFlow left {kernel.size} weights as {dtype}, which is not {recipe}; use float32"
             )
     return dict(sorted(counts.items()))
+
+
+def _kernels(model: bytes) -> list[npt.NDArray[Any]]:
+    """Return every constant of two dimensions or more: the weights without the biases."""
+    interpreter = interpreter_class()[0](model_content=model, num_threads=1)
+    found = []
+    for detail in interpreter.get_tensor_details():
+        if len(detail["shape"]) < 2:
+            continue
+        try:
+            # Before allocate_tensors only constants have data.
+            found.append(interpreter.get_tensor(detail["index"]))
+        except ValueError:
+            continue
+    return found
 
 
 def _batch_one(path: Path, shape: tuple[int | None, ...]) -> list[int]:

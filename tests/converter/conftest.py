@@ -1,0 +1,51 @@
+"""Models that the example scripts train, and bundles made of them. TensorFlow stays in other processes."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+EXAMPLES = ROOT / "examples"
+
+
+def python(*arguments: object) -> str:
+    done = subprocess.run(
+        [sys.executable, *map(str, arguments)], check=False, capture_output=True, text=True, cwd=ROOT
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout
+
+
+@pytest.fixture(scope="session")
+def xor(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("xor")
+    python(EXAMPLES / "xor/train.py", "--out", folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def line(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("line")
+    python(EXAMPLES / "line_efficiency/train.py", "--out", folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def odd_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("odd")
+    python(Path(__file__).with_name("build_odd_models.py"), folder)
+    return folder
+
+
+@pytest.fixture
+def small_card(tmp_path: Path) -> Path:
+    """A card for a model with the inputs `a` and `b`."""
+    path = tmp_path / "card.toml"
+    path.write_text(
+        'name = "small"\nversion = "1"\nperiod = "1s"\n'
+        '[[inputs]]\nname = "a"\n[[inputs]]\nname = "b"\n'
+        '[output]\nname = "y"\nkind = "value"\n'
+    )
+    return path

@@ -1,0 +1,118 @@
+from pathlib import Path
+
+import pytest
+
+from converter import CardError
+from converter.card import load
+from converter.record import Seconds
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "card.toml"
+    path.write_text(text)
+    return path
+
+
+def test_every_problem_of_a_card_is_told_at_once_with_file_and_key(tmp_path: Path) -> None:
+    path = write(
+        tmp_path,
+        """
+        name = "pump"
+        perod = "1s"
+        window = "ten"
+        [[inputs]]
+        name = "a"
+        unt = "bar"
+        [[inputs]]
+        unit = "mm/s"
+        [output]
+        name = "y"
+        kind = "probabilty"
+        [limits]
+        on = 0.5
+        off = 0.4
+        on_delay = "soon"
+        """,
+    )
+    with pytest.raises(CardError) as caught:
+        load(path)
+    told = "\n".join(caught.value.problems)
+    assert all(problem.startswith(f"{path}: ") for problem in caught.value.problems)
+    assert "perod: unknown key (did you mean 'period'?)" in told
+    assert "version: missing" in told
+    assert "period: missing" in told
+    assert "window: Expected `int`, got `str`" in told
+    assert "inputs[0].unt: unknown key (did you mean 'unit'?)" in told
+    assert "inputs[1].name: missing" in told
+    assert "output.kind: Invalid enum value 'probabilty'" in told
+    assert "limits.on_delay: a duration is" in told
+    assert len(caught.value.problems) == 8
+
+
+def test_contradictions_are_told_at_once(tmp_path: Path) -> None:
+    path = write(
+        tmp_path,
+        """
+        name = "pump"
+        version = "1"
+        period = 0
+        window = 0
+        max_gap = -1
+        train_rows = 0
+        [[inputs]]
+        name = "a"
+        [[inputs]]
+        name = "a"
+        [steps]
+        affine = { offset = [0.0], scale = [0.0, 1.0] }
+        [output]
+        name = "y"
+        kind = "probability"
+        scale = 2.0
+        [limits]
+        on = 0.5
+        off = 0.6
+        """,
+    )
+    with pytest.raises(CardError) as caught:
+        load(path)
+    keys = [problem.removeprefix(f"{path}: ").partition(":")[0] for problem in caught.value.problems]
+    assert keys == [
+        "inputs", "window", "period", "max_gap", "train_rows",
+        "steps.affine.offset", "steps.affine.scale", "output", "limits.off",
+    ]  # fmt: skip
+
+
+def test_two_ways_of_scaling_exclude_each_other(tmp_path: Path) -> None:
+    path = write(
+        tmp_path,
+        'name="p"\nversion="1"\nperiod=1\ninputs=[{name="a"}]\noutput={name="y",kind="value"}\n'
+        "steps={standardise=true,divide_by_max=true}",
+    )
+    with pytest.raises(CardError, match="exclude each other"):
+        load(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [('"100ms"', 0.1), ("2", 2), ("0.5", 0.5), ('"5 min"', 300), ('"1h"', 3600)]
+)
+def test_a_duration_is_a_number_or_has_a_unit(tmp_path: Path, text: str, seconds: float) -> None:
+    path = write(
+        tmp_path,
+        f'name="p"\nversion="1"\nperiod={text}\ninputs=[{{name="a"}}]\noutput={{name="y",kind="value"}}',
+    )
+    assert load(path).period == Seconds(seconds)
+
+
+def test_a_card_that_is_not_toml_or_not_there_is_told(tmp_path: Path) -> None:
+    with pytest.raises(CardError, match=r"card\.toml: not TOML: .*line 3"):
+        load(write(tmp_path, "period = 1\nname = [\nversion"))
+    with pytest.raises(CardError, match="No such file"):
+        load(tmp_path / "nowhere.toml")
+
+
+@pytest.mark.parametrize("name", ["xor", "line_efficiency", "bearing"])
+def test_the_cards_of_the_examples_are_good(name: str) -> None:
+    assert load(EXAMPLES / name / "card.toml").inputs

@@ -1,0 +1,158 @@
+"""Conversions end to end: a Keras model that an example trained, data, a card; a bundle comes out."""
+
+import asyncio
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+from conftest import EXAMPLES, ROOT, python
+
+from converter import ConverterError, Report, convert, dataset, gateway
+from edge_agent import bundle
+
+LINE_CARD = EXAMPLES / "line_efficiency/card.toml"
+
+
+@pytest.fixture(scope="session")
+def line_bundles(line: Path) -> dict[str, tuple[Path, Report]]:
+    made = {}
+    for recipe in ("float32", "dynamic_int8", "int8"):
+        out = line / f"{recipe}.bundle"
+        report = convert(line / "line_efficiency.keras", line / "data.npy", LINE_CARD, out, recipe)
+        made[recipe] = (out, report)
+    return made
+
+
+def test_each_recipe_is_measured_and_has_the_weights_it_promises(line_bundles: dict) -> None:
+    for recipe, (path, report) in line_bundles.items():
+        assert report.comparison.windows >= 200
+        assert report.size == path.stat().st_size
+        assert bundle.read(path).manifest.model.recipe == recipe
+    errors = {recipe: report.comparison.fraction for recipe, (_, report) in line_bundles.items()}
+    assert errors["float32"] < 1e-6
+    assert errors["float32"] < errors["int8"] < 0.1
+    assert list(line_bundles["float32"][1].weights) == ["float32"]
+    assert list(line_bundles["int8"][1].weights) == ["int8"]
+    assert line_bundles["int8"][1].weights["int8"] == 6 * 32 + 32 * 16 + 16
+    assert "no layer has 1024 weights" in line_bundles["dynamic_int8"][1].warnings[0]
+
+
+def test_the_manifest_says_what_the_card_and_the_data_say(line: Path, line_bundles: dict) -> None:
+    manifest = bundle.read(line_bundles["float32"][0]).manifest
+    data = np.load(line / "data.npy")
+    assert [i.name for i in manifest.inputs] == [
+        "speed",
+        "temperature",
+        "humidity",
+        "downtime",
+        "scrap",
+        "operators",
+    ]
+    assert manifest.inputs[3].unit == "min"
+    np.testing.assert_allclose([i.mean for i in manifest.inputs], data[:, :-1].mean(axis=0))
+    np.testing.assert_allclose(manifest.steps[0].scale, data[:, :-1].max(axis=0))
+    assert manifest.output.scale == data[:, -1].max()
+    assert manifest.origin.tools["keras"].startswith("3.")
+
+
+def test_the_known_answers_are_real_rows_and_corners_answered_by_the_gateway(
+    line: Path, line_bundles: dict
+) -> None:
+    for path, report in line_bundles.values():
+        read = bundle.read(path)
+        data = np.load(line / "data.npy")[:, :-1]
+        known = read.known_inputs[:, 0].astype(np.float64)
+        real = [np.abs(data - row).max(axis=1).min() < 1e-4 for row in known]
+        assert sum(real) >= 16
+        np.testing.assert_allclose(known[-3], data.min(axis=0), rtol=1e-6)
+        np.testing.assert_allclose(known[-2], data.max(axis=0), rtol=1e-6)
+        np.testing.assert_allclose(known[-1], data.mean(axis=0), rtol=1e-6)
+        asked = dataset.prepared(read.manifest, read.known_inputs.astype(np.float64))
+        assert np.array_equal(asyncio.run(gateway.answer(read, asked)), read.known_outputs)
+        assert 0 < read.manifest.model.tolerance < 0.02 * np.ptp(read.known_outputs)
+        assert report.known_answers == len(known)
+
+
+def test_an_int8_bundle_that_was_damaged_inside_would_be_caught_by_its_tolerance(line_bundles: dict) -> None:
+    """The tolerance must be smaller than what another recipe's rounding does to the answers."""
+    exact, rounded = (bundle.read(line_bundles[recipe][0]) for recipe in ("float32", "int8"))
+    apart = np.abs(exact.known_outputs - rounded.known_outputs).max()
+    assert exact.manifest.model.tolerance < rounded.manifest.model.tolerance < apart
+
+
+def test_the_same_input_makes_the_same_bytes_in_another_process(line: Path, line_bundles: dict) -> None:
+    path, _ = line_bundles["int8"]
+    again = line / "again.bundle"
+    python(
+        "-m", "converter.cli", "convert", line / "line_efficiency.keras", "--data", line / "data.npy",
+        "--card", LINE_CARD, "--recipe", "int8", "-o", again,
+    )  # fmt: skip
+    assert again.read_bytes() == path.read_bytes()
+
+
+def test_converting_never_imports_tensorflow_into_the_callers_process(line_bundles: dict) -> None:
+    assert line_bundles
+    assert not {"tensorflow", "keras"} & sys.modules.keys()
+
+
+def test_the_xor_model_is_exact_at_all_four_rows(xor: Path) -> None:
+    out = xor / "xor.bundle"
+    report = convert(xor / "xor.keras", xor / "xor.csv", EXAMPLES / "xor/card.toml", out)
+    known = bundle.read(out)
+    answers = {
+        tuple(row): float(answer)
+        for row, answer in zip(known.known_inputs[:, 0].tolist(), known.known_outputs[:, 0], strict=True)
+    }
+    assert {row: round(answer) for row, answer in answers.items() if 0.5 not in row} == {
+        (0, 0): 0, (0, 1): 1, (1, 0): 1, (1, 1): 0,
+    }  # fmt: skip
+    assert report.comparison.windows == 4
+    assert report.weights == {"float32": 2 * 2 + 2}
+    # Nothing was quantised, so the tolerance is that of a float model.
+    assert report.tolerance == pytest.approx(1e-5)
+
+
+def test_a_saved_model_with_a_free_batch_and_an_h5_file_convert_to_the_same_answers(
+    odd_models: Path, small_card: Path, tmp_path: Path
+) -> None:
+    data = tmp_path / "data.csv"
+    rows = np.random.default_rng(0).normal(size=(300, 2))
+    np.savetxt(data, rows, delimiter=",", header="a,b", comments="")
+    outs = [tmp_path / "h5.bundle", tmp_path / "saved.bundle"]
+    for model, out in zip(("two.h5", "two_saved"), outs, strict=True):
+        convert(odd_models / model, data, small_card, out, "float32")
+    known = [bundle.read(out) for out in outs]
+    assert known[0].manifest.model.input_shape == known[1].manifest.model.input_shape == [1, 2]
+    np.testing.assert_allclose(known[0].known_outputs, known[1].known_outputs, rtol=1e-5, atol=1e-6)
+
+
+def test_inspect_shows_the_bundle_to_people_and_programs(line_bundles: dict) -> None:
+    path, report = line_bundles["int8"]
+    shown = python("-m", "converter.cli", "inspect", path)
+    assert "line-efficiency 1.0.0" in shown
+    assert "humidity" in shown
+    told = msgspec.json.decode(python("-m", "converter.cli", "inspect", path, "--json"))
+    assert told["sha256"] == report.sha256
+    assert told["manifest"]["model"]["recipe"] == "int8"
+
+
+def test_a_float_model_that_calls_itself_int8_is_refused(line_bundles: dict, tmp_path: Path) -> None:
+    model = tmp_path / "model.tflite"
+    model.write_bytes(bundle.read(line_bundles["float32"][0]).model)
+    script = (
+        "import sys; from pathlib import Path; from converter.originals import weights\n"
+        "weights(Path(sys.argv[1]).read_bytes(), 'int8')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(model)], check=False, capture_output=True, text=True, cwd=ROOT
+    )
+    assert re.search(r"Refused: TensorFlow left \d+ weights as float32, which is not int8", done.stderr)
+
+
+def test_a_directory_that_is_not_there_is_told_before_any_work(line: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConverterError, match="does not exist"):
+        convert(line / "line_efficiency.keras", line / "data.npy", LINE_CARD, tmp_path / "no/x.bundle")

@@ -1,0 +1,229 @@
+"""What must not become a bundle, and that nothing is left behind when it does not."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+from click.testing import CliRunner
+from conftest import EXAMPLES, ROOT, python
+
+from converter import ConverterError, convert
+from converter.cli import main
+
+
+def table(folder: Path, rows: np.ndarray, header: str = "a,b") -> Path:
+    path = folder / "data.csv"
+    np.savetxt(path, rows, delimiter=",", header=header, comments="")
+    return path
+
+
+@pytest.fixture
+def rows(tmp_path: Path) -> Path:
+    return table(tmp_path, np.random.default_rng(0).normal(size=(300, 2)))
+
+
+def test_models_that_cannot_be_used_are_refused_with_the_reason(odd_models: Path) -> None:
+    refusals = json.loads(python(Path(__file__).with_name("print_refusals.py"), odd_models))
+    assert refusals.keys() == {
+        "any_length.keras", "lambda.h5", "lambda.keras", "pair.keras", "pickle.h5", "text.txt", "three.keras",
+        "truncated.h5", "truncated.keras",
+    }  # fmt: skip
+    assert "not a model" in refusals["text.txt"]
+    assert "takes 3 numbers (3,), the card's window x inputs makes 2" in refusals["three.keras"]
+    assert "one input and one output" in refusals["pair.keras"]
+    assert "Lambda" in refusals["lambda.keras"]
+    assert "Lambda" in refusals["lambda.h5"]
+    assert "signature not found" in refusals["pickle.h5"]
+    assert "truncated" in refusals["truncated.h5"]
+    assert "every size but the batch must be fixed" in refusals["any_length.keras"]
+
+
+def test_a_refusal_ends_the_command_with_1_and_without_a_file(
+    odd_models: Path, small_card: Path, rows: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "x.bundle"
+    done = CliRunner().invoke(
+        main,
+        [
+            "convert",
+            str(odd_models / "pickle.h5"),
+            "--data",
+            str(rows),
+            "--card",
+            str(small_card),
+            "-o",
+            str(out),
+        ],
+    )
+    assert done.exit_code == 1
+    assert "pickle.h5: Keras" in done.stderr
+    assert not out.exists()
+
+
+def test_a_bad_card_ends_the_command_with_78(rows: Path, odd_models: Path, tmp_path: Path) -> None:
+    card = tmp_path / "bad.toml"
+    card.write_text("name = 3")
+    done = CliRunner().invoke(
+        main,
+        [
+            "convert",
+            str(odd_models / "two.keras"),
+            "--data",
+            str(rows),
+            "--card",
+            str(card),
+            "-o",
+            "x.bundle",
+        ],
+    )
+    assert done.exit_code == 78
+    assert done.stderr.count(str(card)) == 5
+
+
+def test_a_model_that_answers_nan_or_always_zero_is_refused(
+    odd_models: Path, small_card: Path, rows: Path, tmp_path: Path
+) -> None:
+    for name, told in (("nan.keras", "answers NaN"), ("zero.keras", "answers 0 to every row")):
+        with pytest.raises(ConverterError, match=told):
+            convert(odd_models / name, rows, small_card, tmp_path / "x.bundle", "float32")
+        assert not (tmp_path / "x.bundle").exists()
+
+
+def test_int8_on_raw_units_is_refused_with_the_figure_unless_it_is_asked_for(
+    odd_models: Path, small_card: Path, tmp_path: Path
+) -> None:
+    raw = np.random.default_rng(1).uniform((0, 0), (1e6, 0.01), size=(400, 2))
+    arguments = (
+        odd_models / "raw_units.keras",
+        table(tmp_path, raw),
+        small_card,
+        tmp_path / "x.bundle",
+        "int8",
+    )
+    with pytest.raises(ConverterError, match=r"the int8 model is wrong by up to .* \d\d\.\d% of the output"):
+        convert(*arguments)
+    assert not (tmp_path / "x.bundle").exists()
+    assert convert(*arguments, max_error=1.0).comparison.fraction > 0.25
+
+
+def test_data_that_cannot_be_used_is_refused_before_tensorflow_starts(
+    odd_models: Path, small_card: Path, tmp_path: Path
+) -> None:
+    model, out = odd_models / "two.keras", tmp_path / "x.bundle"
+    few = np.random.default_rng(0).normal(size=(19, 2))
+    with pytest.raises(ConverterError, match="int8 needs at least 20 training windows"):
+        convert(model, table(tmp_path, few), small_card, out, "int8", deadline=0)
+    with pytest.raises(ConverterError, match="no column b"):
+        convert(model, table(tmp_path, few, "a,c"), small_card, out, deadline=0)
+    card = small_card.with_name("standard.toml")
+    card.write_text(small_card.read_text() + "[steps]\nstandardise = true\n")
+    few[:, 1] = 0.1
+    with pytest.raises(ConverterError, match="input b is constant: its standard deviation is 0"):
+        convert(model, table(tmp_path, few), card, out, deadline=0)
+    card.write_text(small_card.read_text().replace("[[inputs]]", "window = 30\n[[inputs]]", 1))
+    with pytest.raises(ConverterError, match="no 30 rows follow each other"):
+        convert(model, table(tmp_path, few), card, out, deadline=0)
+
+
+def test_a_constant_input_and_rows_left_out_are_warned_of(
+    odd_models: Path, small_card: Path, tmp_path: Path
+) -> None:
+    data = np.random.default_rng(0).normal(size=(60, 2))
+    data[:, 1] = 4
+    data[7, 0] = np.nan
+    path = table(tmp_path, data)
+    report = convert(odd_models / "two.keras", path, small_card, tmp_path / "x.bundle", "int8", drop_nan=True)
+    told = "\n".join(report.warnings)
+    assert "input b is always 4" in told
+    assert "1 rows were not finite" in told
+    assert "calibrated with only" in told
+
+
+def test_a_deadline_that_passes_ends_the_child(
+    odd_models: Path, small_card: Path, rows: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(ConverterError, match=r"not done within 0\.2 s"):
+        convert(odd_models / "two.keras", rows, small_card, tmp_path / "x.bundle", deadline=0.2)
+    assert not psutil.Process().children(recursive=True)
+    assert not (tmp_path / "x.bundle").exists()
+
+
+@pytest.fixture
+def converting(
+    odd_models: Path, small_card: Path, rows: Path, tmp_path: Path
+) -> Iterator[tuple[subprocess.Popen, psutil.Process]]:
+    """A conversion in another process, and its TensorFlow child."""
+    (tmp_path / "tmp").mkdir()
+    process = subprocess.Popen(
+        [
+            sys.executable, "-m", "converter.cli", "convert", str(odd_models / "two.keras"),
+            "--data", str(rows), "--card", str(small_card), "-o", str(tmp_path / "x.bundle"),
+        ],
+        env={**os.environ, "TMPDIR": str(tmp_path / "tmp")}, cwd=ROOT, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        yield process, child_that_loads_tensorflow(process.pid)
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def child_that_loads_tensorflow(pid: int) -> psutil.Process:
+    until = time.monotonic() + 30
+    while time.monotonic() < until:
+        for child in psutil.Process(pid).children():
+            if "converter.child" in child.cmdline() and child.memory_info().rss > 60e6:
+                return child
+    raise AssertionError("no child within 30 s")
+
+
+def nothing_is_left(folder: Path, child: psutil.Process) -> None:
+    psutil.wait_procs([child], timeout=5)
+    assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE
+    assert not list(folder.glob("*.bundle*"))
+    assert not list(folder.glob(".*"))
+
+
+def test_a_child_that_is_killed_fails_the_conversion(converting: tuple, tmp_path: Path) -> None:
+    process, child = converting
+    child.kill()
+    _, told = process.communicate(timeout=30)
+    assert process.returncode == 1
+    assert "TensorFlow's process died of SIGKILL" in told
+    nothing_is_left(tmp_path, child)
+    assert not list((tmp_path / "tmp").iterdir())
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_conversion_takes_its_child_along(
+    converting: tuple, tmp_path: Path, number: int
+) -> None:
+    process, child = converting
+    process.send_signal(number)
+    process.communicate(timeout=30)
+    assert process.returncode == 1
+    nothing_is_left(tmp_path, child)
+    assert not list((tmp_path / "tmp").iterdir())
+
+
+def test_a_killed_conversion_takes_its_child_along(converting: tuple, tmp_path: Path) -> None:
+    process, child = converting
+    process.kill()
+    process.communicate(timeout=30)
+    nothing_is_left(tmp_path, child)
+
+
+def test_there_is_no_recipe_of_another_name() -> None:
+    done = CliRunner().invoke(
+        main,
+        ["convert", "m.keras", "--data", "d.csv", "--card", str(EXAMPLES), "--recipe", "auto", "-o", "x"],
+    )
+    assert done.exit_code == 2

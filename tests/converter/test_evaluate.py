@@ -1,0 +1,128 @@
+"""Judging bundles: the metrics, and that the gateway computes what was measured."""
+
+import math
+from pathlib import Path
+
+import dense_model
+import msgspec
+import numpy as np
+import pytest
+from conftest import EXAMPLES, python
+
+from converter import ConverterError, convert, evaluate, folds, metrics
+from converter.evaluation import require_agreement
+from edge_agent import bundle
+
+
+def labelled(folder: Path, rows: np.ndarray, target: np.ndarray, name: str = "labelled.csv") -> Path:
+    names = [i.name for i in dense_model.MANIFEST.inputs]
+    path = folder / name
+    header = ",".join([*names, dense_model.MANIFEST.output.name])
+    np.savetxt(path, np.column_stack([rows, target]), "%.9g", delimiter=",", header=header, comments="")
+    return path
+
+
+def walk(count: int) -> np.ndarray:
+    manifest = dense_model.MANIFEST
+    middle, spread = [i.mean for i in manifest.inputs], [i.std for i in manifest.inputs]
+    return np.random.default_rng(4).normal(middle, spread, size=(count, len(manifest.inputs)))
+
+
+def test_regression_metrics_are_those_of_the_textbook() -> None:
+    found = metrics.regression(np.array([1.0, 2, 3, 4]), np.array([1.0, 2, 3, 6]))
+    assert found == {"mse": 1.0, "mae": 0.5, "r2": pytest.approx(1 - 4 / 5)}
+    assert math.isnan(metrics.regression(np.ones(3), np.ones(3))["r2"])
+
+
+def test_classification_metrics_are_those_of_the_textbook() -> None:
+    target = np.array([1.0, 1, 1, 0, 0, 0, 0, 0])
+    score = np.array([0.9, 0.8, 0.1, 0.8, 0.2, 0.1, 0.0, 0.0])
+    found = metrics.classification(target, score, 0.8)
+    assert found == {
+        "accuracy": 6 / 8,
+        "precision": pytest.approx(2 / 3),
+        "recall": pytest.approx(2 / 3),
+        "f1": pytest.approx(2 / 3),
+    }
+    assert math.isnan(metrics.classification(target, score * 0, 0.8)["precision"])
+
+
+def test_no_training_window_shares_a_row_with_its_fold() -> None:
+    ends = np.concatenate([np.arange(9, 300), np.arange(409, 700)])
+    trains, tests = folds.split(ends, 10, 4)
+    assert np.array_equal(np.sort(np.concatenate(tests)), np.arange(len(ends)))
+    for train, test in zip(trains, tests, strict=True):
+        rows = {row for end in ends[test] for row in range(end - 9, end + 1)}
+        assert not any(row in rows for end in ends[train] for row in range(end - 9, end + 1))
+        assert len(train) > 0.6 * len(ends)
+
+
+def test_folds_of_single_rows_are_mixed_and_complete() -> None:
+    trains, tests = folds.split(np.arange(100), 1, 5)
+    assert np.array_equal(np.sort(np.concatenate(tests)), np.arange(100))
+    assert not np.array_equal(tests[0], np.arange(20))
+    assert all(
+        len(np.union1d(a, b)) == 100 and not len(np.intersect1d(a, b))
+        for a, b in zip(trains, tests, strict=True)
+    )
+    with pytest.raises(ConverterError, match="2 to 3 are possible"):
+        folds.split(np.arange(3), 1, 4)
+
+
+def test_the_gateway_tick_by_tick_equals_the_batch_bit_for_bit(dense_bundle: Path, tmp_path: Path) -> None:
+    rows = walk(300)
+    found = evaluate(dense_bundle, labelled(tmp_path, rows, rows[:, 0] > rows[:, 0].mean()))
+    assert found.paths["gateway"] == found.paths["quantised"]
+    assert found.windows == 300 - dense_model.MANIFEST.window + 1
+
+
+async def test_evaluating_works_where_a_loop_is_running_as_in_a_notebook(
+    dense_bundle: Path, tmp_path: Path
+) -> None:
+    rows = walk(20)
+    assert evaluate(dense_bundle, labelled(tmp_path, rows, rows[:, 0] > 0)).windows == 17
+
+
+def test_a_difference_between_gateway_and_measurement_is_an_error() -> None:
+    with pytest.raises(ConverterError, match="differ in 1 of 3 scores"):
+        require_agreement(np.array([0.1, 0.2, 0.3]), np.array([0.1, np.nextafter(0.2, 1), 0.3]))
+    with pytest.raises(ConverterError, match="differ in 2 of 2"):
+        require_agreement(np.array([0.1, 0.2]), np.array([0.1]))
+
+
+def test_a_perfect_label_scores_one_and_the_opposite_zero(dense_bundle: Path, tmp_path: Path) -> None:
+    rows = walk(100)
+    windows = np.lib.stride_tricks.sliding_window_view(rows, 4, axis=0).transpose(0, 2, 1)
+    scores = dense_model.expected(dense_model.standardised(windows.astype(np.float32)))[:, 0]
+    limits = bundle.read(dense_bundle).manifest.limits
+    label = np.concatenate([np.zeros(3), scores >= (limits.on if limits else 0.5)])
+    assert 0 < label.sum() < 97
+    right = evaluate(dense_bundle, labelled(tmp_path, rows, label)).paths["gateway"]
+    wrong = evaluate(dense_bundle, labelled(tmp_path, rows, 1 - label)).paths["gateway"]
+    assert right["f1"] == right["accuracy"] == 1
+    assert wrong["f1"] == wrong["accuracy"] == 0
+
+
+def test_keras_quantised_and_gateway_stand_side_by_side_with_folds(line: Path) -> None:
+    out = line / "judged.bundle"
+    card = EXAMPLES / "line_efficiency/card.toml"
+    convert(line / "line_efficiency.keras", line / "line.csv", card, out, "int8")
+    told = msgspec.json.decode(
+        python(
+            "-m", "converter.cli", "evaluate", out, "--data", line / "line.csv", "--model",
+            line / "line_efficiency.keras", "--kfold", "2", "--train",
+            EXAMPLES / "line_efficiency/train.py:build", "--json",
+        )
+    )  # fmt: skip
+    assert list(told["paths"]) == ["keras", "quantised", "gateway"]
+    assert told["paths"]["quantised"] == told["paths"]["gateway"]
+    assert 0.8 < told["paths"]["gateway"]["r2"] < told["paths"]["keras"]["r2"] < 1
+    assert len(told["folds"]) == 2
+    assert all(0.5 < fold["r2"] < told["paths"]["keras"]["r2"] for fold in told["folds"])
+
+
+def test_data_without_the_target_is_told(dense_bundle: Path, tmp_path: Path) -> None:
+    path = labelled(tmp_path, walk(10), np.zeros(10))
+    path.write_text(path.read_text().replace(dense_model.MANIFEST.output.name, "other", 1))
+    with pytest.raises(ConverterError, match=f"no column {dense_model.MANIFEST.output.name}"):
+        evaluate(dense_bundle, path)
