@@ -1,0 +1,63 @@
+"""Real recordings of a pump with labelled anomalies, played row by row through a real Modbus server."""
+
+import csv
+import os
+from pathlib import Path
+
+import pytest
+from agent_process import AgentProcess
+from chain import EXAMPLES, ROOT, Site, bench, converter, gateway_scores, python
+
+from edge_agent.core.resultblock import State
+from edge_agent.plant.process import PlantProcess
+
+DATA = Path(os.environ.get("EDGE_AGENT_DATA", ROOT.parent / "shared" / "data"))
+RECORDING = DATA / "skab" / "valve1" / "0.csv"
+ROWS = range(420, 740)
+
+pytestmark = [
+    pytest.mark.data,
+    pytest.mark.skipif(not RECORDING.is_file(), reason=f"no recordings: {RECORDING} is not there"),
+]
+
+
+@pytest.fixture(scope="module")
+def skab(tmp_path_factory: pytest.TempPathFactory) -> Site:
+    site = Site("skab", tmp_path_factory.mktemp("site"), "skab")
+    python(EXAMPLES / "skab/train.py", "--data", RECORDING, "--out", site.build)
+    model = site.build / "skab.keras"
+    made = converter("convert", model, "--data", RECORDING, "--card", site.card, "-o", site.bundle)
+    assert made["weights"]["int8"] > 0
+    return site
+
+
+@pytest.mark.sockets
+@pytest.mark.timeout(240)
+async def test_every_score_in_the_plc_is_register_for_register_the_converters(skab):
+    expected = gateway_scores(skab, RECORDING)
+    seen = []
+    with PlantProcess("--no-opcua", "--playback", str(RECORDING), "--step-register") as plant:
+        async with bench(plant.modbus_port) as plc:
+            for row in range(ROWS.start):
+                await plc.turn_to(row)
+            with AgentProcess(skab.live(plant.modbus_port)):
+                for row in ROWS:
+                    await plc.turn_to(row)
+                    seen.append(await plc.answer())
+    assert [frame.score for frame in seen] == expected[ROWS.start : ROWS.stop]
+    assert len({frame.score for frame in seen}) > len(ROWS) // 2
+    assert {frame.state for frame in seen} == {State.ADVISORY}
+    with RECORDING.open(newline="", encoding="utf-8") as file:
+        labels = [float(row["anomaly"]) for row in csv.DictReader(file, delimiter=";")]
+    assert 100 < sum(labels[ROWS.start : ROWS.stop]) < len(ROWS) - 100
+
+
+def test_the_recording_is_judged_the_same_in_a_batch_and_by_the_gateway(skab):
+    found = converter("evaluate", skab.bundle, "--data", RECORDING, "--card", skab.card)
+    assert found["paths"]["quantised"] == found["paths"]["gateway"]
+    # To always call it an anomaly has an F1 of 0.52 on this recording.
+    assert found["paths"]["gateway"]["f1"] > 0.6
+
+
+def test_the_configuration_is_in_order_once_the_bundle_is_made(skab):
+    skab.check()
