@@ -8,14 +8,14 @@ import ctypes
 import signal
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 import msgspec
 
 from converter import job
 
 _PR_SET_PDEATHSIG = 1
-REFUSED = 3
-"""Exit code: the model is not usable, `job.REFUSAL` says why."""
+_NEEDED = ("keras", "tensorflow")
 
 
 def main() -> None:
@@ -24,8 +24,12 @@ def main() -> None:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     folder = Path(sys.argv[1])
     task = msgspec.json.decode((folder / job.JOB).read_bytes(), type=job.Job)
-    from converter import originals, training  # noqa: PLC0415 - imports TensorFlow: after the prctl
-
+    try:
+        from converter import originals, training  # noqa: PLC0415 - imports TensorFlow: after the prctl
+    except ModuleNotFoundError as missing:
+        if missing.name not in _NEEDED:
+            raise
+        _refuse(folder, "TensorFlow is not installed here: pip install 'edge-agent[converter]'")
     try:
         match task:
             case job.Convert():
@@ -35,9 +39,13 @@ def main() -> None:
             case job.Folds():
                 facts = training.folds(task, folder)
     except originals.Refused as refused:
-        (folder / job.REFUSAL).write_text(str(refused), encoding="utf-8")
-        sys.exit(REFUSED)
+        _refuse(folder, str(refused))
     (folder / job.FACTS).write_bytes(msgspec.json.encode(facts))
+
+
+def _refuse(folder: Path, why: str) -> NoReturn:
+    (folder / job.REFUSAL).write_text(why, encoding="utf-8")
+    sys.exit(job.REFUSED)
 
 
 if __name__ == "__main__":

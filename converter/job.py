@@ -10,6 +10,8 @@ import msgspec
 Recipe = Literal["float32", "dynamic_int8", "int8"]
 
 JOB, FACTS, REFUSAL = "job.json", "facts.json", "refusal.txt"
+REFUSED = 3
+"""The child's exit code if it cannot do the job: `REFUSAL` says why."""
 WINDOWS = "windows.npy"
 """float32[k, size]: the windows to predict."""
 CALIBRATION = "calibration.npy"

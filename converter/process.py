@@ -11,7 +11,6 @@ import numpy as np
 import numpy.typing as npt
 
 from converter import job
-from converter.child import REFUSED
 from converter.errors import ConverterError
 
 DEADLINE = 900.0
@@ -41,7 +40,7 @@ def do(task: job.Job, folder: Path, deadline: float = DEADLINE, verbose: bool = 
         finally:
             process.kill()
             process.wait()
-    if code == REFUSED:
+    if code == job.REFUSED:
         raise ConverterError((folder / job.REFUSAL).read_text(encoding="utf-8"))
     if code != 0:
         ended = f"died of {signal.Signals(-code).name}" if code < 0 else f"failed with exit code {code}"
