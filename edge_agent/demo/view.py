@@ -3,17 +3,20 @@
 from pathlib import Path
 
 from rich.console import Group, RenderableType
+from rich.padding import Padding
 from rich.panel import Panel as Frame
 from rich.table import Table
 from rich.text import Text
 
 from edge_agent.core.resultblock import FIELDS, State
-from edge_agent.core.tags import Reason
+from edge_agent.core.tags import Quality, Reason
 from edge_agent.demo.panel import Look
 from edge_agent.demo.story import Story
 from edge_agent.plant.plc import AgentState
+from edge_agent.plant.registers import RESULT_ADDRESS
 
 _BAR = 40
+_IN_HEX = ("layout", "crc")
 
 
 def screen(story: Story) -> RenderableType:
@@ -21,7 +24,8 @@ def screen(story: Story) -> RenderableType:
     look = story.last
     if look is None:
         return Text("waiting for the PLC")
-    return Group(_headline(story), _inputs(look), _score(look), _block(look), _agent(story))
+    parts = (_headline(story), _inputs(look), _score(look), _block(look), _agent(story))
+    return Group(*(Padding(part, (1, 0, 0, 0)) for part in parts))
 
 
 def line(story: Story) -> str:
@@ -99,24 +103,32 @@ def _score(look: Look) -> RenderableType:
 
 
 def _block(look: Look) -> RenderableType:
-    words = look.words
     table = Table(title="result block, as read back from the PLC", title_justify="left", box=None)
-    for name, _, word in FIELDS:
-        table.add_column(f"{name}\n{400 + word}", justify="right")
-    cells = []
-    for name, kind, word in FIELDS:
-        if name == "state":
-            cells.append(State(words[word]).name if words[word] < len(State) else str(words[word]))
-        elif name == "reason" and words[word] in set(Reason):
-            cells.append(Reason(words[word]).name)
-        elif kind == "uint16":
-            cells.append(str(words[word]))
-        elif kind == "float32":
-            cells.append("-" if look.result is None else f"{look.result.score:.3f}")
-        else:
-            cells.append(f"{words[word] << 16 | words[word + 1]:08x}")
-    table.add_row(*cells)
+    rows = len(FIELDS) // 2
+    for _ in range(2):
+        table.add_column("register", justify="right", style="dim")
+        table.add_column("field")
+        table.add_column("holds", min_width=12)
+    for left, right in zip(FIELDS[:rows], FIELDS[rows:], strict=True):
+        table.add_row(*_field(look, *left), *_field(look, *right))
     return table
+
+
+def _field(look: Look, name: str, kind: str, word: int) -> tuple[str, str, str]:
+    """Return register, name and content of one field of the result block."""
+    raw = look.words[word]
+    known = {"state": State, "reason": Reason, "input_quality": Quality}.get(name)
+    if known is not None and raw in set(known):
+        text = known(raw).name
+    elif kind == "float32":
+        text = "-" if look.result is None else f"{look.result.score:.3f}"
+    elif kind == "uint32":
+        text = f"{raw << 16 | look.words[word + 1]:08X}"
+    elif name in _IN_HEX:
+        text = f"{raw:04X}"
+    else:
+        text = str(raw)
+    return str(RESULT_ADDRESS + word), name, text
 
 
 def _agent(story: Story) -> RenderableType:
