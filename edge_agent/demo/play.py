@@ -20,7 +20,7 @@ from edge_agent.status import NotRunning, Status, ask
 
 LOOK_EVERY = 0.1
 WEAR_OUT = 20
-"""Seconds in which the bearing wears out."""
+"""Seconds in which the bearing wears out, at most."""
 AGENT_STOPS_WITHIN = 15.0
 SETTLED = 15.0
 """Seconds of healthy running that are shown before the fault, at least."""
@@ -74,7 +74,7 @@ def _watch(console: Console, story: Story, panel: Panel, config: Path) -> None:
         while story.now < story.seconds:
             story.see(panel.look())
             if story.fault_at is None and story.now >= story.fault_due:
-                panel.wear_the_bearing(WEAR_OUT)
+                panel.wear_the_bearing(min(WEAR_OUT, int(0.4 * story.seconds)))
                 story.fault_at = story.now
             if ticks % 10 == 0:
                 story.status = _status(state) or story.status
