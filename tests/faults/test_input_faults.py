@@ -3,7 +3,6 @@
 import contextlib
 import math
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from agent_process import INPUTS, AgentProcess, Plc, small_bundle, until
@@ -14,6 +13,7 @@ from edge_agent.core.tags import Reason
 
 pytestmark = pytest.mark.sockets
 GOOD, NAN, TOO_HIGH, INFINITE = "1500,60,40,4", "1500,,40,4", "1500,999,40,4", "1500,inf,40,4"
+HIGH = (1800, 150, 100, 10)
 ROWS = [GOOD, NAN, GOOD, TOO_HIGH, GOOD, INFINITE, GOOD]
 
 
@@ -43,11 +43,8 @@ def player(dense_tflite: bytes, tmp_path_factory: pytest.TempPathFactory) -> Ite
         proxy = stack.enter_context(Proxy(plant.modbus_port))
         config = folder / "player.toml"
         tags = ", ".join(
-            f'{{ name = "{name}", table = "input", address = {2 * i}, type = "float32", low = 0, high = 2000 }}'
+            f'{{ name = "{name}", table = "input", address = {2 * i}, type = "float32", high = {HIGH[i]} }}'
             for i, name in enumerate(INPUTS)
-        ).replace(
-            'address = 2, type = "float32", low = 0, high = 2000',
-            'address = 2, type = "float32", low = 0, high = 100',
         )
         config.write_text(
             f'[agent]\nstate = "state"\n[device.a]\ndriver = "modbus-tcp"\nhost = "127.0.0.1"\n'

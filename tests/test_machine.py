@@ -1,0 +1,261 @@
+"""A machine between image and PLC, in virtual time: what it writes, when it stops, what it keeps first."""
+
+import asyncio
+import logging
+import math
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from memory_driver import MemoryDriver
+from memory_site import FormulaModel, Site, frames, manifest, site
+
+from edge_agent.app import App
+from edge_agent.build import Parts
+from edge_agent.config import Config
+from edge_agent.core.manifest import Limits
+from edge_agent.core.resultblock import State
+from edge_agent.core.tags import Reason, Tag
+from edge_agent.device import Written
+from edge_agent.historian import FILE, Historian
+from edge_agent.machine import MISMATCHES, Machine
+
+pytestmark = pytest.mark.timeout(20)
+
+
+def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [f"{r.levelname} {r.getMessage()}" for r in caplog.records if r.name == "edge_agent.machine"]
+
+
+async def until(condition: Callable[[], object]) -> None:
+    async with asyncio.timeout(10):
+        while not condition():  # noqa: ASYNC110 - the condition is in a thread or in virtual time
+            await asyncio.sleep(0.01)
+
+
+def on(model: FormulaModel, score: float) -> None:
+    model.answer = lambda rows: np.full((len(rows), 1), score)
+
+
+async def test_two_mismatches_in_a_row_latch_writing_off(caplog: pytest.LogCaptureFixture) -> None:
+    async with site("ab") as s:
+        machine = s.machine("m", "a", "b", FormulaModel(manifest()))
+        s.start()
+        running = s.spawner.create_task(s.scan.run())
+        await asyncio.sleep(2.05)
+        sent = len(s.drivers["b"].writes)
+        s.drivers["b"].tamper = {"b.m.layout": 77.0}
+        await asyncio.sleep(5)
+        assert len(s.drivers["b"].writes) == sent + MISMATCHES
+        s.drivers["b"].tamper = {}
+        await asyncio.sleep(5)
+        s.scan.stop()
+        await running
+        await machine.stop(0)
+        assert len(s.drivers["b"].writes) == sent + MISMATCHES, "only a restart unlatches"
+        assert machine.latched
+        assert machine.verdict.state is State.OFF
+    told = lines(caplog)
+    assert [line.split()[0] for line in told] == ["WARNING", "ERROR"]
+    assert "another writer" in told[1]
+
+
+async def test_single_mismatches_do_not_latch() -> None:
+    async with site("ab") as s:
+        machine = s.machine("m", "a", "b", FormulaModel(manifest()))
+        s.start()
+        running = s.spawner.create_task(s.scan.run())
+        await asyncio.sleep(2.05)
+        for _ in range(5):
+            s.drivers["b"].tamper = {"b.m.layout": 77.0}
+            await asyncio.sleep(0.1)
+            s.drivers["b"].tamper = {}
+            await asyncio.sleep(0.3)
+        assert machine.written[Written.MISMATCH] == 5
+        assert not machine.latched
+        s.scan.stop()
+        await running
+
+
+@pytest.mark.parametrize(
+    ("answer", "state", "reason"),
+    [
+        (Reason.MODEL_DOWN, State.FAULT, Reason.MODEL_DOWN),
+        (Reason.MODEL_LATE, State.FAULT, Reason.MODEL_LATE),
+        ([[math.nan]], State.FAULT, Reason.MODEL_NOT_FINITE),
+        ([[math.inf]], State.FAULT, Reason.MODEL_NOT_FINITE),
+    ],
+)
+async def test_without_an_answer_the_score_is_nan_and_the_sequence_stands(
+    answer: object, state: State, reason: Reason
+) -> None:
+    async with site("ab") as s:
+        model = FormulaModel(manifest())
+        s.machine("m", "a", "b", model)
+        s.start()
+        running = s.spawner.create_task(s.scan.run())
+        await asyncio.sleep(2.05)
+        model.answer = lambda rows: answer
+        await asyncio.sleep(1)
+        good, bad = frames(s.drivers["b"], "m")[-12][1], frames(s.drivers["b"], "m")[-1][1]
+        assert not math.isnan(good["score"])
+        assert (bad["state"], bad["reason"]) == (state, reason)
+        assert math.isnan(bad["score"])
+        assert bad["sequence"] == frames(s.drivers["b"], "m")[-5][1]["sequence"]
+        assert bad["heartbeat"] == frames(s.drivers["b"], "m")[-5][1]["heartbeat"] + 4
+        s.scan.stop()
+        await running
+
+
+async def test_a_lost_input_restarts_the_window_and_names_its_reason() -> None:
+    async with site("ab") as s:
+        machine = s.machine("m", "a", "b", FormulaModel(manifest()))
+        s.start()
+        running = s.spawner.create_task(s.scan.run())
+        await asyncio.sleep(2.05)
+        s.drivers["a"].values["a.head"] = math.nan
+        await asyncio.sleep(0.5)
+        assert (machine.verdict.state, machine.verdict.reason) == (State.FALLBACK, Reason.NOT_FINITE)
+        assert machine.verdict.culprit == "head"
+        s.drivers["a"].values["a.head"] = 20.0
+        await asyncio.sleep(1)
+        assert machine.verdict.valid
+        states = [block["state"] for _, block in frames(s.drivers["b"], "m")]
+        assert states[-1] == State.ADVISORY
+        back = len(states) - states[::-1].index(State.FALLBACK)
+        assert states[back : back + 4] == [State.STARTING] * 3 + [State.ADVISORY]
+        s.scan.stop()
+        await running
+
+
+async def test_a_stopped_machine_says_so() -> None:
+    async with site("ab") as s:
+        machine = s.machine("m", "a", "b", FormulaModel(manifest()))
+        s.start()
+        await s.run(2.05)
+        await machine.stop(0)
+        last = frames(s.drivers["b"], "m")[-1][1]
+    assert (last["state"], last["reason"]) == (State.OFF, Reason.STOPPED)
+    assert math.isnan(last["score"])
+
+
+class Beating:
+    """An agent's heartbeat task over a site, without its sockets and signals."""
+
+    def __init__(self, s: Site, machine: Machine, folder: Path) -> None:
+        self._app = App(Config(name="t", state=str(folder), devices=[], machines=[]))
+        self._parts = Parts(list(s.devices.values()), [], [machine], [s.scan], s.table, {})
+        s.spawner.create_task(self._app._beat(self._parts, s.spawner))
+
+
+async def test_the_heartbeat_goes_on_between_slow_results(tmp_path: Path) -> None:
+    async with site("ab", period=10.0) as s:
+        machine = s.machine("m", "a", "b", FormulaModel(manifest(period=10.0)))
+        s.start()
+        Beating(s, machine, tmp_path)
+        await s.run(99.5)
+        sent = frames(s.drivers["b"], "m")
+    gaps = np.diff([at for at, _ in sent])
+    assert gaps.max() <= 1.2
+    assert len(sent) < 120
+    beats = [block["heartbeat"] for _, block in sent]
+    assert beats == list(range(1, len(sent) + 1))
+    assert sent[-1][1]["sequence"] == 7
+
+
+async def test_the_heartbeat_stops_when_the_scan_hangs(tmp_path: Path) -> None:
+    async with site("ab", period=0.1) as s:
+        machine = s.machine("m", "a", "b", FormulaModel(manifest()))
+        s.start()
+        Beating(s, machine, tmp_path)
+        running = s.spawner.create_task(s.scan.run())
+        await asyncio.sleep(3)
+        hung: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        async def hang(tick: int, until: float) -> None:
+            await hung
+
+        s.scan._cycle = hang  # type: ignore[method-assign]
+        await asyncio.sleep(60)
+        sent = frames(s.drivers["b"], "m")
+        assert sent[-1][0] < 10
+        s.scan.stop()
+        hung.set_result(None)
+        await running
+
+
+class Witness(MemoryDriver):
+    """A PLC that looks into the history, over a connection of its own, whenever it is written to."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self._path = path
+        self.seen: list[tuple[int, list[int]]] = []
+
+    async def write(self, plan: tuple[Tag, ...], values: Sequence[float]) -> None:
+        alarm = next(v for t, v in zip(plan, values, strict=True) if t.name.endswith(".alarm"))
+        with sqlite3.connect(self._path) as connection:
+            rows = connection.execute("SELECT active FROM alarm ORDER BY id").fetchall()
+        connection.close()
+        self.seen.append((int(alarm), [row[0] for row in rows]))
+        await super().write(plan, values)
+
+
+@pytest.fixture
+async def historian(tmp_path: Path) -> AsyncIterator[Historian]:
+    historian = Historian(tmp_path)
+    historian.open()
+    historian.event("t", "agent", "started")
+    await until(lambda: historian.committed)
+    yield historian
+    historian.close()
+
+
+@pytest.mark.sockets
+async def test_an_alarm_is_on_the_disk_before_the_plc_hears_of_it_and_is_there_once(
+    tmp_path: Path, historian: Historian
+) -> None:
+    async with site("ab", period=0.5) as s:
+        witness = Witness(tmp_path / FILE)
+        s.drivers["b"] = s.devices["b"]._driver = witness
+        witness.values = {f"b.{n}": 1.0 for n in ("flow", "head", "speed", "power")}
+        model = FormulaModel(manifest(period=0.5, limits=Limits(on=0.8, off=0.6)))
+        on(model, 0.9)
+        machine = s.machine("m", "a", "b", model, historian=historian)
+        machine._heartbeat_every = 0.05
+        s.start()
+        Beating(s, machine, tmp_path)
+        running = s.spawner.create_task(s.scan.run())
+        await until(lambda: any(alarm for alarm, _ in witness.seen))
+        await asyncio.sleep(0.8)
+        on(model, 0.1)
+        await until(lambda: not witness.seen[-1][0])
+        s.scan.stop()
+        await running
+    assert len(witness.seen) > 6
+    for alarm, rows in witness.seen:
+        assert rows in ([], [1], [1, 0])
+        assert bool(alarm) == (rows == [1]), (alarm, rows)
+    assert witness.seen[-1] == (0, [1, 0])
+
+
+async def test_a_lost_and_found_result_is_told_in_two_lines(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    async with site("ab") as s:
+        s.machine("m", "a", "b", FormulaModel(manifest()))
+        s.start()
+        running = s.spawner.create_task(s.scan.run())
+        await asyncio.sleep(2.05)
+        for wrong in (math.nan, math.inf, math.nan):
+            s.drivers["a"].values["a.head"] = wrong
+            await asyncio.sleep(0.5)
+        s.drivers["a"].values["a.head"] = 20.0
+        await asyncio.sleep(1)
+        s.scan.stop()
+        await running
+    assert lines(caplog) == [
+        "WARNING machine m: no results: FALLBACK, NOT_FINITE, input head",
+        "INFO machine m: results again",
+    ]
