@@ -44,8 +44,10 @@ def convert(
     """
     if not out.absolute().parent.is_dir():
         raise ConverterError(f"{out}: the directory {out.absolute().parent} does not exist")
-    if not model.exists():
-        raise ConverterError(f"{model}: no such file")
+    if not model.is_file() and not (model / "saved_model.pb").is_file():
+        raise ConverterError(
+            f"{model}: not a model; a .keras or .h5 file or a SavedModel directory is needed"
+        )
     progress("reading the data")
     said = load_card(card)
     rows = dataset.load(data, said, drop_nan, with_target=said.output.divide_by_max)

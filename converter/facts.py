@@ -97,9 +97,10 @@ def limits(card: Card) -> manifest.Limits | None:
 def fingerprint(path: Path) -> str:
     """Return the SHA-256 of a file, or of the names and contents of all files in a directory."""
     if path.is_file():
-        return hashlib.sha256(path.read_bytes()).hexdigest()
+        with path.open("rb") as content:
+            return hashlib.file_digest(content, "sha256").hexdigest()
     digest = hashlib.sha256()
     for file in sorted(p for p in path.rglob("*") if p.is_file()):
         digest.update(file.relative_to(path).as_posix().encode() + b"\0")
-        digest.update(hashlib.sha256(file.read_bytes()).digest())
+        digest.update(fingerprint(file).encode())
     return digest.hexdigest()

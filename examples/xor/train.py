@@ -25,8 +25,8 @@ def build(rows: Floats32, labels: Floats32) -> keras.Model:
             keras.layers.Dense(1, activation="sigmoid"),
         ]
     )
-    model.compile(optimizer=keras.optimizers.Adam(0.1), loss="binary_crossentropy")
-    model.fit(rows, labels, epochs=300, batch_size=4, verbose=0)
+    model.compile(optimizer=keras.optimizers.Adam(0.2), loss="binary_crossentropy")
+    model.fit(rows, labels, epochs=100, batch_size=4, verbose=0)
     return model
 
 

@@ -12,8 +12,8 @@ keras.utils.set_random_seed(3)
 dense = keras.layers.Dense
 
 
-def weighted(*weights: object) -> keras.Model:
-    model = keras.Sequential([keras.Input((2,)), dense(1)])
+def weighted(*weights: list) -> keras.Model:
+    model = keras.Sequential([keras.Input((2,)), dense(len(weights[1]))])
     model.set_weights([np.array(w, np.float32) for w in weights])
     return model
 
@@ -32,9 +32,8 @@ keras.Model([left, right], dense(1)(keras.layers.Concatenate()([left, right]))).
 keras.Sequential([keras.Input((None, 2)), keras.layers.GlobalAveragePooling1D(), dense(1)]).save(
     out / "any_length.keras"
 )
-weighted([[np.nan], [1]], [0]).save(out / "nan.keras")
-weighted([[0], [0]], [0]).save(out / "zero.keras")
-weighted([[1e-6], [100.0]], [0]).save(out / "raw_units.keras")
+weighted([[1e-4], [1]], [0]).save(out / "raw_units.keras")
+weighted([[1, 0], [0, 0]], [0, 0]).save(out / "forgets_b.keras")
 (out / "truncated.keras").write_bytes((out / "two.keras").read_bytes()[:3000])
 (out / "truncated.h5").write_bytes((out / "two.h5").read_bytes()[:3000])
 (out / "pickle.h5").write_bytes(pickle.dumps({"weights": [1, 2, 3]}))

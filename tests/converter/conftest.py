@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from converter import Report, convert
+
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
 
@@ -49,3 +51,12 @@ def small_card(tmp_path: Path) -> Path:
         '[output]\nname = "y"\nkind = "value"\n'
     )
     return path
+
+
+@pytest.fixture(scope="session")
+def line_bundles(line: Path) -> dict[str, tuple[Path, Report]]:
+    card, made = EXAMPLES / "line_efficiency/card.toml", {}
+    for recipe in ("float32", "int8"):
+        out = line / f"{recipe}.bundle"
+        made[recipe] = (out, convert(line / "line_efficiency.keras", line / "data.npy", card, out, recipe))
+    return made

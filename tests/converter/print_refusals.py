@@ -1,10 +1,10 @@
-"""Load each model of a folder; print one JSON object of refusals by name."""
+"""Load each model of a folder, and take a float TFLite file for int8; print what is refused, as JSON."""
 
 import json
 import sys
 from pathlib import Path
 
-from converter.originals import Refused, load
+from converter.originals import Refused, load, weights
 
 refusals = {}
 for path in sorted(Path(sys.argv[1]).iterdir()):
@@ -12,4 +12,8 @@ for path in sorted(Path(sys.argv[1]).iterdir()):
         load(path, 2)
     except Refused as refused:
         refusals[path.name] = str(refused)
+try:
+    weights(Path(sys.argv[2]).read_bytes(), "int8")
+except Refused as refused:
+    refusals["int8"] = str(refused)
 print(json.dumps(refusals))

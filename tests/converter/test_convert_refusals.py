@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -15,8 +16,9 @@ import pytest
 from click.testing import CliRunner
 from conftest import EXAMPLES, ROOT, python
 
-from converter import ConverterError, convert
+from converter import ConverterError, compare, convert
 from converter.cli import main
+from edge_agent import bundle
 
 
 def table(folder: Path, rows: np.ndarray, header: str = "a,b") -> Path:
@@ -30,8 +32,13 @@ def rows(tmp_path: Path) -> Path:
     return table(tmp_path, np.random.default_rng(0).normal(size=(300, 2)))
 
 
-def test_models_that_cannot_be_used_are_refused_with_the_reason(odd_models: Path) -> None:
-    refusals = json.loads(python(Path(__file__).with_name("print_refusals.py"), odd_models))
+def test_models_that_cannot_be_used_are_refused_with_the_reason(
+    odd_models: Path, line_bundles: dict, tmp_path: Path
+) -> None:
+    floats = tmp_path / "float32.tflite"
+    floats.write_bytes(bundle.read(line_bundles["float32"][0]).model)
+    refusals = json.loads(python(Path(__file__).with_name("print_refusals.py"), odd_models, floats))
+    assert re.fullmatch(r"TensorFlow left \d+ weights as float32, which is not int8.*", refusals.pop("int8"))
     assert refusals.keys() == {
         "any_length.keras", "lambda.h5", "lambda.keras", "pair.keras", "pickle.h5", "text.txt", "three.keras",
         "truncated.h5", "truncated.keras",
@@ -88,30 +95,32 @@ def test_a_bad_card_ends_the_command_with_78(rows: Path, odd_models: Path, tmp_p
     assert done.stderr.count(str(card)) == 5
 
 
-def test_a_model_that_answers_nan_or_always_zero_is_refused(
-    odd_models: Path, small_card: Path, rows: Path, tmp_path: Path
-) -> None:
-    for name, told in (("nan.keras", "answers NaN"), ("zero.keras", "answers 0 to every row")):
-        with pytest.raises(ConverterError, match=told):
-            convert(odd_models / name, rows, small_card, tmp_path / "x.bundle", "float32")
-        assert not (tmp_path / "x.bundle").exists()
-
-
-def test_int8_on_raw_units_is_refused_with_the_figure_unless_it_is_asked_for(
+def test_int8_on_raw_units_is_refused_with_the_figure(
     odd_models: Path, small_card: Path, tmp_path: Path
 ) -> None:
-    raw = np.random.default_rng(1).uniform((0, 0), (1e6, 0.01), size=(400, 2))
-    arguments = (
-        odd_models / "raw_units.keras",
-        table(tmp_path, raw),
-        small_card,
-        tmp_path / "x.bundle",
-        "int8",
-    )
+    raw = np.random.default_rng(1).uniform((0, 0), (1e4, 1), size=(400, 2))
     with pytest.raises(ConverterError, match=r"the int8 model is wrong by up to .* \d\d\.\d% of the output"):
-        convert(*arguments)
+        convert(
+            odd_models / "raw_units.keras", table(tmp_path, raw), small_card, tmp_path / "x.bundle", "int8"
+        )
     assert not (tmp_path / "x.bundle").exists()
-    assert convert(*arguments, max_error=1.0).comparison.fraction > 0.25
+
+
+def test_answers_that_are_not_finite_or_too_far_away_are_never_taken() -> None:
+    right = np.linspace(0, 2, 50, dtype=np.float32)[:, None]
+    with pytest.raises(ConverterError, match="answers NaN"):
+        compare.compare("float32", "value", right * np.float32(np.nan), right)
+    with pytest.raises(ConverterError, match="answers 0 to every row"):
+        compare.compare("float32", "value", right * 0, right)
+    for wrong in (np.nan, np.inf, 1e-3):
+        converted = right.copy()
+        converted[7] += wrong
+        found = compare.compare("float32", "value", right, converted)
+        with pytest.raises(ConverterError, match="--max-error"):
+            compare.refuse_garbage("float32", found, None)
+        if np.isfinite(wrong):
+            compare.refuse_garbage("float32", found, 0.01)
+            compare.refuse_garbage("int8", found, None)
 
 
 def test_data_that_cannot_be_used_is_refused_before_tensorflow_starts(
@@ -133,18 +142,20 @@ def test_data_that_cannot_be_used_is_refused_before_tensorflow_starts(
         convert(model, table(tmp_path, few), card, out, deadline=0)
 
 
-def test_a_constant_input_and_rows_left_out_are_warned_of(
+def test_a_saved_model_with_a_free_batch_converts_and_warns_of_poor_data(
     odd_models: Path, small_card: Path, tmp_path: Path
 ) -> None:
     data = np.random.default_rng(0).normal(size=(60, 2))
     data[:, 1] = 4
     data[7, 0] = np.nan
-    path = table(tmp_path, data)
-    report = convert(odd_models / "two.keras", path, small_card, tmp_path / "x.bundle", "int8", drop_nan=True)
+    out = tmp_path / "x.bundle"
+    report = convert(odd_models / "two_saved", table(tmp_path, data), small_card, out, "int8", drop_nan=True)
     told = "\n".join(report.warnings)
     assert "input b is always 4" in told
     assert "1 rows were not finite" in told
     assert "calibrated with only" in told
+    assert bundle.read(out).manifest.model.input_shape == [1, 2]
+    assert report.weights == {"int8": 2 * 8 + 8}
 
 
 def test_a_deadline_that_passes_ends_the_child(

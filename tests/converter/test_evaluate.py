@@ -7,7 +7,7 @@ import dense_model
 import msgspec
 import numpy as np
 import pytest
-from conftest import EXAMPLES, python
+from conftest import python
 
 from converter import ConverterError, convert, evaluate, folds, metrics
 from converter.evaluation import require_agreement
@@ -103,22 +103,33 @@ def test_a_perfect_label_scores_one_and_the_opposite_zero(dense_bundle: Path, tm
     assert wrong["f1"] == wrong["accuracy"] == 0
 
 
-def test_keras_quantised_and_gateway_stand_side_by_side_with_folds(line: Path) -> None:
-    out = line / "judged.bundle"
-    card = EXAMPLES / "line_efficiency/card.toml"
-    convert(line / "line_efficiency.keras", line / "line.csv", card, out, "int8")
-    told = msgspec.json.decode(
-        python(
-            "-m", "converter.cli", "evaluate", out, "--data", line / "line.csv", "--model",
-            line / "line_efficiency.keras", "--kfold", "2", "--train",
-            EXAMPLES / "line_efficiency/train.py:build", "--json",
-        )
-    )  # fmt: skip
+def test_keras_quantised_and_gateway_stand_side_by_side_with_folds(line: Path, line_bundles: dict) -> None:
+    train = Path(__file__).with_name("train_quickly.py").as_posix() + ":build"
+    model, data = line / "line_efficiency.keras", line / "line.csv"
+    asked = ["--data", data, "--model", model, "--kfold", "3", "--train", train, "--json"]
+    told = msgspec.json.decode(python("-m", "converter.cli", "evaluate", line_bundles["int8"][0], *asked))
     assert list(told["paths"]) == ["keras", "quantised", "gateway"]
     assert told["paths"]["quantised"] == told["paths"]["gateway"]
     assert 0.8 < told["paths"]["gateway"]["r2"] < told["paths"]["keras"]["r2"] < 1
-    assert len(told["folds"]) == 2
-    assert all(0.5 < fold["r2"] < told["paths"]["keras"]["r2"] for fold in told["folds"])
+    assert len(told["folds"]) == 3
+    assert all(0.5 < fold["r2"] < 1 for fold in told["folds"])
+
+
+def test_a_reconstruction_error_is_judged_at_its_limit(odd_models: Path, tmp_path: Path) -> None:
+    """The model gives the first input back and forgets the second, so the error is half its square."""
+    card, data, out = tmp_path / "card.toml", tmp_path / "data.csv", tmp_path / "forget.bundle"
+    card.write_text(
+        'name = "forget"\nversion = "1"\nperiod = "1s"\ninputs = [{ name = "a" }, { name = "b" }]\n'
+        'output = { name = "error", kind = "reconstruction_error", column = "faulty" }\n'
+        "limits = { on = 0.5, off = 0.4 }\n"
+    )
+    rows = np.random.default_rng(0).normal(size=(200, 2)).round(3)
+    table = np.column_stack([rows, np.abs(rows[:, 1]) >= 1])
+    np.savetxt(data, table, "%g", delimiter=",", header="a,b,faulty", comments="")
+    convert(odd_models / "forgets_b.keras", data, card, out, "float32")
+    found = evaluate(out, data, card=card)
+    assert found.threshold == 0.5
+    assert found.paths["gateway"] == {"accuracy": 1, "precision": 1, "recall": 1, "f1": 1}
 
 
 def test_data_without_the_target_is_told(dense_bundle: Path, tmp_path: Path) -> None:
