@@ -1,0 +1,29 @@
+"""Replay the known answers of the bundle in argv, as the agent does when it starts.
+
+Run by the Python of an environment that has a runtime of its own. Prints what was proven, or why not
+and exits with 1.
+"""
+
+import asyncio
+import sys
+from pathlib import Path
+
+from edge_agent import bundle
+from edge_agent.inference.host import prove
+from edge_agent.inference.process import InferenceFailed, InferenceProcess
+
+
+async def main() -> None:
+    made = bundle.read(Path(sys.argv[1]))
+    try:
+        child = await InferenceProcess.start(made)
+        try:
+            difference = await prove(made, child)
+        finally:
+            child.close()
+    except InferenceFailed as error:
+        sys.exit(f"{type(error).__name__}: {error}")
+    print(f"{child.runtime}: off by {difference:.3g}, allowed are {made.manifest.model.tolerance:.3g}")
+
+
+asyncio.run(main())
