@@ -1,0 +1,200 @@
+"""The historian on a real disk: what is there after a close, after an alarm, and when the disk is no good."""
+
+import asyncio
+import json
+import logging
+import math
+import os
+import resource
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+from agent_process import AgentProcess, Plc, small_bundle, until
+from modbus_proxy import free_port
+from plc_line import ADVISORY, device, machine, start_plant
+
+from edge_agent import historian as module
+from edge_agent.core.pipeline import Verdict
+from edge_agent.core.resultblock import State
+from edge_agent.core.tags import Columns, Reason
+from edge_agent.historian import FILE, Historian
+
+pytestmark = pytest.mark.sockets
+INPUTS = Columns(
+    np.array([1.5, math.nan]), np.array([2, 0], np.uint8), np.array([0, 5], np.uint8), np.zeros(2, np.int64)
+)
+GOOD = Verdict(state=State.ADVISORY, reason=Reason.NONE, score=0.25, alarm=True, changed=True)
+NONE = Verdict(state=State.FALLBACK, reason=Reason.NOT_FINITE, culprit="head")
+
+
+@contextmanager
+def historian(folder: Path) -> Iterator[Historian]:
+    opened = Historian(folder)
+    opened.open()
+    try:
+        yield opened
+    finally:
+        opened.close()
+
+
+def rows(folder: Path, query: str) -> list[tuple[object, ...]]:
+    with closing(sqlite3.connect(folder / FILE)) as connection:
+        return connection.execute(query).fetchall()
+
+
+def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [f"{r.levelname} {r.getMessage()}" for r in caplog.records if r.name == module.__name__]
+
+
+def test_all_that_was_given_is_there_after_close(tmp_path: Path) -> None:
+    before = time.time()
+    with historian(tmp_path) as history:
+        for sequence in range(500):
+            history.result("m", sequence, INPUTS, GOOD)
+        history.result("m", 499, INPUTS, NONE)
+        history.event("m", "state", "FALLBACK")
+    found = rows(
+        tmp_path, "SELECT machine, sequence, state, reason, score, alarm, inputs FROM result ORDER BY id"
+    )
+    assert len(found) == 501
+    assert found[7] == ("m", 7, "ADVISORY", "NONE", 0.25, 1, "[1.5, null]")
+    assert found[-1][2:6] == ("FALLBACK", "NOT_FINITE", None, 0)
+    assert json.loads(str(found[-1][6])) == [1.5, None]
+    assert rows(tmp_path, "SELECT subject, kind, text FROM event") == [("m", "state", "FALLBACK")]
+    ((first, last),) = rows(tmp_path, "SELECT min(time), max(time) FROM result")
+    assert before <= first <= last <= time.time()
+    assert (history.committed, history.lost) == (502, 0)
+
+
+async def test_an_alarm_is_on_the_disk_when_its_call_returns(tmp_path: Path) -> None:
+    with historian(tmp_path) as history:
+        for turn in range(3):
+            history.result("m", turn, INPUTS, GOOD)
+            await history.alarm("m", GOOD)
+            assert rows(tmp_path, "SELECT machine, active, score FROM alarm") == [("m", 1, 0.25)] * (turn + 1)
+            assert rows(tmp_path, "SELECT count(*) FROM result") == [(turn + 1,)], "what came before it too"
+
+
+async def test_an_alarm_without_a_score_is_kept(tmp_path: Path) -> None:
+    with historian(tmp_path) as history:
+        await history.alarm("m", NONE)
+        assert rows(tmp_path, "SELECT active, score FROM alarm") == [(0, None)]
+
+
+async def test_a_folder_that_is_none_loses_history_but_raises_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    folder = tmp_path / "state"
+    folder.write_text("in the way")
+    with historian(folder) as history:
+        for sequence in range(3):
+            history.result("m", sequence, INPUTS, GOOD)
+            started = time.monotonic()
+            await history.alarm("m", GOOD)
+            assert time.monotonic() - started < 0.9, "a failed commit is an answer too"
+        assert (history.committed, history.lost) == (0, 6)
+        folder.unlink()
+        folder.mkdir()
+        await history.alarm("m", GOOD)
+        assert history.committed == 1
+    told = lines(caplog)
+    assert [line.split()[0] for line in told] == ["WARNING", "INFO"]
+    assert "unable to open database file" in told[0]
+    assert "6 rows were lost" in told[1]
+
+
+async def test_a_file_that_is_no_database_loses_history_but_raises_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / FILE).write_bytes(os.urandom(5000))
+    with historian(tmp_path) as history:
+        for _ in range(3):
+            await history.alarm("m", GOOD)
+        assert history.lost == 3
+    assert len(lines(caplog)) == 1
+    assert "not a database" in lines(caplog)[0]
+
+
+async def test_a_slow_disk_delays_an_alarm_by_its_deadline_and_no_longer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(module, "ALARM_DEADLINE", 0.2)
+    with historian(tmp_path) as history:
+        await history.alarm("m", GOOD)
+        with closing(sqlite3.connect(tmp_path / FILE)) as other:
+            other.execute("BEGIN EXCLUSIVE")
+            started = asyncio.get_running_loop().time()
+            await history.alarm("m", GOOD)
+            assert asyncio.get_running_loop().time() - started < 0.5
+    assert "not on the disk yet" in lines(caplog)[0]
+
+
+def test_a_full_queue_is_counted_and_never_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "LONGEST_QUEUE", 10)
+    history = Historian(tmp_path)
+    for sequence in range(25):
+        history.result("m", sequence, INPUTS, GOOD)
+    assert history.lost == 15
+    history.open()
+    history.close()
+    assert history.committed == 10
+
+
+def test_the_oldest_results_go_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST_RESULTS", 100)
+    for start in (0, 300):
+        with historian(tmp_path) as history:
+            for sequence in range(start, start + 300):
+                history.result("m", sequence, INPUTS, GOOD)
+    assert rows(tmp_path, "SELECT min(sequence), max(sequence), count(*) FROM result") == [(500, 599, 100)]
+
+
+def test_other_tools_may_read_while_it_writes(tmp_path: Path) -> None:
+    with historian(tmp_path) as history:
+        history.result("m", 0, INPUTS, GOOD)
+        until(lambda: history.committed, "the first commit", 5)
+        with closing(sqlite3.connect(f"file:{tmp_path / FILE}?mode=ro", uri=True)) as reader:
+            reader.execute("BEGIN")
+            assert reader.execute("SELECT count(*) FROM result").fetchone() == (1,)
+            history.result("m", 1, INPUTS, GOOD)
+            until(lambda: history.committed == 2, "a commit beside a reader", 5)
+    assert history.lost == 0
+
+
+@pytest.fixture
+def agent(dense_tflite: bytes, tmp_path: Path) -> Iterator[tuple[AgentProcess, Plc]]:
+    small_bundle(tmp_path / "small.bundle", dense_tflite)
+    with start_plant(free_port()) as plant:
+        config = tmp_path / "c.toml"
+        text = '[agent]\nstate = "state"\n' + device("a", plant.modbus_port) + machine("alpha", "a", "a")
+        config.write_text(text, encoding="utf-8")
+        with AgentProcess(config) as agent:
+            yield agent, Plc(plant.modbus_port)
+
+
+def test_a_full_disk_costs_history_and_no_result(agent: tuple[AgentProcess, Plc]) -> None:
+    process, plc = agent
+    until(lambda: plc.frame().state == ADVISORY, "results")
+    until(lambda: process.status()["history_committed"] > 10, "history")
+    mark = len(process.lines)
+    _, hard = resource.prlimit(process.process.pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(process.process.pid, resource.RLIMIT_FSIZE, (4096, hard))
+    until(lambda: process.status()["history_lost"] > 10, "losses of history")
+    first = plc.frame()
+    until(lambda: plc.frame().at > first.at + 1, "a second")
+    last = plc.frame()
+    assert (last.sequence - first.sequence) / (last.at - first.at) == pytest.approx(10, abs=1.5)
+    resource.prlimit(process.process.pid, resource.RLIMIT_FSIZE, (hard, hard))
+    until(lambda: len(process.told(mark)) == 2, f"two lines, {process.told(mark)}")
+    broke, again = process.told(mark)
+    assert broke.startswith("WARNING historian: ")
+    assert again.startswith("INFO historian: writes again")
+    assert process.terminate() == 0
+    kept = rows(process.state, "SELECT count(*), max(sequence) FROM result")
+    assert kept[0][1] == plc.frame().sequence
