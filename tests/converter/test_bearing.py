@@ -72,6 +72,7 @@ def test_wear_alarms_within_ten_seconds_and_nothing_else_does(seed: int) -> None
     assert {"cavitation", "sensor_drift", "sensor_stuck"} <= set(faults)
 
 
+@pytest.mark.timeout(300)
 def test_making_it_again_gives_the_same_answers_and_decisions(tmp_path: Path) -> None:
     python(EXAMPLES / "bearing/make_bundle.py", "--out", tmp_path / "again.bundle")
     shipped, again = bundle.read(SHIPPED), bundle.read(tmp_path / "again.bundle")
