@@ -4,7 +4,7 @@ import difflib
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar, get_args, get_origin
 
 import msgspec
 
@@ -58,29 +58,36 @@ def nearest(word: str, known: Iterable[str]) -> str:
 
 
 def build(kind: type[S], data: object, place: Place) -> S | None:
-    """Make a `kind` of a table, or None once its errors are kept."""
+    """Make a `kind` of a table, keeping its errors; None if something that it cannot be without is wrong."""
     if not isinstance(data, Mapping):
         place.wrong(f"must be a table, not {type(data).__name__}")
         return None
-    before = len(place.errors)
     fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
     for name in data:
         if name not in fields:
             place.at(str(name)).wrong(f"unknown key; {nearest(str(name), fields)}")
     values: dict[str, Any] = {}
+    whole = True
     for name, field in fields.items():
         if name in data:
             try:
                 values[field.name] = msgspec.convert(data[name], field.type, dec_hook=_decode)
             except msgspec.ValidationError as error:
-                place.at(name).wrong(_plain(error, data[name]))
+                place.at(name).wrong(_plain(error, field.type, data[name]))
+                whole = whole and not field.required
         elif field.required:
             place.at(name).wrong("is missing")
-    return kind(**values) if len(place.errors) == before else None
+            whole = False
+    return kind(**values) if whole else None
 
 
-def _plain(error: msgspec.ValidationError, value: object) -> str:
-    text = str(error).split(" - at ")[0].replace("`", "")
+def _plain(error: msgspec.ValidationError, kind: object, value: object) -> str:
+    choices = [
+        choice for part in (kind, *get_args(kind)) if get_origin(part) is Literal for choice in get_args(part)
+    ]
+    if choices:
+        return f"must be {' or '.join(map(repr, choices))}, got {value!r}"
+    text = str(error).split(" - at ")[0].split(", got ")[0].replace("`", "")
     return f"{text[0].lower()}{text[1:]}, got {value!r}"
 
 

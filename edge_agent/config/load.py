@@ -3,6 +3,7 @@
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from edge_agent.bundle import Bundle, BundleError, read
 from edge_agent.config.fields import ConfigError, Place, build, nearest
@@ -33,9 +34,9 @@ def load(file: Path) -> Config:
         if key not in _SECTIONS:
             root.at(key).wrong(f"unknown section; {nearest(key, _SECTIONS)}")
     agent = build(AgentTable, data.get("agent", {}), root.at("agent"))
-    devices = _devices(_section(data, root.at("device")), root.at("device"))
+    devices, broken = _devices(_section(data, root.at("device")), root.at("device"))
     state = file.parent / (agent.state if agent else "")
-    machines = _machines(_section(data, root.at("machine")), state, devices, root.at("machine"))
+    machines = _machines(_section(data, root.at("machine")), state, devices, broken, root.at("machine"))
     overlaps(devices, machines, root.at("machine"))
     if root.errors or agent is None:
         raise ConfigError(root.errors)
@@ -59,28 +60,31 @@ def _section(data: Mapping[str, object], place: Place) -> Mapping[str, object]:
     return {}
 
 
-def _devices(section: Mapping[str, object], place: Place) -> dict[str, Device]:
-    devices = {}
+def _devices(section: Mapping[str, object], place: Place) -> tuple[dict[str, Device], set[str]]:
+    """Return the devices, and the names of those that something is wrong with."""
+    devices: dict[str, Device] = {}
+    broken = set()
     if not section:
         place.wrong("at least one is needed, such as [device.press]")
     for name, data in section.items():
         where = place.at(name)
+        before = len(place.errors)
         driver = data.get("driver") if isinstance(data, Mapping) else None
         kind = _DRIVERS.get(str(driver))
         if kind is None:
             where.at("driver").wrong(f"{driver!r} is unknown; {nearest(str(driver), _DRIVERS)}")
-            continue
-        table = build(kind, data, where)
-        if table:
+        elif table := build(kind, data, where):
             _limits(table, where)
             devices[name] = Device(name=name, table=table, tags=tags_of(name, table, where))
-    return devices
+        if len(place.errors) > before:
+            broken.add(name)
+    return devices, broken
 
 
 def _limits(table: DeviceTable, place: Place) -> None:
     if isinstance(table, OpcUaTable):
-        if not table.url.startswith("opc.tcp://"):
-            place.at("url").wrong(f"{table.url!r} is not an opc.tcp:// address")
+        if not _is_opcua(table.url):
+            place.at("url").wrong(f"{table.url!r} is not an OPC UA address: write opc.tcp://host:port")
         return
     for name, low, high in (
         ("port", 1, 65535),
@@ -92,8 +96,20 @@ def _limits(table: DeviceTable, place: Place) -> None:
             place.at(name).wrong(f"{getattr(table, name)} is not {low}..{high}")
 
 
+def _is_opcua(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme == "opc.tcp" and bool(parts.hostname) and bool(parts.port)
+    except ValueError:
+        return False
+
+
 def _machines(
-    section: Mapping[str, object], state: Path, devices: dict[str, Device], place: Place
+    section: Mapping[str, object],
+    state: Path,
+    devices: dict[str, Device],
+    broken: set[str],
+    place: Place,
 ) -> list[Machine]:
     machines = []
     tags = {scanned.tag.name: scanned for device in devices.values() for scanned in device.tags}
@@ -102,7 +118,7 @@ def _machines(
         table = build(MachineTable, data, where)
         if table is None:
             continue
-        result = result_of(table, devices, where.at("result"))
+        result = result_of(table, devices, broken, where.at("result"))
         path = _bundle_path(table.bundle, place.file, state)
         try:
             bundle = read(path)
@@ -114,7 +130,7 @@ def _machines(
                 name=name,
                 bundle=bundle,
                 bundle_path=str(path),
-                inputs=_inputs(table.inputs, bundle, tags, where.at("inputs")),
+                inputs=_inputs(table.inputs, bundle, tags, broken, where.at("inputs")),
                 mode=table.mode,
                 result=result,
             )
@@ -128,7 +144,9 @@ def _bundle_path(bundle: str, file: Path, state: Path) -> Path:
     return state / "bundles" / f"{bundle}.bundle"
 
 
-def _inputs(named: dict[str, str], bundle: Bundle, tags: dict[str, ScannedTag], place: Place) -> list[str]:
+def _inputs(
+    named: dict[str, str], bundle: Bundle, tags: dict[str, ScannedTag], broken: set[str], place: Place
+) -> list[str]:
     wanted = {i.name: i for i in bundle.manifest.inputs}
     for name in named:
         if name not in wanted:
@@ -137,10 +155,10 @@ def _inputs(named: dict[str, str], bundle: Bundle, tags: dict[str, ScannedTag], 
         where = place.at(name)
         if name not in named:
             where.wrong("the bundle needs this input; name the tag that holds it")
-        elif named[name] not in tags:
-            where.wrong(f"there is no tag {named[name]!r}; {nearest(named[name], tags)}")
-        else:
+        elif named[name] in tags:
             _fits(wants, tags[named[name]], bundle.manifest.period, where)
+        elif named[name].split(".")[0] not in broken:
+            where.wrong(f"there is no tag {named[name]!r}; {nearest(named[name], tags)}")
     return [named[name] for name in wanted if name in named]
 
 

@@ -1,6 +1,6 @@
 """Where results are written, and the proof that nothing else stands there."""
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 
 from edge_agent.config.fields import Place, build, nearest
 from edge_agent.config.schema import Device, Machine, MachineTable, ModbusTable, Result, ResultTable
@@ -10,8 +10,13 @@ from edge_agent.core.tags import Tag
 from edge_agent.drivers.opcua_nodes import parse_address
 
 
-def result_of(machine: MachineTable, devices: dict[str, Device], place: Place) -> Result | None:
-    """Return the machine's outputs, or None if it has none or they are wrong."""
+def result_of(
+    machine: MachineTable, devices: dict[str, Device], broken: Container[str], place: Place
+) -> Result | None:
+    """Return the machine's outputs, or None if it has none or they are wrong.
+
+    `broken` are devices that were told wrong already.
+    """
     if machine.result is None:
         if machine.mode == "advisory":
             place.wrong("mode advisory writes a result block: say where")
@@ -20,6 +25,8 @@ def result_of(machine: MachineTable, devices: dict[str, Device], place: Place) -
     if table is None:
         return None
     device = devices.get(table.device)
+    if device is None and table.device in broken:
+        return None
     if device is None:
         place.at("device").wrong(f"there is no device {table.device!r}; {nearest(table.device, devices)}")
         return None
@@ -61,22 +68,25 @@ def overlaps(devices: dict[str, Device], machines: list[Machine], place: Place) 
     taken: dict[tuple[str, object], str] = {}
     for device in devices.values():
         for scanned in device.tags:
-            for spot in _spots(device.name, [scanned.tag]):
+            for spot in _spots(device, [scanned.tag]):
                 taken.setdefault(spot, f"tag {scanned.tag.name}")
     for machine in machines:
         if machine.result is None:
             continue
-        spots = list(_spots(machine.result.device, machine.result.outputs))
+        spots = list(_spots(devices[machine.result.device], machine.result.outputs))
         who = next((taken[spot] for spot in spots if spot in taken), None)
         if who:
             place.at(f"{machine.name}.result").wrong(f"overlaps {who}; the block is the agent's alone")
         taken.update(dict.fromkeys(spots, f"the result of machine {machine.name}"))
 
 
-def _spots(device: str, tags: Iterable[Tag]) -> Iterable[tuple[str, object]]:
+def _spots(device: Device, tags: Iterable[Tag]) -> Iterable[tuple[str, object]]:
+    """Yield where tags stand, the same for two devices of the configuration that are one in the field."""
+    table = device.table
+    where = f"{table.host}:{table.port}/{table.unit}" if isinstance(table, ModbusTable) else table.url
     for tag in tags:
         if isinstance(tag.address, Address):
             for register in range(tag.address.count):
-                yield device, (tag.address.table, tag.address.offset + register)
+                yield where, (tag.address.table, tag.address.offset + register)
         else:
-            yield device, tag.address
+            yield where, tag.address

@@ -1,6 +1,7 @@
 """Tags from a CSV file, or from the configuration itself: the same columns, the same checks."""
 
 import csv
+import math
 from collections.abc import Iterator
 
 import msgspec
@@ -46,6 +47,9 @@ def tags_of(device: str, table: DeviceTable, place: Place) -> list[ScannedTag]:
     tags: dict[str, ScannedTag] = {}
     for where, data in rows:
         if "address" in data:
+            if isinstance(data["address"], float):  # 12.10 would mean bit 1
+                where.at("address").wrong(f'write a bit in quotes, such as "12.10", got {data["address"]}')
+                continue
             data["address"] = str(data["address"])
         row = build(kind, data, where)
         if row is None:
@@ -93,8 +97,8 @@ def _number(column: str, text: str) -> object:
 def _tag(device: str, row: _Row, table: DeviceTable) -> Tag:
     if not row.low < row.high:
         raise ValueError(f"low {row.low:g} must be below high {row.high:g}")
-    if row.scale == 0:
-        raise ValueError("scale must not be 0")
+    if row.scale == 0 or not math.isfinite(row.scale) or not math.isfinite(row.offset):
+        raise ValueError("scale must be a number other than 0, offset a number")
     return Tag(
         name=f"{device}.{row.name}",
         address=_address(row, table),
@@ -115,6 +119,8 @@ def _address(row: _Row, table: DeviceTable) -> object:
     if not text.isdecimal() or (bit and not bit.isdecimal()):
         raise ValueError(f"address {row.address!r} is not a number such as 12, or 12.3 for bit 3")
     name, offset = (_table(row.table), int(text)) if table.notation == "wire" else from_modicon(text)
+    if row.table not in ("", name):
+        raise ValueError(f"address {text} is in table {name!r}, not {row.table!r}")
     kind = row.type or ("bool" if name in ("coil", "discrete") else "uint16")
     address = Address(
         table=name, offset=offset, type=kind, order=row.order.upper(), bit=int(bit) if bit else None
