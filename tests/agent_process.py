@@ -36,11 +36,11 @@ def until(condition: Callable[[], T], what: str, seconds: float = 15.0) -> T:
     return found
 
 
-def small_bundle(path: Path, model: bytes, inputs: tuple[str, ...] = INPUTS, **changes: Any) -> Manifest:
+def small_bundle(path: Path, model: bytes, **changes: Any) -> Manifest:
     """Write the dense model as a bundle of 10 Hz for these inputs."""
     manifest = dense_model.manifest(
         **{
-            "inputs": [Input(name=n, min=0, max=2000, mean=0, std=1) for n in inputs],
+            "inputs": [Input(name=n, min=0, max=2000, mean=0, std=1) for n in INPUTS],
             "period": 0.1,
             "max_gap": 0.2,
             "steps": [Affine(offset=[0.0] * 4, scale=[1000.0] * 4)],
