@@ -9,11 +9,12 @@ import asyncio
 import json
 import logging
 import math
-import queue
 import sqlite3
 import threading
 import time
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from edge_agent.core.pipeline import Verdict
@@ -45,7 +46,8 @@ _ALARM = "INSERT INTO alarm(time, machine, active, score) VALUES (?,?,?,?)"
 _EVENT = "INSERT INTO event(time, subject, kind, text) VALUES (?,?,?,?)"
 _RETAIN = "DELETE FROM result WHERE id <= (SELECT max(id) FROM result) - ?"
 
-Row = tuple[str, Sequence[object]]
+Row = tuple[str, Callable[[], Sequence[object]]]
+"""A statement, and its values: worked out in the writer thread, not in the cycle."""
 
 
 class Historian:
@@ -53,7 +55,10 @@ class Historian:
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / FILE
-        self._queue: queue.Queue[Row | threading.Event | None] = queue.Queue(LONGEST_QUEUE)
+        self._rows: deque[Row] = deque()
+        self._waiters: deque[threading.Event] = deque()
+        self._wake = threading.Event()
+        self._running = True
         self._thread = threading.Thread(target=self._write, name="historian", daemon=True)
         self._broken = ""
         self.lost = self.committed = 0
@@ -63,61 +68,51 @@ class Historian:
         self._thread.start()
 
     def close(self) -> None:
-        """Commit what is queued and end the thread, within a few seconds."""
-        self._queue.put(None)
+        """Commit what is there and end the thread, within a few seconds."""
+        self._running = False
+        self._wake.set()
         self._thread.join(timeout=5)
 
     def result(self, machine: str, sequence: int, inputs: Columns, verdict: Verdict) -> None:
         """Keep one cycle's result. An input without a value is null."""
-        values = [None if math.isnan(v) else round(v, 6) for v in inputs.value.tolist()]
-        score = None if math.isnan(verdict.score) else verdict.score
-        row = (time.time(), machine, sequence, verdict.state.name, verdict.reason.name, score, verdict.alarm)
-        self._put((_RESULT, (*row, json.dumps(values))))
+        self._put(_RESULT, partial(_result_row, time.time(), machine, sequence, inputs, verdict))
 
     def event(self, subject: str, kind: str, text: str) -> None:
         """Keep a sentence about something that changed."""
-        self._put((_EVENT, (time.time(), subject, kind, text)))
+        row = (time.time(), subject, kind, text)
+        self._put(_EVENT, lambda: row)
 
     async def alarm(self, machine: str, verdict: Verdict) -> None:
         """Keep an alarm's change; return once it is on the disk, or `ALARM_DEADLINE` has passed."""
+        row = (time.time(), machine, verdict.alarm, verdict.score)
+        self._put(_ALARM, lambda: row)
         done = threading.Event()
-        self._put((_ALARM, (time.time(), machine, verdict.alarm, verdict.score)))
-        self._put(done)
+        self._waiters.append(done)
+        self._wake.set()
         if not await asyncio.to_thread(done.wait, ALARM_DEADLINE):
             log.warning("historian: the alarm of %s is not on the disk yet; going on", machine)
 
-    def _put(self, item: Row | threading.Event) -> None:
-        try:
-            self._queue.put_nowait(item)
-        except queue.Full:
+    def _put(self, statement: str, values: Callable[[], Sequence[object]]) -> None:
+        if len(self._rows) < LONGEST_QUEUE:
+            self._rows.append((statement, values))
+        else:
             self.lost += 1
 
     def _write(self) -> None:
         connection: sqlite3.Connection | None = None
         running = True
         while running:
-            rows, waiter, running = self._collect()
+            self._wake.wait(COMMIT_EVERY)
+            self._wake.clear()
+            running = self._running
+            # Whoever waits put its row first, so taking the waiters first misses no row of theirs.
+            waiters = [self._waiters.popleft() for _ in range(len(self._waiters))]
+            rows = [self._rows.popleft() for _ in range(len(self._rows))]
             connection = self._commit(connection, rows)
-            if waiter is not None:
+            for waiter in waiters:
                 waiter.set()
         if connection is not None:
             connection.close()
-
-    def _collect(self) -> tuple[list[Row], threading.Event | None, bool]:
-        """Gather rows until a commit is due, somebody waits for one, or the end has come."""
-        rows: list[Row] = []
-        due = time.monotonic() + COMMIT_EVERY
-        while (left := due - time.monotonic()) > 0:
-            try:
-                item = self._queue.get(timeout=left)
-            except queue.Empty:
-                break
-            if item is None:
-                return rows, None, False
-            if isinstance(item, threading.Event):
-                return rows, item, True
-            rows.append(item)
-        return rows, None, True
 
     def _commit(self, connection: sqlite3.Connection | None, rows: list[Row]) -> sqlite3.Connection | None:
         if not rows:
@@ -126,7 +121,7 @@ class Historian:
             connection = connection or self._connect()
             with connection:
                 for statement, values in rows:
-                    connection.execute(statement, values)
+                    connection.execute(statement, values())
                 if self.committed % 10_000 < len(rows):
                     connection.execute(_RETAIN, (MOST_RESULTS,))
         except sqlite3.Error as error:
@@ -149,3 +144,12 @@ class Historian:
         connection.execute("PRAGMA synchronous=FULL")
         connection.executescript(SCHEMA)
         return connection
+
+
+def _result_row(
+    at: float, machine: str, sequence: int, inputs: Columns, verdict: Verdict
+) -> Sequence[object]:
+    values = [None if math.isnan(v) else round(v, 6) for v in inputs.value.tolist()]
+    score = None if math.isnan(verdict.score) else verdict.score
+    state, reason = verdict.state.name, verdict.reason.name
+    return at, machine, sequence, state, reason, score, verdict.alarm, json.dumps(values)

@@ -7,6 +7,7 @@ The plan is compiled once. Decoding a scan is then one gather and one view for e
 a byte order is nothing but an index.
 """
 
+import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -31,19 +32,8 @@ TYPES: dict[str, np.dtype[np.generic]] = {
     "float64": np.dtype("<f8"),
 }
 """Types of one or more whole registers. `bool` is a coil, a discrete input, or one bit of a register."""
-
-
-def _range(dtype: np.dtype[np.generic]) -> tuple[float, float]:
-    """The least value of a type, and the first beyond it: exact in float64, as the largest is not always."""
-    if dtype.kind == "f":
-        # What is nearer to the largest float32 than to its successor still rounds to it.
-        beyond = 2.0**128 - 2.0**103 if dtype.itemsize == 4 else np.inf
-        return float(np.nextafter(-beyond, 0)), beyond
-    info = np.iinfo(dtype.name)
-    return float(info.min), float(info.max + 1)
-
-
-_RANGE = {dtype: _range(dtype) for dtype in TYPES.values()}
+_FORMAT = {name: dtype.char for name, dtype in TYPES.items()} | {"int64": "q", "uint64": "Q", "bool": "?"}
+"""The same for `struct`."""
 
 
 class Address(msgspec.Struct, frozen=True, kw_only=True):
@@ -147,6 +137,19 @@ class Codec:
             base += block.size
         self._numbers = list(_number_groups(addresses, places, starts))
         self._bits = _bit_group(addresses, places, starts)
+        self._plan_encode(addresses)
+
+    def _plan_encode(self, addresses: Sequence[Address]) -> None:
+        """Values are packed one after the other, little-endian; then their bytes are moved in one go."""
+        formats = [_FORMAT[address.type] for address in addresses]
+        self._native = struct.Struct("<" + "".join(formats))
+        self._kinds = [address.type for address in addresses]
+        ends = np.cumsum([struct.calcsize("<" + format_) for format_ in formats])
+        sources, targets = [np.zeros(0, np.intp)], [np.zeros(0, np.intp)]
+        for rows, index, dtype in self._numbers:
+            sources.append((ends[rows, np.newaxis] + np.arange(-dtype.itemsize, 0)).reshape(-1))
+            targets.append(index.reshape(-1))
+        self._sources, self._targets = np.concatenate(sources), np.concatenate(targets)
 
     def decode(self, data: Bytes) -> Floats:
         """Turn uint8[size] into raw values, float64[n]. 64-bit integers are exact up to 2**53."""
@@ -160,31 +163,24 @@ class Codec:
 
     def encode(self, raw: Sequence[float]) -> bytes:
         """Turn raw values into the bytes of the blocks. Raises ValueError for what its type cannot hold."""
-        values = np.asarray(raw, np.float64)
-        if values.shape != (self.rows,):
-            raise ValueError(f"{values.size} values for {self.rows} addresses")
         data = np.zeros(self.size, np.uint8)
-        for rows, index, dtype in self._numbers:
-            data[index] = _cast(values[rows], dtype)[:, np.newaxis].view(np.uint8)
+        exact = [_exact(kind, value) for kind, value in zip(self._kinds, raw, strict=True)]
+        try:
+            data[self._targets] = np.frombuffer(self._native.pack(*exact), np.uint8)[self._sources]
+        except (struct.error, OverflowError) as error:
+            raise ValueError(f"{exact} does not fit {self._kinds}: {error}") from None
         rows, place, shift = self._bits
-        on = values[rows] == 1
-        if not (on | (values[rows] == 0)).all():
-            raise ValueError(f"{values[rows].tolist()} does not fit bool: 0 or 1")
-        np.bitwise_or.at(data, place, on.astype(np.uint8) << shift)
+        for row, byte, bit in zip(rows.tolist(), place.tolist(), shift.tolist(), strict=True):
+            data[byte] |= int(exact[row]) << bit
         return data.tobytes()
 
 
-def _cast(exact: Floats, dtype: np.dtype[np.generic]) -> npt.NDArray[np.generic]:
-    """Turn float64[n] into `dtype`. Raises ValueError for a number that would become another one."""
-    least, beyond = _RANGE[dtype]
-    fits = (exact >= least) & (exact < beyond)
-    if dtype.kind == "f":
-        fits |= ~np.isfinite(exact)
-    else:
-        fits &= exact == np.floor(exact)
-    if not fits.all():
-        raise ValueError(f"{exact[~fits].tolist()} does not fit {dtype.name}")
-    return exact.astype(dtype)
+def _exact(kind: str, value: float) -> float:
+    if kind.startswith("float"):
+        return float(value)
+    if not float(value).is_integer() or (kind == "bool" and value not in {0, 1}):
+        raise ValueError(f"{value} does not fit {kind}")
+    return int(value)
 
 
 def _number_groups(

@@ -6,12 +6,14 @@ agent lives; `sequence` moves only with a fresh, valid result. Where there is no
 NaN, never an old or a healthy number.
 """
 
+import math
+import struct
 from enum import IntEnum
 
 import msgspec
-import numpy as np
 
 LAYOUT = 0xEA01
+_FLOAT = struct.Struct(">f")
 
 
 class State(IntEnum):
@@ -57,26 +59,38 @@ FIELDS: tuple[tuple[str, str, int], ...] = (
 )
 """Name, type and first word of every field. A test holds the table in the documents to it."""
 
-FRAME = np.dtype(
-    [(name, {"uint16": ">u2", "uint32": ">u4", "float32": ">f4"}[kind]) for name, kind, _ in FIELDS]
-)
-WORDS = FRAME.itemsize // 2
+_CODES = {"uint16": "H", "uint32": "I", "float32": "f"}
+_FRAME = struct.Struct(">" + "".join(_CODES[kind] for _, kind, _ in FIELDS))
+_CHECKED = struct.Struct(_FRAME.format[:-1])
+WORDS = _FRAME.size // 2
 
 
 def values(block: ResultBlock) -> list[float]:
     """Return the raw value of every field in the order of `FIELDS`, the CRC computed over words 0..12."""
-    frame = np.zeros((), FRAME)
-    frame["layout"] = LAYOUT
-    frame["heartbeat"] = block.heartbeat & 0xFFFF
-    frame["sequence"] = frame["sequence_again"] = block.sequence & 0xFFFF
-    frame["state"], frame["reason"], frame["alarm"] = block.state, block.reason, block.alarm
-    with np.errstate(over="ignore"):
-        frame["score"] = block.score
-    frame["input_age_ms"] = min(max(block.input_age_ms, 0), 0xFFFF)
-    frame["input_quality"] = block.input_quality
-    frame["bundle"] = block.bundle & 0xFFFFFFFF
-    frame["crc"] = crc16(frame.tobytes()[:-2])
-    return [float(frame[name]) for name in FRAME.names or ()]
+    sequence = block.sequence & 0xFFFF
+    fields = (
+        LAYOUT,
+        block.heartbeat & 0xFFFF,
+        sequence,
+        block.state,
+        block.reason,
+        block.alarm,
+        _float32(block.score),
+        min(max(block.input_age_ms, 0), 0xFFFF),
+        block.input_quality,
+        block.bundle & 0xFFFFFFFF,
+        sequence,
+    )
+    return [float(field) for field in (*fields, crc16(_CHECKED.pack(*fields)))]
+
+
+def _float32(value: float) -> float:
+    """Round as the register will; what is too large for it is infinite, as IEEE 754 has it."""
+    try:
+        (rounded,) = _FLOAT.unpack(_FLOAT.pack(value))
+    except OverflowError:
+        return math.copysign(math.inf, value)
+    return float(rounded)
 
 
 def _crc_table() -> tuple[int, ...]:
