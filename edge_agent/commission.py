@@ -10,6 +10,7 @@ from edge_agent.build import driver_of
 from edge_agent.config import Config
 from edge_agent.config.fields import nearest
 from edge_agent.config.schema import Device
+from edge_agent.core.registers import Address
 from edge_agent.core.tags import Columns, Quality, Tag
 from edge_agent.drivers import LinkDown, Refused
 
@@ -108,7 +109,16 @@ def output(config: Config, name: str, *, force: bool) -> Output:
         raise CommissionError(f"there is no tag {name!r}; {nearest(name, [*declared, *tags])}")
     if not force:
         raise CommissionError(f"{name} is an input, not a declared output; --force writes it all the same")
+    _may_be_written(tags[name].tag)
     return tags[name]
+
+
+def _may_be_written(tag: Tag) -> None:
+    address = tag.address
+    if isinstance(address, Address) and address.table in ("input", "discrete"):
+        raise CommissionError(f"{tag.name} is in table {address.table!r}, which no client can write")
+    if isinstance(address, Address) and address.bit is not None:
+        raise CommissionError(f"{tag.name} is one bit of a register; writing it would clear the other 15")
 
 
 def write(config: Config, target: Output, value: float) -> str:
@@ -126,10 +136,16 @@ async def _write(device: Device, tag: Tag, value: float) -> str:
     try:
         read_plan, write_plan = driver.plan_read([tag]), driver.plan_write([tag])
         await driver.connect()
-        await driver.write(write_plan, [(value - tag.offset) / tag.scale])
+        await driver.write(write_plan, [_raw(tag, value)])
         back = (await driver.read(read_plan))[0]
     except (LinkDown, Refused, ValueError) as error:
         raise CommissionError(f"device {device.name}: {error}") from None
     finally:
         await driver.close()
     return f"{tag.name}: wrote {value:g}, read back {back.value:g} {tag.unit} ({back.quality.name})"
+
+
+def _raw(tag: Tag, value: float) -> float:
+    """Return the raw value; 0.7 at a scale of 0.1 is 7, though floats make it 6.999999999999999."""
+    raw = (value - tag.offset) / tag.scale
+    return float(round(raw)) if math.isclose(raw, round(raw), rel_tol=1e-12) else raw
