@@ -142,8 +142,8 @@ class OpcUa:
 
         Raises:
             LinkDown: no answer; what was written is unknown.
-            Refused: a node is unknown, not writable, no number, or its status came back Bad.
-            ValueError: the type of a node cannot hold its value; nothing was sent.
+            Refused: a node is unknown, not writable, no number, of a type that cannot hold its value (then
+                nothing was sent), or its status came back Bad.
         """
         session = self._connected()
         if plan not in self._types:
@@ -226,7 +226,7 @@ def _typed(tag: Tag, kind: ua.VariantType, value: float) -> float:
     else:
         fits = kind == ua.VariantType.Double or abs(number) <= _FLOAT_MAX or not math.isfinite(number)
     if not fits:
-        raise ValueError(f"{tag.name}: {kind.name} cannot hold {value!r}")
+        raise Refused(f"{tag.name} ({tag.address}): {kind.name} cannot hold {value!r}")
     return number if kind in _FLOATS else int(number)
 
 
