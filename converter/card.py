@@ -7,7 +7,7 @@ from typing import Literal
 import msgspec
 
 from converter.errors import CardError
-from converter.record import Seconds, read
+from edge_agent.config.fields import Delay, Place, Seconds, build
 from edge_agent.core import manifest
 
 
@@ -65,8 +65,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
     on: float
     off: float
-    on_delay: Seconds = Seconds(0)
-    off_delay: Seconds = Seconds(0)
+    on_delay: Delay = Delay(0)
+    off_delay: Delay = Delay(0)
 
 
 class Card(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,7 +82,7 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     inputs: list[Input]
     output: Output
     window: int = 1
-    max_gap: Seconds = Seconds(0)
+    max_gap: Delay = Delay(0)
     steps: Steps = Steps()
     limits: Limits | None = None
     group: str = ""
@@ -98,12 +98,12 @@ def load(path: Path) -> Card:
         raise CardError([f"{path}: {error.strerror}"]) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise CardError([f"{path}: not TOML: {error}"]) from None
-    problems: list[str] = []
-    card: Card | None = read(Card, data, "", problems)
-    if card is not None:
-        problems = _contradictions(card)
-    if card is None or problems:
-        raise CardError([f"{path}: {problem.removeprefix('.')}" for problem in problems])
+    place = Place(path)
+    card = build(Card, data, place)
+    if card is not None and not place.errors:
+        _contradictions(card, place)
+    if card is None or place.errors:
+        raise CardError(place.errors)
     return card
 
 
@@ -119,58 +119,44 @@ def of_bundle(bundle: manifest.Manifest) -> Card:
     )
 
 
-def _contradictions(card: Card) -> list[str]:
+def _contradictions(card: Card, place: Place) -> None:
     names = [i.name for i in card.inputs]
-    found = [f"inputs: {name!r} is there {names.count(name)} times" for name in sorted(set(names))
-             if names.count(name) > 1]  # fmt: skip
+    for name in sorted(set(names)):
+        if names.count(name) > 1:
+            place.at("inputs").wrong(f"{name!r} is there {names.count(name)} times")
     if not names:
-        found.append("inputs: at least one [[inputs]] table is needed")
+        place.at("inputs").wrong("at least one [[inputs]] table is needed")
     if not card.name or "/" in card.name:
-        found.append(f"name: {card.name!r} is no name for a bundle; use letters, digits, '-' and '_'")
+        place.at("name").wrong(f"{card.name!r} is no name for a bundle; use letters, digits, '-' and '_'")
     if not 1 <= card.window <= 100_000:
-        found.append(f"window: {card.window} rows; 1 to 100000 are possible")
-    if not card.period > 0:
-        found.append(f"period: {card.period:g} s; it must be more than 0")
-    if card.max_gap < 0:
-        found.append(f"max_gap: {card.max_gap:g} s; it must not be negative")
+        place.at("window").wrong(f"{card.window} rows; 1 to 100000 are possible")
     if card.train_rows is not None and card.train_rows < 1:
-        found.append(f"train_rows: {card.train_rows}; leave it out if all rows are training rows")
-    return found + _steps(card.steps, len(names)) + _output(card.output) + _limits(card.limits)
+        place.at("train_rows").wrong(f"{card.train_rows}; leave it out if all rows are training rows")
+    _steps(card.steps, len(names), place.at("steps"))
+    _output(card.output, place.at("output"))
+    if card.limits and card.limits.off > card.limits.on:
+        place.at("limits.off").wrong(f"{card.limits.off:g} is above limits.on {card.limits.on:g}")
 
 
-def _steps(steps: Steps, width: int) -> list[str]:
+def _steps(steps: Steps, width: int, place: Place) -> None:
     if steps.standardise + steps.divide_by_max + (steps.affine is not None) > 1:
-        return ["steps: standardise, divide_by_max and affine exclude each other; keep one"]
+        place.wrong("standardise, divide_by_max and affine exclude each other; keep one")
     affine = steps.affine
     if affine is None:
-        return []
-    found = [
-        f"steps.affine.{key}: {len(numbers)} numbers for {width} inputs; give one for each, in their order"
-        for key, numbers in (("offset", affine.offset), ("scale", affine.scale))
-        if len(numbers) != width
-    ]
-    return [*found, "steps.affine.scale: 0 divides by zero"] if 0.0 in affine.scale else found
+        return
+    for key, numbers in (("affine.offset", affine.offset), ("affine.scale", affine.scale)):
+        if len(numbers) != width:
+            place.at(key).wrong(
+                f"{len(numbers)} numbers for {width} inputs; give one for each, in their order"
+            )
+    if 0.0 in affine.scale:
+        place.at("affine.scale").wrong("0 divides by zero")
 
 
-def _output(output: Output) -> list[str]:
-    found = []
+def _output(output: Output, place: Place) -> None:
     if output.scale == 0:
-        found.append("output.scale: 0 would make every answer the same")
+        place.at("scale").wrong("0 would make every answer the same")
     if output.kind != "value" and (output.scale != 1 or output.offset != 0 or output.divide_by_max):
-        found.append(f"output: scale, offset and divide_by_max are for kind 'value', not {output.kind!r}")
+        place.wrong(f"scale, offset and divide_by_max are for kind 'value', not {output.kind!r}")
     if output.divide_by_max and output.scale != 1:
-        found.append("output: scale and divide_by_max exclude each other; keep one")
-    return found
-
-
-def _limits(limits: Limits | None) -> list[str]:
-    if limits is None:
-        return []
-    found = []
-    if limits.off > limits.on:
-        found.append(
-            f"limits.off: {limits.off:g} is above limits.on {limits.on:g}; the hysteresis is on - off"
-        )
-    if limits.on_delay < 0 or limits.off_delay < 0:
-        found.append("limits: delays must not be negative")
-    return found
+        place.wrong("scale and divide_by_max exclude each other; keep one")

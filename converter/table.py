@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from converter.errors import ConverterError
-from converter.record import nearest
+from edge_agent.config.fields import nearest
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -122,7 +122,7 @@ def _number(text: str, delimiter: str, path: Path, line: int, column: str) -> fl
 
 def _find(path: Path, wanted: Sequence[str], group: str, header: Sequence[str]) -> list[int]:
     names = [*wanted, group] if group else list(wanted)
-    missing = [name + nearest(name, list(header)) for name in names if name not in header]
+    missing = [f"{name} ({nearest(name, header)})" for name in names if name not in header]
     if missing:
         raise ConverterError(
             f"{path}: no column {', '.join(missing)}; its first line names: {', '.join(header)[:500]}"

@@ -12,10 +12,18 @@ S = TypeVar("S", bound=msgspec.Struct)
 
 _DURATION = re.compile(r"\s*([0-9]*\.?[0-9]+)\s*(ms|s|min|h)\s*")
 _UNIT = {"ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0}
+LONGEST = 86_400.0
+"""Seconds that any duration may have."""
 
 
-class Seconds(float):
-    """A duration, written as ``"500ms"``, ``"2s"``, ``"5min"``, ``"1h"`` or a number of seconds."""
+class Delay(float):
+    """A duration, 0 or more: ``"500ms"``, ``"2s"``, ``"5min"``, ``"1h"`` or a number of seconds."""
+
+    __slots__ = ()
+
+
+class Seconds(Delay):
+    """A duration of more than 0."""
 
     __slots__ = ()
 
@@ -71,7 +79,7 @@ def build(kind: type[S], data: object, place: Place) -> S | None:
     for name, field in fields.items():
         if name in data:
             try:
-                values[field.name] = msgspec.convert(data[name], field.type, dec_hook=_decode)
+                values[field.name] = _value(field.type, data[name], place.at(name))
             except msgspec.ValidationError as error:
                 place.at(name).wrong(_plain(error, field.type, data[name]))
                 whole = whole and not field.required
@@ -79,6 +87,25 @@ def build(kind: type[S], data: object, place: Place) -> S | None:
             place.at(name).wrong("is missing")
             whole = False
     return kind(**values) if whole else None
+
+
+def _value(kind: Any, value: object, place: Place) -> object:
+    """Convert one value. A table, or a list of them, keeps its own errors, and is None if they forbid it."""
+    inner = next((part for part in (kind, *get_args(kind)) if _is_table(part)), None)
+    if inner is None:
+        return msgspec.convert(value, kind, dec_hook=_decode)
+    if get_origin(kind) is not list:
+        return build(inner, value, place)
+    if not isinstance(value, list):
+        raise msgspec.ValidationError("Expected a list of tables")
+    return [
+        build(inner, item, Place(place.file, f"{place.key}[{i}]", place.errors))
+        for i, item in enumerate(value)
+    ]
+
+
+def _is_table(kind: object) -> bool:
+    return isinstance(kind, type) and issubclass(kind, msgspec.Struct)
 
 
 def _plain(error: msgspec.ValidationError, kind: object, value: object) -> str:
@@ -92,20 +119,20 @@ def _plain(error: msgspec.ValidationError, kind: object, value: object) -> str:
 
 
 def _decode(kind: type, value: object) -> object:
-    if kind is Seconds:
-        return seconds(value)
-    raise NotImplementedError(kind)
+    if not issubclass(kind, Delay):
+        raise NotImplementedError(kind)
+    seconds = _seconds(value)
+    if not 0 <= seconds <= LONGEST or (kind is Seconds and seconds == 0):
+        raise ValueError(
+            f"expected a duration of {'more than 0' if kind is Seconds else '0 or more'} and at most 24 h"
+        )
+    return kind(seconds)
 
 
-def seconds(value: object) -> Seconds:
-    """Read a duration. Raises ValueError."""
+def _seconds(value: object) -> float:
     if isinstance(value, int | float) and not isinstance(value, bool):
-        number = float(value)
-    else:
-        match = _DURATION.fullmatch(value) if isinstance(value, str) else None
-        if not match:
-            raise ValueError("expected a duration such as '500ms' or '2s'")
-        number = float(match[1]) * _UNIT[match[2]]
-    if not 0 < number <= 86_400:
-        raise ValueError("expected a duration of more than 0 and at most 24 h")
-    return Seconds(number)
+        return float(value)
+    match = _DURATION.fullmatch(value) if isinstance(value, str) else None
+    if not match:
+        raise ValueError("expected a duration such as '500ms' or '2s'")
+    return float(match[1]) * _UNIT[match[2]]
