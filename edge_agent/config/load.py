@@ -61,21 +61,26 @@ def _section(data: Mapping[str, object], place: Place) -> Mapping[str, object]:
 
 
 def _devices(section: Mapping[str, object], place: Place) -> tuple[dict[str, Device], set[str]]:
-    """Return the devices, and the names of those that something is wrong with."""
+    """Return the devices, and the names of those whose tags are not all known for what was told wrong."""
     devices: dict[str, Device] = {}
     broken = set()
     if not section:
         place.wrong("at least one is needed, such as [device.press]")
     for name, data in section.items():
         where = place.at(name)
-        before = len(place.errors)
         driver = data.get("driver") if isinstance(data, Mapping) else None
         kind = _DRIVERS.get(str(driver))
         if kind is None:
             where.at("driver").wrong(f"{driver!r} is unknown; {nearest(str(driver), _DRIVERS)}")
-        elif table := build(kind, data, where):
-            _limits(table, where)
-            devices[name] = Device(name=name, table=table, tags=tags_of(name, table, where))
+            broken.add(name)
+            continue
+        table = build(kind, data, where)
+        if table is None:
+            broken.add(name)
+            continue
+        _limits(table, where)
+        before = len(place.errors)
+        devices[name] = Device(name=name, table=table, tags=tags_of(name, table, where))
         if len(place.errors) > before:
             broken.add(name)
     return devices, broken

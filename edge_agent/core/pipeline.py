@@ -54,16 +54,17 @@ class Pipeline:
         Only GOOD values that the model's float32 can hold enter a window.
         """
         row = self._prepare(image.value)
-        finite = np.isfinite(row)
-        self._window.push(tick, row, finite & (image.quality == Quality.GOOD))
+        usable = np.isfinite(row) & (image.quality == Quality.GOOD)
+        self._window.push(tick, row, usable)
         if self._window.full:
             return self._window.view.reshape(-1)
         blocked = self._window.blocked
         if blocked is None:
             self._obstacle = (Reason.WARMING_UP, "")
+        elif usable[blocked]:
+            self._obstacle = (Reason.LATE, "")  # ticks were missed, which is no input's fault
         else:
-            unexplained = Reason.LATE if finite[blocked] else Reason.NOT_FINITE
-            reason = Reason(int(image.reason[blocked])) or unexplained
+            reason = Reason(int(image.reason[blocked])) or Reason.NOT_FINITE
             self._obstacle = (reason, self._manifest.inputs[blocked].name)
         return None
 

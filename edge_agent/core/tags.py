@@ -36,7 +36,7 @@ class Reason(IntEnum):
     DEVICE_REFUSED = 4  # a Modbus exception code, an OPC UA Bad status
     NOT_FINITE = 5  # NaN or infinity
     OUT_OF_RANGE = 6  # outside the tag's engineering range
-    LATE = 7  # not answered when the cycle had to go on
+    LATE = 7  # the agent itself missed cycles
     STALE = 8  # older than the machine allows
     NEVER_READ = 9
     DEVICE_UNCERTAIN = 10  # an OPC UA Uncertain status

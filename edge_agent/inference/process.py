@@ -129,7 +129,7 @@ class InferenceProcess:
 
     def _how_it_ended(self, error: Exception) -> str:
         try:
-            code = self._process.wait(timeout=0.1)
+            code = self._process.wait(timeout=0.02)
         except subprocess.TimeoutExpired:
             return str(error)
         return signal.Signals(-code).name if code < 0 else f"exit code {code}"

@@ -5,8 +5,10 @@ is closed: what follows in the stream could be the answer to something else.
 """
 
 import asyncio
+import secrets
 import struct
 from contextlib import suppress
+from typing import cast
 
 from edge_agent.drivers.modbus.pdu import BadReply
 
@@ -21,7 +23,8 @@ class Connection(asyncio.Protocol):
         self._timeout = timeout
         self._transport: asyncio.Transport | None = None
         self._buffer = bytearray()
-        self._transaction = 0
+        # Not from the same number every time: an answer to an earlier connection must not fit by chance.
+        self._transaction = secrets.randbelow(0xFFFF)
         self._unit = 0
         self._reply: asyncio.Future[bytes] | None = None
         self._broken: Exception | None = None
@@ -48,8 +51,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
         """Collect bytes until they are a frame."""
