@@ -78,7 +78,7 @@ def test_every_mistake_is_told_at_once_and_nothing_is_started(
     proxy: Proxy, configured: Callable[..., Path]
 ) -> None:
     config = configured(proxy.port)
-    text = config.read_text().replace('"float32"', '"flaot32"', 1).replace("a.flow", "a.fow")
+    text = config.read_text().replace("a.flow", "a.fow")
     config.write_text(
         text.replace('timeout = "300ms"', 'timeout = "300 parsecs"').replace("scan =", "scam =")
     )
@@ -111,9 +111,9 @@ def test_shadow_mode_puts_no_write_on_the_wire(proxy: Proxy, configured: Callabl
     with AgentProcess(configured(proxy.port, "shadow")) as agent:
         until((agent.state / "status.sock").exists, "the status socket")
         until(lambda: agent.machine("alpha")["state"] == "SHADOW", "results")
+        until(lambda: len(proxy.requests) > 10, "ten requests")
         assert 0.0 < agent.machine("alpha")["score"] < 1.0
         assert agent.terminate() == 0
-    assert len(proxy.requests) > 5
     assert proxy.writes == set()
     assert Plc(proxy.target).registers(400, 14) == before
 

@@ -76,8 +76,12 @@ def test_inputs_come_from_nodes_and_the_result_goes_to_nodes(site: OpcUaSite) ->
     assert site.node("Result.layout").VariantType.name == "UInt16"
     assert site.node("Result.score").VariantType.name == "Float"
     assert site.node("Result.bundle").VariantType.name == "UInt32"
-    speed = site.agent.machine("pump")["inputs"]["scada.speed"]
-    assert speed == pytest.approx(site.node("Rig.speed").Value, rel=0.05)
+
+    def same_speed() -> bool:
+        speed: float = site.agent.machine("pump")["inputs"]["scada.speed"]
+        return speed == pytest.approx(site.node("Rig.speed").Value, rel=0.02)
+
+    until(same_speed, "the speed once the rig has run up", 30)
 
 
 def test_a_restart_of_the_server_is_survived_and_told_in_two_lines(site: OpcUaSite) -> None:
