@@ -74,6 +74,19 @@ async def test_retries_double_up_to_the_cap_with_jitter_below_it(rig: Rig) -> No
     assert len({round(pause, 6) for pause in late}) == len(late), "no jitter"
 
 
+async def test_after_an_answer_the_first_retry_is_quick_again(rig: Rig) -> None:
+    rig.start(absent=True)
+    await asyncio.sleep(60)
+    rig.driver.absent = False
+    await rig.connected()
+    rig.driver.absent = True
+    await rig.value()
+    lost = now()
+    rig.driver.absent = False
+    await rig.connected()
+    assert now() - lost <= FIRST_RETRY + 0.02
+
+
 async def test_a_link_that_is_down_answers_bad_at_once(rig: Rig) -> None:
     rig.start(absent=True)
     await asyncio.sleep(1)
