@@ -11,8 +11,10 @@ import dense_model
 import numpy as np
 from memory_driver import MemoryDriver, tag
 
+from edge_agent.app import App
+from edge_agent.build import Parts
 from edge_agent.bundle import Bundle
-from edge_agent.config import schema
+from edge_agent.config import Config, schema
 from edge_agent.core.manifest import Manifest
 from edge_agent.core.resultblock import FIELDS
 from edge_agent.core.tags import Reason
@@ -127,3 +129,12 @@ def frames(driver: MemoryDriver, machine: str) -> list[tuple[float, dict[str, fl
             assert math.isnan(block["score"]) == (block["reason"] != Reason.NONE)
             sent.append((at, block))
     return sent
+
+
+class Beating:
+    """An agent's heartbeat task over a site, without its sockets and signals."""
+
+    def __init__(self, s: Site, machine: Machine, folder: Path) -> None:
+        self._app = App(Config(name="t", state=str(folder), devices=[], machines=[]))
+        self._parts = Parts(list(s.devices.values()), [], [machine], [s.scan], s.table, {})
+        s.spawner.create_task(self._app._beat(self._parts, s.spawner))

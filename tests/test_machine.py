@@ -3,40 +3,22 @@
 import asyncio
 import logging
 import math
-import sqlite3
-from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
-from memory_driver import MemoryDriver
-from memory_site import FormulaModel, Site, frames, manifest, site
+from memory_site import Beating, FormulaModel, frames, manifest, site
 
-from edge_agent.app import App
-from edge_agent.build import Parts
-from edge_agent.config import Config
-from edge_agent.core.manifest import Limits
 from edge_agent.core.resultblock import State
-from edge_agent.core.tags import Reason, Tag
+from edge_agent.core.tags import Reason
 from edge_agent.device import Written
-from edge_agent.historian import FILE, Historian
-from edge_agent.machine import MISMATCHES, Machine
+from edge_agent.machine import MISMATCHES
 
 pytestmark = pytest.mark.timeout(20)
 
 
 def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [f"{r.levelname} {r.getMessage()}" for r in caplog.records if r.name == "edge_agent.machine"]
-
-
-async def until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(10):
-        while not condition():  # noqa: ASYNC110 - the condition is in a thread or in virtual time
-            await asyncio.sleep(0.01)
-
-
-def on(model: FormulaModel, score: float) -> None:
-    model.answer = lambda rows: np.full((len(rows), 1), score)
 
 
 async def test_two_mismatches_in_a_row_latch_writing_off(caplog: pytest.LogCaptureFixture) -> None:
@@ -141,15 +123,6 @@ async def test_a_stopped_machine_says_so() -> None:
     assert math.isnan(last["score"])
 
 
-class Beating:
-    """An agent's heartbeat task over a site, without its sockets and signals."""
-
-    def __init__(self, s: Site, machine: Machine, folder: Path) -> None:
-        self._app = App(Config(name="t", state=str(folder), devices=[], machines=[]))
-        self._parts = Parts(list(s.devices.values()), [], [machine], [s.scan], s.table, {})
-        s.spawner.create_task(self._app._beat(self._parts, s.spawner))
-
-
 async def test_the_heartbeat_goes_on_between_slow_results(tmp_path: Path) -> None:
     async with site("ab", period=10.0) as s:
         machine = s.machine("m", "a", "b", FormulaModel(manifest(period=10.0)))
@@ -184,61 +157,6 @@ async def test_the_heartbeat_stops_when_the_scan_hangs(tmp_path: Path) -> None:
         s.scan.stop()
         hung.set_result(None)
         await running
-
-
-class Witness(MemoryDriver):
-    """A PLC that looks into the history, over a connection of its own, whenever it is written to."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__()
-        self._path = path
-        self.seen: list[tuple[int, list[int]]] = []
-
-    async def write(self, plan: tuple[Tag, ...], values: Sequence[float]) -> None:
-        alarm = next(v for t, v in zip(plan, values, strict=True) if t.name.endswith(".alarm"))
-        with sqlite3.connect(self._path) as connection:
-            rows = connection.execute("SELECT active FROM alarm ORDER BY id").fetchall()
-        connection.close()
-        self.seen.append((int(alarm), [row[0] for row in rows]))
-        await super().write(plan, values)
-
-
-@pytest.fixture
-async def historian(tmp_path: Path) -> AsyncIterator[Historian]:
-    historian = Historian(tmp_path)
-    historian.open()
-    historian.event("t", "agent", "started")
-    await until(lambda: historian.committed)
-    yield historian
-    historian.close()
-
-
-@pytest.mark.sockets
-async def test_an_alarm_is_on_the_disk_before_the_plc_hears_of_it_and_is_there_once(
-    tmp_path: Path, historian: Historian
-) -> None:
-    async with site("ab", period=0.5) as s:
-        witness = Witness(tmp_path / FILE)
-        s.drivers["b"] = s.devices["b"]._driver = witness
-        witness.values = {f"b.{n}": 1.0 for n in ("flow", "head", "speed", "power")}
-        model = FormulaModel(manifest(period=0.5, limits=Limits(on=0.8, off=0.6)))
-        on(model, 0.9)
-        machine = s.machine("m", "a", "b", model, historian=historian)
-        machine._heartbeat_every = 0.05
-        s.start()
-        Beating(s, machine, tmp_path)
-        running = s.spawner.create_task(s.scan.run())
-        await until(lambda: any(alarm for alarm, _ in witness.seen))
-        await asyncio.sleep(0.8)
-        on(model, 0.1)
-        await until(lambda: not witness.seen[-1][0])
-        s.scan.stop()
-        await running
-    assert len(witness.seen) > 6
-    for alarm, rows in witness.seen:
-        assert rows in ([], [1], [1, 0])
-        assert bool(alarm) == (rows == [1]), (alarm, rows)
-    assert witness.seen[-1] == (0, [1, 0])
 
 
 async def test_results_lost_and_found_are_told_in_two_lines_each_time(
