@@ -1,13 +1,14 @@
 """Virtual environments as an installation makes them, from the wheel and the package index."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parents[1]
+from sources import ROOT
 
 
 class Environment:
@@ -63,7 +64,7 @@ def gateway(folder: Path) -> Environment:
 
 
 def _uv(*arguments: object) -> str:
-    command: Sequence[str] = ["uv", *map(str, arguments)]
+    command: Sequence[str] = [os.environ.get("UV", "uv"), *map(str, arguments)]
     done = subprocess.run(command, check=False, capture_output=True, text=True, cwd=ROOT, timeout=300)
     assert done.returncode == 0, f"{command}: {done.stderr[-3000:]}"
     return done.stdout

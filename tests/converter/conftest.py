@@ -1,23 +1,11 @@
 """Models that the example scripts train, and bundles made of them. TensorFlow stays in other processes."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from sources import EXAMPLES, python
 
 from converter import Report, convert
-
-ROOT = Path(__file__).parents[2]
-EXAMPLES = ROOT / "examples"
-
-
-def python(*arguments: object) -> str:
-    done = subprocess.run(
-        [sys.executable, *map(str, arguments)], check=False, capture_output=True, text=True, cwd=ROOT
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    return done.stdout
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import EXAMPLES, ROOT, python
+from sources import EXAMPLES, ROOT, python
 
 from converter import dataset, gateway
 from edge_agent import bundle

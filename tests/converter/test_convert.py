@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
-from conftest import EXAMPLES, python
+from sources import EXAMPLES, python
 
 from converter import ConverterError, convert, dataset, gateway
 from edge_agent import bundle

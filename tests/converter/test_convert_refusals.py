@@ -14,7 +14,7 @@ import numpy as np
 import psutil
 import pytest
 from click.testing import CliRunner
-from conftest import EXAMPLES, ROOT, python
+from sources import EXAMPLES, ROOT, python
 
 from converter import ConverterError, compare, convert
 from converter.cli import main

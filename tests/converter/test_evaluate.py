@@ -7,7 +7,7 @@ import dense_model
 import msgspec
 import numpy as np
 import pytest
-from conftest import python
+from sources import python
 
 from converter import ConverterError, convert, evaluate, folds, metrics
 from converter.evaluation import require_agreement

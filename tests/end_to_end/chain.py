@@ -8,8 +8,6 @@ import asyncio
 import dataclasses
 import json
 import shutil
-import subprocess
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -18,13 +16,12 @@ from typing import Any, NamedTuple
 import msgspec
 import numpy as np
 from pymodbus.client import AsyncModbusTcpClient
+from sources import EXAMPLES, python
 
 from converter import card, dataset, gateway
 from edge_agent import bundle
 from edge_agent.plant.plc import crc
 
-ROOT = Path(__file__).parents[2]
-EXAMPLES = ROOT / "examples"
 PERIOD = 0.05
 FRESH = 25
 """ms: inputs of this age were read in the cycle that used them, not in the one before."""
@@ -32,15 +29,6 @@ ROW_DEADLINE = 15.0
 STEP_REGISTER, BLOCK, WORDS = 902, 400, 14
 
 Words = tuple[int, int]
-
-
-def python(*arguments: object) -> str:
-    """Run Python in the project's root, as the examples' READMEs say."""
-    done = subprocess.run(
-        [sys.executable, *map(str, arguments)], check=False, capture_output=True, text=True, cwd=ROOT
-    )
-    assert done.returncode == 0, f"{arguments}: {done.stdout[-2000:]} {done.stderr[-3000:]}"
-    return done.stdout
 
 
 def converter(*arguments: object) -> Any:

@@ -7,8 +7,8 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
-from chain import EXAMPLES, python
 from dense_model import MANIFEST
+from sources import EXAMPLES, python
 
 from converter import card
 from edge_agent import bundle

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 from agent_process import AgentProcess
-from chain import EXAMPLES, Site, bench, converter, gateway_scores, python
+from chain import Site, bench, converter, gateway_scores
+from sources import EXAMPLES, python
 
 from edge_agent.core.resultblock import State
 from edge_agent.plant.process import PlantProcess

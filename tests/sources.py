@@ -1,0 +1,17 @@
+"""The sources under test, and running their scripts in processes of their own."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+EXAMPLES = ROOT / "examples"
+
+
+def python(*arguments: object) -> str:
+    """Run Python on `arguments` at the root of the sources and return what it printed."""
+    done = subprocess.run(
+        [sys.executable, *map(str, arguments)], check=False, capture_output=True, text=True, cwd=ROOT
+    )
+    assert done.returncode == 0, f"{arguments}: {done.stdout[-2000:]} {done.stderr[-3000:]}"
+    return done.stdout
