@@ -1,7 +1,10 @@
 """The agent's life: build, start, run until told to stop, stop in order."""
 
 import asyncio
+import errno
+import fcntl
 import logging
+import os
 import signal
 from pathlib import Path
 
@@ -16,6 +19,7 @@ from edge_agent.status import SOCKET, snapshot
 
 log = logging.getLogger(__name__)
 
+LOCK = "lock"
 BEAT = 0.25
 """Seconds between looks at who needs a heartbeat, and at who has made progress."""
 STOP_DEADLINE = 5.0
@@ -28,6 +32,17 @@ class _Stopped(Exception):
 
 async def _end() -> None:
     raise _Stopped
+
+
+def _only_one(state: Path) -> int:
+    """Lock the state folder for this process and return the lock's descriptor. Raises OSError."""
+    lock = os.open(state / LOCK, os.O_CREAT | os.O_RDWR, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(lock)
+        raise OSError(errno.EBUSY, "another agent is running on this state folder") from None
+    return lock
 
 
 class App:
@@ -52,6 +67,7 @@ class App:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stop)
         self._started = loop.time()
+        lock = _only_one(self._state)
         self._historian.open()
         try:
             server = await self._bind_status()
@@ -78,6 +94,7 @@ class App:
             log.info("stopped")
         finally:
             await self._close()
+            os.close(lock)
 
     async def _beat(self, parts: Parts, spawner: Spawner) -> None:
         """Heartbeats to the PLCs and to systemd, each only while what it stands for makes progress."""

@@ -196,3 +196,21 @@ def test_a_state_folder_too_deep_for_a_socket_is_told_without_a_traceback(
     assert code in {1, 78}
     assert "deep: AF_UNIX path too long" in said
     assert "Traceback" not in said
+
+
+def test_a_second_agent_on_the_same_state_folder_is_refused_and_the_first_goes_on(
+    plant: PlantProcess, configured: Callable[..., Path]
+) -> None:
+    config = configured(plant.modbus_port)
+    with AgentProcess(config) as first:
+        until(
+            lambda: (
+                (first.state / "status.sock").exists()
+                and first.status()["machines"][0]["state"] == "ADVISORY"
+            ),
+            "the first agent has results",
+        )
+        code, said = refused(config)
+        assert code == 1
+        assert "another agent is running on this state folder" in said
+        assert first.status()["machines"][0]["state"] == "ADVISORY"

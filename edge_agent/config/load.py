@@ -68,6 +68,8 @@ def _devices(section: Mapping[str, object], place: Place) -> tuple[dict[str, Dev
         place.wrong("at least one is needed, such as [device.press]")
     for name, data in section.items():
         where = place.at(name)
+        if "." in name:
+            where.wrong("a device's name has no dot: what stands behind one is the tag's")
         driver = data.get("driver") if isinstance(data, Mapping) else None
         kind = _DRIVERS.get(str(driver))
         if kind is None:
