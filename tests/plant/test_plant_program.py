@@ -3,7 +3,6 @@
 import math
 import struct
 
-import numpy as np
 import pytest
 
 from edge_agent.core import resultblock
@@ -200,8 +199,11 @@ def test_the_program_reads_what_the_agent_encodes():
         input_quality=2,
         bundle=0xDEADBEEF,
     )
-    data = np.array([tuple(resultblock.values(block))], resultblock.FRAME).tobytes()
-    result = read_result(struct.unpack(">14H", data))
+    exact = [
+        value if kind == "float32" else int(value)
+        for value, (_, kind, _) in zip(resultblock.values(block), resultblock.FIELDS, strict=True)
+    ]
+    result = read_result(struct.unpack(">14H", struct.pack(">HHHHHHfHHIHH", *exact)))
     assert result is not None
     assert (result.sequence, result.state, result.alarm, result.score) == (70000 & 0xFFFF, 4, True, 0.75)
     assert result.decides
