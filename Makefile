@@ -28,7 +28,9 @@ types:
 check: lint types test
 
 bench:
-	@uv=$$(scripts/setup test) && $$uv run --frozen --no-sync python bench/cycle.py
+	@uv=$$(scripts/setup test) && $$uv run --frozen --no-sync python bench/cycle.py --period 0 && \
+	$$uv run --frozen --no-sync python bench/cycle.py --period 20 && \
+	$$uv run --frozen --no-sync python bench/memory.py
 
 dist:
 	@uv=$$(scripts/setup) && $$uv build --quiet
