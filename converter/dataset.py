@@ -50,7 +50,8 @@ def load(path: Path, card: Card, drop_nan: bool, with_target: bool) -> Dataset:
 
 def raw_windows(rows: Floats, ends: Integers, window: int) -> Floats:
     """Return the windows that end at `ends`, in engineering units: float64[k, window, inputs]."""
-    return rows[ends[:, None] + np.arange(1 - window, 1)]
+    raw: Floats = rows[ends[:, None] + np.arange(1 - window, 1)]
+    return raw
 
 
 def prepared(manifest: Manifest, raw: Floats) -> Floats32:

@@ -43,9 +43,10 @@ class Model:
         if len(inputs) != 1 or len(outputs) != 1:
             raise ModelError(f"the model has {len(inputs)} inputs and {len(outputs)} outputs, not 1 and 1")
         for kind, detail, shape in (("input", inputs[0], input_shape), ("output", outputs[0], output_shape)):
-            if list(detail["shape"]) != shape or detail["dtype"] != np.float32:
+            found = detail["shape"].tolist()
+            if found != shape or detail["dtype"] != np.float32:
                 raise ModelError(
-                    f"the model's {kind} is {detail['dtype'].__name__}{list(detail['shape'])}, "
+                    f"the model's {kind} is {detail['dtype'].__name__}{found}, "
                     f"the manifest says float32{shape}"
                 )
         self._input, self._output = inputs[0]["index"], outputs[0]["index"]
