@@ -46,7 +46,7 @@ def read(path: Path, wanted: Sequence[str], group: str, names: Sequence[str], dr
         raise ConverterError(f"{path}: not a text file; save it as CSV in UTF-8") from None
     if len(values) == 0:
         raise ConverterError(f"{path}: no rows")
-    bad: npt.NDArray[np.bool_] = (~np.isfinite(values)).any(axis=1)
+    bad = np.any(~np.isfinite(values), axis=1)
     if bad.any() and not drop_nan:
         row = int(bad.argmax())
         column = wanted[int((~np.isfinite(values[row])).argmax())]
