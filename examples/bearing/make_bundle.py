@@ -9,6 +9,9 @@ import sys
 import tempfile
 from pathlib import Path
 
+from rich.console import Console
+from rich.progress import track
+
 from converter import ConverterError, convert
 from edge_agent.plant.faults import FaultKind
 from edge_agent.plant.history import COLUMNS, rows
@@ -27,13 +30,21 @@ FAULTS = [
 """Wear counts twice: it is what is to be learnt."""
 
 
-def write_history(path: Path, seconds: float) -> None:
+def write_history(path: Path, seconds: float, console: Console) -> None:
     """Write the histories of all rigs one after the other; the column `run` says which."""
     with path.open("w", encoding="utf-8") as file:
         print("run", *COLUMNS, sep=",", file=file)
-        for seed in SEEDS:
+        for seed in track(SEEDS, f"history of {seconds / 3600:g} h", console=console):
             for row in rows(seconds / len(SEEDS), seed, DT, FAULTS):
                 print(seed, *row, sep=",", file=file)
+
+
+def train(history: Path, folder: Path) -> None:
+    """Leave bearing.h5 in `folder`. TensorFlow's chatter is shown only if it fails."""
+    command = [sys.executable, str(HERE / "train.py"), "--data", str(history), "--out", str(folder)]
+    done = subprocess.run(command, check=False, stderr=subprocess.PIPE, text=True)
+    if done.returncode:
+        raise ChildProcessError(f"training failed:\n{done.stderr[-3000:]}")
 
 
 def main() -> None:
@@ -44,17 +55,24 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         history = folder / "history.csv"
-        write_history(history, options.seconds)
-        # TensorFlow stays in a process of its own, as it does inside the converter.
-        subprocess.run(
-            [sys.executable, str(HERE / "train.py"), "--data", str(history), "--out", name], check=True
-        )
-        report = convert(folder / "bearing.h5", history, HERE / "card.toml", options.out, "dynamic_int8")
-    print(f"{report.bundle}: {report.size} bytes, error {report.comparison.max_error:.4f}")
+        console = Console(stderr=True)
+        write_history(history, options.seconds, console)
+        with console.status("training, in a process of its own"):
+            train(history, folder)
+        with console.status("converting") as status:
+            report = convert(
+                folder / "bearing.h5",
+                history,
+                HERE / "card.toml",
+                options.out,
+                "dynamic_int8",
+                progress=status.update,
+            )
+    print(f"{report.bundle}: {report.size} bytes, largest error {report.comparison.max_error:.4f}")
 
 
 if __name__ == "__main__":
     try:
         main()
-    except (ConverterError, subprocess.CalledProcessError, OSError) as error:
+    except (ConverterError, OSError) as error:
         sys.exit(str(error))

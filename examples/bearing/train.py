@@ -58,7 +58,7 @@ def main() -> None:
     # HDF5, because a .keras archive holds the time it was saved and so is never the same twice.
     model.save(options.out / "bearing.h5")
     wrong = np.mean((model.predict(rows, batch_size=1024, verbose=0)[:, 0] >= 0.5) != (labels > 0.5))
-    print(f"{options.out / 'bearing.h5'}: {len(rows)} windows, {wrong:.2%} wrong")
+    print(f"trained on {len(rows)} windows, {wrong:.2%} of them wrong")
 
 
 if __name__ == "__main__":
