@@ -20,6 +20,17 @@ log = logging.getLogger(__name__)
 MISMATCHES = 2
 """Read-backs in a row that differ before writing is latched off: somebody else writes there too."""
 
+TOLD_ELSEWHERE = {
+    Reason.NO_LINK,
+    Reason.TIMEOUT,
+    Reason.BAD_REPLY,
+    Reason.MODEL_DOWN,
+    Reason.MODEL_LATE,
+    Reason.WARMING_UP,
+    Reason.NEVER_READ,
+}
+"""Reasons that their device or their model has logged, or that nobody needs to hear of."""
+
 Floats32 = npt.NDArray[np.float32]
 
 
@@ -92,7 +103,7 @@ class Machine:
 
     async def stop(self, now: int) -> None:
         """Tell the PLC that the agent stops on purpose."""
-        self.verdict = Verdict(state=State.OFF, reason=Reason.STOPPED)
+        self.verdict = Verdict(state=State.OFF, reason=Reason.STOPPED, alarm=self.verdict.alarm)
         await self._publish(now)
 
     async def _publish(self, now: int) -> None:
@@ -135,11 +146,9 @@ class Machine:
         if verdict.culprit:
             text += f", input {verdict.culprit}"
         self._historian.event(self.name, "state", text)
-        blamed_elsewhere = {Reason.NO_LINK, Reason.TIMEOUT, Reason.BAD_REPLY, Reason.MODEL_DOWN}
-        blamed_elsewhere |= {Reason.MODEL_LATE, Reason.WARMING_UP, Reason.NEVER_READ}
         if verdict.valid and self._complained:
             self._complained = False
             log.info("machine %s: results again", self.name)
-        elif not verdict.valid and verdict.reason not in blamed_elsewhere and not self._complained:
+        elif not verdict.valid and verdict.reason not in TOLD_ELSEWHERE and not self._complained:
             self._complained = True
             log.warning("machine %s: no results: %s", self.name, text)
