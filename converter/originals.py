@@ -1,9 +1,7 @@
-"""Trained models as they come: loaded, asked, and turned into TFLite. Only the child imports this."""
+"""Trained models as they come: loaded and asked. Only the child imports this."""
 
 import math
 import zipfile
-from collections.abc import Iterator
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -13,7 +11,6 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from converter import job
-from edge_agent.inference.runtime import interpreter_class
 
 Floats32 = npt.NDArray[np.float32]
 _BATCH = 256
@@ -122,32 +119,6 @@ def predict(task: job.Predict, folder: Path) -> job.Facts:
     return job.Facts(input_shape=original.input_shape, output_shape=original.output_shape)
 
 
-def convert(task: job.Convert, folder: Path) -> job.Facts:
-    """Write `job.TFLITE` and `job.ANSWERS`. Raises `Refused`."""
-    original = load(Path(task.model), task.size)
-    np.save(folder / job.ANSWERS, answers(original, np.load(folder / job.WINDOWS, mmap_mode="r")))
-    converter = original.converter(folder)
-    if task.recipe != "float32":
-        converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    if task.recipe == "int8":
-        rows = np.load(folder / job.CALIBRATION).reshape(-1, *original.input_shape)
-
-        def calibration() -> Iterator[list[Floats32]]:
-            for row in rows:
-                yield [row]
-
-        converter.representative_dataset = calibration
-        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-    model = converter.convert()
-    (folder / job.TFLITE).write_bytes(model)
-    return job.Facts(
-        input_shape=original.input_shape,
-        output_shape=original.output_shape,
-        weights=weights(model, task.recipe),
-        tools={name: version(name) for name in ("tensorflow", "keras", "numpy")},
-    )
-
-
 def answers(original: Original, rows: Floats32) -> Floats32:
     """Answer float32[k, size] in batches: float32[k, *output_shape[1:]]."""
     shape = (-1, *original.input_shape[1:])
@@ -156,39 +127,6 @@ def answers(original: Original, rows: Floats32) -> Floats32:
         for i in range(0, len(rows), _BATCH)
     ]
     return np.concatenate(parts).reshape(len(rows), *original.output_shape[1:])
-
-
-def weights(model: bytes, recipe: job.Recipe) -> dict[str, int]:
-    """Count the weights by dtype. Raises `Refused` if they are not what the recipe promises.
-
-    TensorFlow leaves kernels of fewer than 1024 weights as they are in `dynamic_int8`, and a failed
-    calibration makes it return a float model without a word.
-    """
-    largest_left = {"float32": math.inf, "dynamic_int8": 1023, "int8": 0}[recipe]
-    counts: dict[str, int] = {}
-    for kernel in _kernels(model):
-        dtype = kernel.dtype.name
-        counts[dtype] = counts.get(dtype, 0) + kernel.size
-        if dtype != "int8" and kernel.size > largest_left:
-            raise Refused(
-                f"TensorFlow left {kernel.size} weights as {dtype}, which is not {recipe}; use float32"
-            )
-    return dict(sorted(counts.items()))
-
-
-def _kernels(model: bytes) -> list[npt.NDArray[Any]]:
-    """Return every constant of two dimensions or more: the weights without the biases."""
-    interpreter = interpreter_class()[0](model_content=model, num_threads=1)
-    found = []
-    for detail in interpreter.get_tensor_details():
-        if len(detail["shape"]) < 2:
-            continue
-        try:
-            # Before allocate_tensors only constants have data.
-            found.append(interpreter.get_tensor(detail["index"]))
-        except ValueError:
-            continue
-    return found
 
 
 def _batch_one(path: Path, shape: tuple[int | None, ...]) -> list[int]:

@@ -4,7 +4,8 @@ import json
 import sys
 from pathlib import Path
 
-from converter.originals import Refused, load, weights
+from converter.originals import Refused, load
+from converter.tflite import weights
 
 refusals = {}
 for path in sorted(Path(sys.argv[1]).iterdir()):
