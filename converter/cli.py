@@ -12,7 +12,7 @@ import click
 import msgspec
 from rich.console import Console
 
-from converter import conversion, evaluation, report
+from converter import conversion, evaluation, report, signing
 from converter.errors import CardError, ConverterError
 from converter.job import Recipe
 from edge_agent import __version__, bundle
@@ -79,18 +79,23 @@ def convert(as_json: bool, **options: Any) -> None:
 @click.option("--data", type=_FILE, required=True, help="Labelled data: CSV with a header, or .npy.")
 @click.option("--card", type=_FILE, help="Which columns hold what, if not those of the same names.")
 @click.option("--model", type=_FILE, help="The original model, to compare with.")
-@click.option("--kfold", type=click.IntRange(min=2), default=None, help="Train anew for each of N folds.")
+@click.option("--kfold", type=click.IntRange(min=2), help="Train anew for each of N folds.")
+@click.option("--time-folds", type=click.IntRange(min=1), help="The same, each fold trained on its past alone.")
 @click.option("--train", default="", metavar="SCRIPT:FUNCTION", help="What trains one fold.")
 @_drop_nan
 @_json
 @_verbose
 @_reporting
-def evaluate(as_json: bool, kfold: int | None, **options: Any) -> None:
+def evaluate(as_json: bool, kfold: int | None, time_folds: int | None, **options: Any) -> None:
     """Judge BUNDLE by labelled data: the original, the converted model, the gateway's path."""
-    if (kfold is None) != (not options["train"]):
-        raise click.UsageError("--kfold and --train need each other")
+    if kfold and time_folds:
+        raise click.UsageError("--kfold and --time-folds exclude each other")
+    if bool(kfold or time_folds) != bool(options["train"]):
+        raise click.UsageError("--kfold or --time-folds, and --train, need each other")
     with _err.status("starting") as status:
-        found = evaluation.evaluate(**options, kfold=kfold or 0, progress=status.update)
+        found = evaluation.evaluate(
+            **options, kfold=kfold or 0, time_folds=time_folds or 0, progress=status.update
+        )
     if as_json:
         _print_json(found)
     else:
@@ -108,6 +113,25 @@ def inspect(path: Path, as_json: bool) -> None:
         _print_json({"sha256": found.sha256, "manifest": found.manifest})
     else:
         report.show_bundle(found, _out)
+
+
+@main.command()
+@click.argument("prefix", type=_FILE)
+@_reporting
+def keygen(prefix: Path) -> None:
+    """Make PREFIX.key, to sign bundles with, and PREFIX.pub, for the gateway's trust folder."""
+    private, public = signing.keygen(prefix)
+    _out.print(f"{private}: keep it secret, and keep a copy\n{public}: give it to the gateways", highlight=False)
+
+
+@main.command()
+@click.argument("path", metavar="BUNDLE", type=_FILE)
+@click.option("--key", type=_FILE, required=True, help="The private key that keygen made.")
+@_reporting
+def sign(path: Path, key: Path) -> None:
+    """Sign BUNDLE, in place."""
+    signing.sign(path, signing.load(key))
+    _out.print(f"{path}: signed, sha256 {bundle.read(path).sha256}", highlight=False, soft_wrap=True)
 
 
 def _print_json(answer: object) -> None:

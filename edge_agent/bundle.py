@@ -21,6 +21,7 @@ import numpy.typing as npt
 from edge_agent.core.manifest import Manifest, ManifestError, parse
 
 MODEL, KNOWN_INPUTS, KNOWN_OUTPUTS = "model.tflite", "known_inputs.npy", "known_outputs.npy"
+MANIFEST, SIGNATURE = "manifest.json", "manifest.json.sig"
 PARTS = (MODEL, KNOWN_INPUTS, KNOWN_OUTPUTS)
 LARGEST = 256 * 1024 * 1024
 _SEAL = 64
@@ -47,6 +48,10 @@ class Bundle:
     known_inputs: Floats32
     known_outputs: Floats32
     sha256: str
+    text: bytes = b""
+    """The manifest as it stands in the file: what a signature signs."""
+    signature: bytes = b""
+    """Ed25519 over `text`, 64 bytes, or nothing. `trust` says whether it is worth anything."""
 
     @property
     def short_id(self) -> int:
@@ -68,13 +73,14 @@ def read(path: Path) -> Bundle:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             parts = _members(archive)
-        manifest = parse(parts.pop("manifest.json"))
+        text, signature = parts.pop(MANIFEST), parts.pop(SIGNATURE, b"")
+        manifest = parse(text)
         _verify_parts(manifest, parts)
         known_inputs, known_outputs = (_array(parts[name]) for name in (KNOWN_INPUTS, KNOWN_OUTPUTS))
         _verify_known(manifest, known_inputs, known_outputs)
     except (zipfile.BadZipFile, EOFError, ValueError, NotImplementedError, RuntimeError) as error:
         raise BundleError(f"{path}: {error or 'a part is cut off'}") from None
-    return Bundle(manifest, parts[MODEL], known_inputs, known_outputs, digest)
+    return Bundle(manifest, parts[MODEL], known_inputs, known_outputs, digest, text, signature)
 
 
 def write(
@@ -84,14 +90,26 @@ def write(
     parts = {MODEL: model, KNOWN_INPUTS: _npy(known_inputs), KNOWN_OUTPUTS: _npy(known_outputs)}
     hashes = {name: hashlib.sha256(part).hexdigest() for name, part in parts.items()}
     text = msgspec.json.format(msgspec.json.encode(msgspec.structs.replace(manifest, parts=hashes)), indent=2)
+    _replace(path, _sealed({MANIFEST: text, **parts}))
+
+
+def add_signature(path: Path, signature: bytes) -> None:
+    """Put a signature of the manifest into a bundle, in place of one that is there. Raises `BundleError`."""
+    read(path)
+    with zipfile.ZipFile(path) as archive:
+        members = _members(archive)
+    _replace(path, _sealed({**members, SIGNATURE: signature}))
+
+
+def _sealed(members: dict[str, bytes]) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
-        for name, part in {"manifest.json": text, **parts}.items():
-            archive.writestr(zipfile.ZipInfo(name, _EPOCH), part)
+        for name, member in members.items():
+            archive.writestr(zipfile.ZipInfo(name, _EPOCH), member)
         # The comment's length is part of what is sealed, so it is set before the digest is taken.
         archive.comment = b"0" * _SEAL
-    sealed = buffer.getvalue()[:-_SEAL]
-    _replace(path, sealed + hashlib.sha256(sealed).hexdigest().encode())
+    unsealed = buffer.getvalue()[:-_SEAL]
+    return unsealed + hashlib.sha256(unsealed).hexdigest().encode()
 
 
 def _replace(path: Path, data: bytes) -> None:
@@ -116,9 +134,10 @@ def _replace(path: Path, data: bytes) -> None:
 def _members(archive: zipfile.ZipFile) -> dict[str, bytes]:
     """Read the members, once it is sure that they are no larger than the file itself."""
     found = archive.infolist()
-    wanted = ("manifest.json", *PARTS)
-    if sorted(member.filename for member in found) != sorted(wanted):
-        raise ManifestError(f"members: must be {', '.join(wanted)}")
+    names = [member.filename for member in found]
+    wanted = (MANIFEST, *PARTS)
+    if sorted(names) not in (sorted(wanted), sorted((*wanted, SIGNATURE))):
+        raise ManifestError(f"members: must be {', '.join(wanted)}, and may be {SIGNATURE}")
     if any(member.compress_type != zipfile.ZIP_STORED for member in found):
         raise ManifestError("members: must be stored, not compressed")
     return {member.filename: archive.read(member) for member in found}

@@ -38,6 +38,8 @@ def load(file: Path) -> Config:
     state = file.parent / (agent.state if agent else "")
     machines = _machines(_section(data, root.at("machine")), state, devices, broken, root.at("machine"))
     overlaps(devices, machines, root.at("machine"))
+    if agent and agent.trust:
+        _trusted(machines, file.parent / agent.trust, root.at("machine"))
     if root.errors or agent is None:
         raise ConfigError(root.errors)
     return Config(name=agent.name, state=str(state), devices=list(devices.values()), machines=machines)
@@ -143,6 +145,17 @@ def _machines(
             )
         )
     return machines
+
+
+def _trusted(machines: list[Machine], keys: Path, place: Place) -> None:
+    # Imported here because it costs a third of a second, which only those pay who ask for it.
+    from edge_agent.trust import Untrusted, signer  # noqa: PLC0415
+
+    for machine in machines:
+        try:
+            signer(machine.bundle, keys)
+        except Untrusted as error:
+            place.at(f"{machine.name}.bundle").wrong(f"{machine.bundle_path}: {error}")
 
 
 def _bundle_path(bundle: str, file: Path, state: Path) -> Path:

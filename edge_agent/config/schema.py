@@ -10,10 +10,15 @@ from edge_agent.core.tags import Tag
 
 
 class AgentTable(msgspec.Struct, frozen=True, kw_only=True):
-    """``[agent]``: `state` is the folder of history and status socket, beside the file unless absolute."""
+    """``[agent]``. Folders are beside the file unless absolute.
+
+    `state` holds history and status socket. With `trust`, a folder of public keys, only bundles that
+    one of them signed are taken.
+    """
 
     name: str = "edge-agent"
     state: str = "/var/lib/edge-agent"
+    trust: str = ""
 
 
 class ModbusTable(msgspec.Struct, frozen=True, kw_only=True):

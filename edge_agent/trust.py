@@ -1,0 +1,50 @@
+"""Who made a bundle: an Ed25519 signature (RFC 8032) over its manifest, which holds the hash of every part.
+
+Keys are PEM files. What is signed and the signature are plain members of the bundle, so that OpenSSL
+checks them too:
+
+    unzip -p X.bundle manifest.json >m; unzip -p X.bundle manifest.json.sig >s
+    openssl pkeyutl -verify -pubin -inkey KEY.pub -rawin -in m -sigfile s
+"""
+
+from pathlib import Path
+
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
+
+from edge_agent.bundle import Bundle
+
+LARGEST_KEY = 10_000
+
+
+class Untrusted(Exception):
+    """Nobody whom we trust has signed it, or the trusted keys cannot be read."""
+
+
+def signer(bundle: Bundle, folder: Path) -> str:
+    """Return the name of the key in `folder` (its ``*.pub`` files) that signed. Raises `Untrusted`."""
+    keys = {path.stem: _key(path) for path in sorted(folder.glob("*.pub"))}
+    if not keys:
+        raise Untrusted(f"{folder} holds no *.pub key, so no bundle can be trusted")
+    if not bundle.signature:
+        raise Untrusted("not signed; edge-converter sign signs it")
+    for name, key in keys.items():
+        try:
+            key.verify(bundle.signature, bundle.text)
+        except InvalidSignature:
+            continue
+        return name
+    raise Untrusted(f"signed, but by none of the trusted keys {', '.join(keys)}")
+
+
+def _key(path: Path) -> Ed25519PublicKey:
+    try:
+        key = load_pem_public_key(path.read_bytes()[:LARGEST_KEY])
+    except OSError as error:
+        raise Untrusted(f"{path}: {error.strerror}") from None
+    except (ValueError, UnsupportedAlgorithm):
+        raise Untrusted(f"{path}: not a public key in PEM") from None
+    if not isinstance(key, Ed25519PublicKey):
+        raise Untrusted(f"{path}: not an Ed25519 key")
+    return key
