@@ -1,8 +1,12 @@
 """What the documents say of numbers that a PLC reads is what the code says."""
 
+import json
 import re
 from pathlib import Path
 
+import msgspec
+
+from edge_agent.core.manifest import Manifest
 from edge_agent.core.resultblock import FIELDS, LAYOUT, State
 from edge_agent.core.tags import Reason
 
@@ -35,3 +39,9 @@ def test_every_link_between_documents_leads_somewhere() -> None:
     for page in (*root.glob("*.md"), *DOCS.rglob("*.md")):
         for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8")):
             assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_the_published_schema_is_that_of_the_manifest() -> None:
+    """It is made by msgspec.json.schema(Manifest), indented by two."""
+    published = json.loads((DOCS / "manifest.schema.json").read_text(encoding="utf-8"))
+    assert published == msgspec.json.schema(Manifest)
