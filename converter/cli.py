@@ -80,7 +80,7 @@ def convert(as_json: bool, **options: Any) -> None:
 @click.option("--card", type=_FILE, help="Which columns hold what, if not those of the same names.")
 @click.option("--model", type=_FILE, help="The original model, to compare with.")
 @click.option("--kfold", type=click.IntRange(min=2), help="Train anew for each of N folds.")
-@click.option("--time-folds", type=click.IntRange(min=1), help="The same, each fold trained on its past alone.")
+@click.option("--time-folds", type=click.IntRange(min=1), help="The same, each trained on its past alone.")
 @click.option("--train", default="", metavar="SCRIPT:FUNCTION", help="What trains one fold.")
 @_drop_nan
 @_json

@@ -25,6 +25,7 @@ def evaluate(
     card: Path | None = None,
     model: Path | None = None,
     kfold: int = 0,
+    time_folds: int = 0,
     train: str = "",
     drop_nan: bool = False,
     deadline: float = process.DEADLINE,
@@ -33,25 +34,24 @@ def evaluate(
 ) -> Evaluation:
     """Evaluate the bundle at `path`. `card` tells which columns hold what, if not those of the same names.
 
-    `train` is ``script.py:function``, see `converter.job.Folds`. Raises `ConverterError`, also if the
-    gateway's path does not agree bit for bit with the converted model; `edge_agent.bundle.BundleError`.
+    `kfold` or `time_folds` cross-validate, see `converter.folds`; `train` is ``script.py:function``, see
+    `converter.job.Folds`. Raises `ConverterError`, also if the gateway's path does not agree bit for bit with
+    the converted model; `edge_agent.bundle.BundleError`.
     """
     judged = bundle.read(path)
     rows, target = _labelled(judged.manifest, data, card, drop_nan)
+    plan = _plan(judged.manifest, rows, kfold, time_folds, train)
     asked = gateway.all_windows(judged, rows)
-    paths: dict[str, Metrics] = {}
+    scores: dict[str, Floats] = {}
     if model is not None:
         progress("asking the original model")
         answers = _original(model, asked, deadline, verbose)
-        paths["keras"] = judge(judged.manifest, target, gateway.scores(judged, asked, answers))
+        scores["keras"] = gateway.scores(judged, asked, answers)
     progress("asking the bundle, in a batch and tick by tick")
-    scores = _both_ways(judged, rows, asked)
-    paths["quantised"] = judge(judged.manifest, target, scores[0])
-    paths["gateway"] = judge(judged.manifest, target, scores[1])
+    scores["quantised"], scores["gateway"] = _both_ways(judged, rows, asked)
     by_fold: list[Metrics] = []
-    if kfold:
-        progress(f"training {kfold} times")
-        plan = folds.plan(rows.ends(judged.manifest.window), judged.manifest, kfold, train)
+    if plan is not None:
+        progress(f"training {len(plan.test)} times")
         answers = folds.answers(plan, asked, _unscaled(judged.manifest, target), deadline, verbose)
         left_out = gateway.scores(judged, asked, answers)
         by_fold = [judge(judged.manifest, target[test], left_out[test]) for test in plan.test]
@@ -60,9 +60,18 @@ def evaluate(
         kind=judged.manifest.output.kind,
         windows=len(asked),
         threshold=threshold(judged.manifest),
-        paths=paths,
+        paths={name: judge(judged.manifest, target, given) for name, given in scores.items()},
         folds=by_fold,
     )
+
+
+def _plan(manifest: Manifest, rows: Dataset, kfold: int, time_folds: int, train: str) -> job.Folds | None:
+    if not kfold and not time_folds:
+        return None
+    if kfold and time_folds:
+        raise ConverterError("folds are either shuffled or in time: give kfold or time_folds, not both")
+    ends = rows.ends(manifest.window)
+    return folds.plan(ends, manifest, kfold or time_folds, train, forward=bool(time_folds))
 
 
 def _labelled(manifest: Manifest, data: Path, card: Path | None, drop_nan: bool) -> tuple[Dataset, Floats]:

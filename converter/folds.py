@@ -14,12 +14,15 @@ from edge_agent.core.manifest import Manifest
 _SEED = 0
 
 
-def plan(ends: Integers, manifest: Manifest, count: int, train: str) -> job.Folds:
-    """Plan `count` folds; `train` is ``script.py:function``. Raises `ConverterError`."""
+def plan(ends: Integers, manifest: Manifest, count: int, train: str, *, forward: bool = False) -> job.Folds:
+    """Plan `count` folds; `train` is ``script.py:function``; `forward` trains on the past alone.
+
+    Raises `ConverterError`.
+    """
     script, _, function = train.rpartition(":")
     if not script or not function:
         raise ConverterError(f"{train!r} does not say what trains a fold; give script.py:function")
-    trains, tests = split(ends, manifest.window, count)
+    trains, tests = (split_forward if forward else split)(ends, manifest.window, count)
     return job.Folds(
         script=str(Path(script).absolute()),
         function=function,
@@ -62,4 +65,21 @@ def split(ends: Integers, window: int, count: int) -> tuple[list[Integers], list
         trains.append(np.flatnonzero(~near))
         if not len(trains[-1]):
             raise ConverterError(f"{count} folds leave nothing to train on; give more data or fewer folds")
+    return trains, tests
+
+
+def split_forward(ends: Integers, window: int, count: int) -> tuple[list[Integers], list[Integers]]:
+    """Return indices as `split` does, each block of time tested by what came before it.
+
+    The data is cut into ``count + 1`` blocks; the first is only trained on. A window that shares a row with
+    the block to test is not trained on. Raises `ConverterError`.
+    """
+    if not 1 <= count < len(ends):
+        raise ConverterError(
+            f"{count} folds in time of {len(ends)} windows: 1 to {len(ends) - 1} are possible"
+        )
+    _, *tests = np.array_split(np.arange(len(ends)), count + 1)
+    trains = [np.flatnonzero(ends <= ends[test[0]] - window) for test in tests]
+    if not len(trains[0]):
+        raise ConverterError(f"{count} folds in time leave the first nothing to train on; give fewer folds")
     return trains, tests

@@ -76,7 +76,7 @@ def test_the_line_is_judged_the_same_in_a_batch_and_by_the_gateway_and_by_folds(
     )
     paths = found["paths"]
     assert list(paths) == ["keras", "quantised", "gateway"]
-    assert all(set(metrics) == {"mse", "mae", "r2"} for metrics in [*paths.values(), *found["folds"]])
+    assert all(set(metrics) == {"mse", "rmse", "mae", "r2"} for metrics in [*paths.values(), *found["folds"]])
     assert paths["quantised"] == paths["gateway"]
     assert paths["gateway"]["r2"] == pytest.approx(paths["keras"]["r2"], abs=0.001)
     assert paths["keras"]["r2"] > 0.8
