@@ -1,0 +1,57 @@
+"""What a TFLite file is made of: its operators and its weights. Read from the file; nothing of it is run."""
+
+from typing import Any
+
+import msgspec
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+
+_CODES = {code: name for name, code in vars(schema.BuiltinOperator).items() if name.isupper()}
+_DTYPES = {code: name.lower() for name, code in vars(schema.TensorType).items() if name.isupper()}
+_WEIGHTS = {"float16", "float32", "int4", "int8", "int16"}
+"""Constants of other types are shapes and indices."""
+_LOOPS = {"WHILE", "RNN", "LSTM"}
+
+
+class Graph(msgspec.Struct, frozen=True):
+    """The operators by name, those that LiteRT does not have by their own; and the weights.
+
+    `weights` holds dtype and count of every constant of two dimensions or more, biases left out.
+    """
+
+    operators: list[str]
+    foreign: list[str]
+    weights: list[tuple[str, int]]
+
+    @property
+    def recurrent(self) -> bool:
+        """Whether it has a loop over time: what GRU and LSTM become if they are not unrolled."""
+        return any(_LOOPS & set(operator.split("_")) for operator in self.operators)
+
+
+def read(model: bytes) -> Graph:
+    """Take a TFLite file apart, all of its subgraphs."""
+    parsed = schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(model, 0))
+    used = {op.opcodeIndex for part in parsed.subgraphs for op in part.operators or []}
+    codes = [parsed.operatorCodes[index] for index in used]
+    return Graph(
+        operators=sorted({_CODES[_code(c)] for c in codes}),
+        foreign=sorted({c.customCode.decode() for c in codes if c.customCode}),
+        weights=[
+            (_DTYPES[tensor.type], int(np.prod(tensor.shape)))
+            for part in parsed.subgraphs
+            for tensor in part.tensors
+            if _is_weight(parsed, tensor)
+        ],
+    )
+
+
+def _code(operator: Any) -> int:
+    # Files of before 2020 keep the code in a byte of its own, newer ones may fill only the other.
+    return max(int(operator.builtinCode), int(operator.deprecatedBuiltinCode))
+
+
+def _is_weight(model: Any, tensor: Any) -> bool:
+    data = model.buffers[tensor.buffer].data
+    filled = data is not None and len(data) > 0 and tensor.shape is not None
+    return filled and len(tensor.shape) >= 2 and _DTYPES[tensor.type] in _WEIGHTS
