@@ -5,6 +5,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
+from edge_agent.inference.edge import Edge, EdgeError
 from edge_agent.inference.runtime import interpreter_class
 
 Floats32 = npt.NDArray[np.float32]
@@ -42,25 +43,29 @@ class Model:
         inputs, outputs = self._interpreter.get_input_details(), self._interpreter.get_output_details()
         if len(inputs) != 1 or len(outputs) != 1:
             raise ModelError(f"the model has {len(inputs)} inputs and {len(outputs)} outputs, not 1 and 1")
-        for kind, detail, shape in (("input", inputs[0], input_shape), ("output", outputs[0], output_shape)):
-            found = detail["shape"].tolist()
-            if found != shape or detail["dtype"] != np.float32:
-                raise ModelError(
-                    f"the model's {kind} is {detail['dtype'].__name__}{found}, "
-                    f"the manifest says float32{shape}"
-                )
-        self._input, self._output = inputs[0]["index"], outputs[0]["index"]
+        try:
+            self._input = Edge("input", inputs[0], input_shape)
+            self._output = Edge("output", outputs[0], output_shape)
+        except EdgeError as error:
+            raise ModelError(str(error)) from None
         self._input_shape = tuple(input_shape)
         self.input_size, self.output_size = math.prod(input_shape), math.prod(output_shape)
 
     def run(self, rows: Floats32) -> Floats32:
-        """Run float32[b, input_size] and return float32[b, output_size]. Raises `ModelError`."""
+        """Run float32[b, input_size] and return float32[b, output_size]. Raises `ModelError`.
+
+        Each row is answered from a fresh state. One that is not finite is answered with NaN also by a
+        graph whose input knows no such numbers.
+        """
         answers = np.empty((len(rows), self.output_size), np.float32)
-        for row, answer in zip(rows, answers, strict=True):
+        for row, answer in zip(self._input.inward(rows), answers, strict=True):
             try:
-                self._interpreter.set_tensor(self._input, row.reshape(self._input_shape))
+                self._interpreter.set_tensor(self._input.index, row.reshape(self._input_shape))
+                self._interpreter.reset_all_variables()  # a fused LSTM keeps its state otherwise
                 self._interpreter.invoke()
             except (ValueError, RuntimeError) as error:
                 raise ModelError(f"{self.runtime} failed: {error}") from None
-            answer[:] = self._interpreter.get_tensor(self._output).reshape(-1)
+            answer[:] = self._output.outward(self._interpreter.get_tensor(self._output.index)).reshape(-1)
+        if self._input.quantised:
+            answers[~np.isfinite(rows).all(axis=1)] = np.nan
         return answers
