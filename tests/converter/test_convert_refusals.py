@@ -48,7 +48,7 @@ def test_models_that_cannot_be_used_are_refused_with_the_reason(
     assert "one input and one output" in refusals["pair.keras"]
     assert "Lambda" in refusals["lambda.keras"]
     assert "Lambda" in refusals["lambda.h5"]
-    assert "signature not found" in refusals["pickle.h5"]
+    assert "a Python pickle; loading one runs whatever code it holds" in refusals["pickle.h5"]
     assert "truncated" in refusals["truncated.h5"]
     assert "every size but the batch must be fixed" in refusals["any_length.keras"]
 
@@ -71,7 +71,7 @@ def test_a_refusal_ends_the_command_with_1_and_without_a_file(
         ],
     )
     assert done.exit_code == 1
-    assert "pickle.h5: Keras" in done.stderr
+    assert "pickle.h5: a Python pickle" in done.stderr
     assert not out.exists()
 
 
@@ -235,6 +235,6 @@ def test_a_killed_conversion_takes_its_child_along(converting: tuple, tmp_path: 
 def test_there_is_no_recipe_of_another_name() -> None:
     done = CliRunner().invoke(
         main,
-        ["convert", "m.keras", "--data", "d.csv", "--card", str(EXAMPLES), "--recipe", "auto", "-o", "x"],
+        ["convert", "m.keras", "--data", "d.csv", "--card", str(EXAMPLES), "--recipe", "best", "-o", "x"],
     )
     assert done.exit_code == 2

@@ -1,0 +1,115 @@
+"""SavedModel directories: a graph and its weights, without Python code."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from tensorflow.core.protobuf import saved_model_pb2
+from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+from converter.originals.original import Floats32, Refused, batch_one, first_line
+
+_UNREADABLE = (OSError, ValueError, TypeError, KeyError, AttributeError, RuntimeError, tf.errors.OpError)
+_PYTHON = {"PyFunc", "PyFuncStateless", "EagerPyFunc"}
+_FILES = {"ReadFile", "WriteFile", "MatchingFiles", "TextLineReader", "TextLineReaderV2", "WholeFileReader"}
+
+
+class SavedModel:
+    """A SavedModel with a signature ``serving_default`` of one input and one output."""
+
+    def __init__(self, path: Path) -> None:
+        written_by = _refuse_outside(path)
+        self.loaded_with = f"TensorFlow {tf.__version__} (SavedModel written by TensorFlow {written_by})"
+        try:
+            loaded = tf.saved_model.load(str(path))
+        except _UNREADABLE as error:
+            raise Refused(
+                f"{path}: TensorFlow cannot load it: {first_line(error)}; copy the whole directory again, "
+                "or export it again"
+            ) from None
+        serve = loaded.signatures.get("serving_default")
+        if serve is None:
+            raise Refused(f"{path}: no signature serving_default; save it with model.export(...)")
+        inputs, outputs = serve.structured_input_signature[1], serve.structured_outputs
+        if len(inputs) != 1 or len(outputs) != 1:
+            raise Refused(f"{path}: {len(inputs)} inputs and {len(outputs)} outputs; one and one are needed")
+        (name, given), (answer, returned) = next(iter(inputs.items())), next(iter(outputs.items()))
+        if given.dtype != tf.float32:
+            raise Refused(f"{path}: its input is {given.dtype.name}; export it with a float32 input")
+        self._loaded = loaded  # owns the variables
+        self._serve = tf.function(lambda rows: serve(**{name: rows})[answer])
+        self.input_shape = batch_one(path, tuple(given.shape))
+        self.output_shape = batch_one(path, tuple(returned.shape))
+        self._any_batch = given.shape[0] is None
+
+    def predict(self, rows: Floats32) -> Floats32:
+        """Answer a batch; row by row if it was exported for batch 1 only."""
+        parts = [rows] if self._any_batch else [row[None] for row in rows]
+        return np.concatenate([np.asarray(self._serve(tf.constant(part)), np.float32) for part in parts])
+
+    def converter(self, folder: Path) -> Any:
+        """Freeze the signature with batch 1 and known sizes in its loops: else no recurrent one converts."""
+        one = self._serve.get_concrete_function(tf.TensorSpec(self.input_shape, tf.float32))
+        frozen = convert_variables_to_constants_v2(one, lower_control_flow=False)
+        graph = frozen.graph.as_graph_def()
+        _fix_batch(graph)
+        ends = [frozen.inputs[0].name, frozen.outputs[0].name]
+        with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+            rows, answer = tf.graph_util.import_graph_def(graph, name="", return_elements=ends)
+            tf.compat.v1.saved_model.simple_save(
+                session, str(folder / "exported"), {"input": rows}, {"output": answer}
+            )
+        return tf.lite.TFLiteConverter.from_saved_model(str(folder / "exported"))
+
+
+def _functions(graph: Any) -> Iterator[Any]:
+    """Yield the nodes of the graph and of each function in it."""
+    yield graph.node
+    for function in graph.library.function:
+        yield function.node_def
+
+
+def _refuse_outside(path: Path) -> str:
+    """Refuse a graph that calls Python or touches files. Return the version of TensorFlow that wrote it."""
+    try:
+        described = saved_model_pb2.SavedModel.FromString((path / "saved_model.pb").read_bytes())
+    except ValueError as error:  # protobuf's DecodeError is one
+        raise Refused(f"{path}: truncated or damaged saved_model.pb ({error}); copy it again") from None
+    for meta in described.meta_graphs:
+        for nodes in _functions(meta.graph_def):
+            for node in nodes:
+                if node.op in _PYTHON:
+                    raise Refused(
+                        f"{path}: operation {node.name!r} ({node.op}) calls Python code; "
+                        "no runtime can do that, so replace tf.py_function and export again"
+                    )
+                if node.op in _FILES:
+                    raise Refused(
+                        f"{path}: operation {node.name!r} ({node.op}) reads or writes files; "
+                        "leave reading and writing out of the model and export again"
+                    )
+    return next((meta.meta_info_def.tensorflow_version for meta in described.meta_graphs), "") or "unknown"
+
+
+def _fix_batch(graph: Any) -> None:
+    """Put batch 1 where a loop was built for any batch, and forget what was inferred from that."""
+    for nodes in _functions(graph):
+        constants = {node.name: node for node in nodes if node.op == "Const"}
+        for node in nodes:
+            node.attr.pop("_output_shapes", None)
+            if node.op in {"While", "StatelessWhile"}:
+                node.attr["output_shapes"].list.ClearField("shape")
+            if node.op.startswith("TensorList"):
+                for source in node.input:
+                    _fix_element_shape(constants.get(source.partition(":")[0]))
+
+
+def _fix_element_shape(constant: Any) -> None:
+    if constant is None or constant.attr["dtype"].type != tf.int32.as_datatype_enum:
+        return
+    shape = tf.make_ndarray(constant.attr["value"].tensor).copy()
+    if shape.ndim == 1 and len(shape) and shape[0] == -1:
+        shape[0] = 1
+        constant.attr["value"].tensor.CopyFrom(tf.make_tensor_proto(shape))
