@@ -22,6 +22,7 @@ _FILE = click.Path(path_type=Path)
 _json = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 _verbose = click.option("-v", "--verbose", is_flag=True, help="Show what TensorFlow says.")
 _drop_nan = click.option("--drop-nan", is_flag=True, help="Leave out rows with empty cells or NaN.")
+_html = click.option("--html", type=_FILE, metavar="FILE", help="Write a report to look at.")
 _out, _err = Console(), Console(stderr=True)
 
 
@@ -82,6 +83,7 @@ def convert(as_json: bool, **options: Any) -> None:
 @click.option("--kfold", type=click.IntRange(min=2), help="Train anew for each of N folds.")
 @click.option("--time-folds", type=click.IntRange(min=1), help="The same, each trained on its past alone.")
 @click.option("--train", default="", metavar="SCRIPT:FUNCTION", help="What trains one fold.")
+@_html
 @_drop_nan
 @_json
 @_verbose

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from converter import dataset, folds, gateway, job, metrics, process
+from converter import dataset, folds, gateway, job, metrics, pages, process
 from converter.card import load as load_card
 from converter.card import of_bundle
 from converter.dataset import Dataset, Floats32
@@ -28,6 +28,7 @@ def evaluate(
     time_folds: int = 0,
     train: str = "",
     drop_nan: bool = False,
+    html: Path | None = None,
     deadline: float = process.DEADLINE,
     verbose: bool = False,
     progress: Callable[[str], None] = lambda _: None,
@@ -35,9 +36,11 @@ def evaluate(
     """Evaluate the bundle at `path`. `card` tells which columns hold what, if not those of the same names.
 
     `kfold` or `time_folds` cross-validate, see `converter.folds`; `train` is ``script.py:function``, see
-    `converter.job.Folds`. Raises `ConverterError`, also if the gateway's path does not agree bit for bit with
-    the converted model; `edge_agent.bundle.BundleError`.
+    `converter.job.Folds`. `html` is where to write the report. Raises `ConverterError`, also if the gateway's
+    path does not agree bit for bit with the converted model; `edge_agent.bundle.BundleError`; OSError.
     """
+    if html is not None:
+        pages.check(html)
     judged = bundle.read(path)
     rows, target = _labelled(judged.manifest, data, card, drop_nan)
     plan = _plan(judged.manifest, rows, kfold, time_folds, train)
@@ -55,7 +58,7 @@ def evaluate(
         answers = folds.answers(plan, asked, _unscaled(judged.manifest, target), deadline, verbose)
         left_out = gateway.scores(judged, asked, answers)
         by_fold = [judge(judged.manifest, target[test], left_out[test]) for test in plan.test]
-    return Evaluation(
+    found = Evaluation(
         bundle=str(path),
         kind=judged.manifest.output.kind,
         windows=len(asked),
@@ -63,6 +66,10 @@ def evaluate(
         paths={name: judge(judged.manifest, target, given) for name, given in scores.items()},
         folds=by_fold,
     )
+    if html is not None:
+        progress("drawing the report")
+        pages.of_evaluation(html, judged, rows, scores, found)
+    return found
 
 
 def _plan(manifest: Manifest, rows: Dataset, kfold: int, time_folds: int, train: str) -> job.Folds | None:

@@ -1,0 +1,50 @@
+"""What a TFLite file is made of, read from the file itself; nothing of it runs."""
+
+import math
+
+import msgspec
+from ai_edge_litert import schema_py_generated as schema
+
+_OPERATORS = {code: name for name, code in vars(schema.BuiltinOperator).items() if name.isupper()}
+_DTYPES = {code: name.lower() for name, code in vars(schema.TensorType).items() if name.isupper()}
+
+
+class Operator(msgspec.Struct, frozen=True):
+    """One operator, shape and dtype of its first result, how many constants of which dtype it reads."""
+
+    name: str
+    shape: list[int]
+    dtype: str
+    constants: dict[str, int]
+
+
+def operators(tflite: bytes) -> list[Operator]:
+    """Return the operators of every subgraph, in the order they run."""
+    model = schema.Model.GetRootAsModel(tflite, 0)
+    graphs = [model.Subgraphs(g) for g in range(model.SubgraphsLength())]
+    return [
+        _operator(model, graph, graph.Operators(o))
+        for graph in graphs
+        for o in range(graph.OperatorsLength())
+    ]
+
+
+def _operator(model: schema.Model, graph: schema.SubGraph, operator: schema.Operator) -> Operator:
+    code = model.OperatorCodes(operator.OpcodeIndex())
+    # Files of before 2020 have only the 8-bit code, files of now have 127 there for what is above.
+    name = _OPERATORS[max(code.BuiltinCode(), code.DeprecatedBuiltinCode())]
+    constants: dict[str, int] = {}
+    for place in range(operator.InputsLength()):
+        if (index := operator.Inputs(place)) >= 0:  # -1 is an input left out
+            tensor = graph.Tensors(index)
+            if model.Buffers(tensor.Buffer()).DataLength():
+                dtype = _DTYPES[tensor.Type()]
+                constants[dtype] = constants.get(dtype, 0) + math.prod(_shape(tensor))
+    if not operator.OutputsLength():
+        return Operator(name, [], "", constants)
+    result = graph.Tensors(operator.Outputs(0))
+    return Operator(name, _shape(result), _DTYPES[result.Type()], constants)
+
+
+def _shape(tensor: schema.Tensor) -> list[int]:
+    return [tensor.Shape(axis) for axis in range(tensor.ShapeLength())]

@@ -1,0 +1,192 @@
+"""The report: a page of its own, whose figures are those of the JSON."""
+
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import dense_model
+import msgspec
+import numpy as np
+import pytest
+from sources import python
+
+from converter import ConverterError, architecture, evaluate, plots
+from converter.metrics import Curves, curves
+from edge_agent import bundle
+
+
+class Page(HTMLParser):
+    """Tables by id, as lists of rows of texts; every id; every tag that is not closed in turn."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.text = path.read_text()
+        self.tables: dict[str, list[list[str]]] = {}
+        self.ids: list[str] = []
+        self.attributes: list[tuple[str, str, str | None]] = []
+        self._open: list[str] = []
+        self._table: list[list[str]] = []
+        self.feed(self.text)
+        self.close()
+        assert not self._open
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.attributes += [(tag, name, value) for name, value in attrs]
+        self.ids += [value for name, value in attrs if name == "id" and value]
+        if tag not in {"meta", "br"}:
+            self._open.append(tag)
+        if tag == "table":
+            self._table = self.tables.setdefault(dict(attrs)["id"] or "", [])
+        if tag == "tr":
+            self._table.append([])
+        if tag in {"td", "th"}:
+            self._table[-1].append("")
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.handle_starttag(tag, attrs)
+        self._open.pop()
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self._open.pop() == tag, f"{tag} closes another"
+
+    def handle_data(self, data: str) -> None:
+        if self._open and self._open[-1] in {"td", "th"}:
+            self._table[-1][-1] += data
+
+
+@pytest.fixture(scope="session")
+def labelled_walk(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Rows for the dense bundle, labelled by whether its first window's score is high, with errors."""
+    manifest = dense_model.MANIFEST
+    rng = np.random.default_rng(4)
+    rows = rng.normal(dense_model.OFFSET, dense_model.SCALE, size=(2000, 4))
+    windows = np.lib.stride_tricks.sliding_window_view(rows, 4, axis=0).transpose(0, 2, 1)
+    scores = dense_model.expected(dense_model.standardised(windows.astype(np.float32)))[:, 0]
+    label = np.concatenate([np.zeros(3), scores + 0.2 * rng.normal(size=len(scores)) > 0.7])
+    path = tmp_path_factory.mktemp("walk") / "walk.csv"
+    header = ",".join([*(i.name for i in manifest.inputs), manifest.output.name])
+    np.savetxt(path, np.column_stack([rows, label]), "%.9g", delimiter=",", header=header, comments="")
+    return path
+
+
+def require_self_contained(page: Page) -> None:
+    assert not re.findall(r"https?:|//[a-z]|@import|<script|<link", page.text)
+    for _, name, value in page.attributes:
+        if name in {"href", "src"}:
+            assert value
+            assert value.startswith("#")
+            assert value[1:] in page.ids
+    assert set(re.findall(r"url\(#([^)]*)\)", page.text)) <= set(page.ids)
+    assert len(page.ids) == len(set(page.ids))
+
+
+def test_the_page_of_an_evaluation_stands_alone_and_says_what_the_json_says(
+    dense_bundle: Path, labelled_walk: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "report.html"
+    asked = ["evaluate", dense_bundle, "--data", labelled_walk, "--html", out, "--json"]
+    told = msgspec.json.decode(python("-m", "converter.cli", *asked))
+    page = Page(out)
+    require_self_contained(page)
+    head, *rows = page.tables["metrics"]
+    assert head == ["metric", *told["paths"]]
+    assert {row[0] for row in rows} == set(told["paths"]["gateway"])
+    for metric, *cells in rows:
+        assert [float(c) for c in cells] == pytest.approx(
+            [p[metric] for p in told["paths"].values()], rel=1e-5
+        )
+    gateway = told["paths"]["gateway"]
+    matrix = [[int(cell) for cell in row[1:]] for row in page.tables["confusion"][1:]]
+    assert matrix == [[gateway["tn"], gateway["fp"]], [gateway["fn"], gateway["tp"]]]
+    assert 0 < gateway["fp"] < gateway["tn"]
+    assert page.text.count("<svg") == 4
+
+
+def test_the_page_lists_inputs_with_units_and_how_much_of_the_data_is_beyond_them(
+    dense: bundle.Bundle, labelled_walk: Path, tmp_path: Path
+) -> None:
+    described = [*dense.manifest.inputs]
+    described[1] = msgspec.structs.replace(described[1], unit="<m>", max=20.0)
+    manifest = msgspec.structs.replace(dense.manifest, inputs=described)
+    bundle.write(tmp_path / "a.bundle", manifest, dense.model, dense.known_inputs, dense.known_outputs)
+    evaluate(tmp_path / "a.bundle", labelled_walk, html=tmp_path / "a.html")
+    rows = {row[0]: row[1:] for row in Page(tmp_path / "a.html").tables["inputs"][1:]}
+    assert rows["head"][:3] == ["<m>", "-100", "20"]
+    data = np.loadtxt(labelled_walk, delimiter=",", skiprows=1)
+    assert float(rows["head"][5]) == pytest.approx(100 * np.mean(data[3:, 1] > 20), rel=1e-5)
+    assert rows["flow"][5] == "0"
+
+
+def test_the_same_evaluation_draws_the_same_bytes_in_another_process(
+    dense_bundle: Path, labelled_walk: Path, tmp_path: Path
+) -> None:
+    asked = ["evaluate", dense_bundle, "--data", labelled_walk, "--html"]
+    python("-m", "converter.cli", *asked, tmp_path / "a.html")
+    evaluate(dense_bundle, labelled_walk, html=tmp_path / "b.html")
+    assert (tmp_path / "a.html").read_bytes() == (tmp_path / "b.html").read_bytes()
+
+
+def test_a_report_that_cannot_be_written_is_told_before_the_work(
+    dense_bundle: Path, labelled_walk: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(ConverterError, match="does not exist"):
+        evaluate(dense_bundle, labelled_walk, html=tmp_path / "nowhere/report.html")
+
+
+def test_a_value_is_shown_with_its_original_its_folds_and_its_residuals(
+    line: Path, line_bundles: dict, tmp_path: Path
+) -> None:
+    path, train = line_bundles["int8"][0], Path(__file__).with_name("train_quickly.py").as_posix() + ":build"
+    found = evaluate(
+        path,
+        line / "line.csv",
+        model=line / "line_efficiency.keras",
+        time_folds=2,
+        train=train,
+        html=tmp_path / "line.html",
+    )
+    page = Page(tmp_path / "line.html")
+    require_self_contained(page)
+    assert page.tables["metrics"][0][-4:] == ["fold 1", "fold 2", "mean", "std"]
+    r2 = next(row for row in page.tables["metrics"] if row[0] == "r2")
+    assert [float(cell) for cell in r2[4:6]] == pytest.approx([fold["r2"] for fold in found.folds], rel=1e-5)
+    assert "largest error" in page.text
+    assert "residuals-" in page.text
+    assert "confusion" not in page.tables
+
+
+def test_the_operators_and_their_constants_are_those_of_the_model(
+    dense: bundle.Bundle, line_bundles: dict
+) -> None:
+    assert [o.name for o in architecture.operators(dense.model)][-1] == "LOGISTIC"
+    assert sum(o.constants.get("float32", 0) for o in architecture.operators(dense.model)) == 17
+    layers = architecture.operators(bundle.read(line_bundles["int8"][0]).model)
+    assert layers[0].name == "QUANTIZE"
+    fully = [layer for layer in layers if layer.name == "FULLY_CONNECTED"]
+    assert [layer.shape for layer in fully] == [[1, 32], [1, 16], [1, 1]]
+    assert [layer.constants["int8"] for layer in fully] == [6 * 32, 32 * 16, 16]
+
+
+def test_a_drawing_takes_its_colours_from_the_page_and_marks_the_limit() -> None:
+    target, score = np.array([0.0, 0, 1, 1]), np.array([0.1, 0.6, 0.4, 0.9])
+    svg = plots.receiver(curves(target, score), 0.5)
+    assert "var(--chosen)" in svg
+    assert "limit 0.5" in svg
+    assert "#0" not in svg.replace('href="#', "")
+
+
+def test_a_curve_begins_without_alarms_and_ends_with_all() -> None:
+    found = curves(np.array([0.0, 1, 0, 1]), np.array([0.2, 0.7, 0.7, 0.9]))
+    assert isinstance(found, Curves)
+    assert found.limit.tolist() == [np.inf, 0.9, 0.7, 0.2]
+    assert found.recall.tolist() == [0, 0.5, 1, 1]
+    assert found.false_alarms.tolist() == [0, 0, 0.5, 1]
+    assert found.precision.tolist() == [1, 1, 2 / 3, 0.5]
+
+
+def test_a_long_line_keeps_its_extremes() -> None:
+    y = np.sin(np.arange(100_000.0))
+    y[70_001], y[30_003] = 5.0, np.nan
+    _, thin = plots._envelope(np.arange(100_000.0), y)
+    assert len(thin) == 1600
+    assert np.nanmax(thin) == 5.0
