@@ -25,7 +25,7 @@ def main() -> None:
     folder = Path(sys.argv[1])
     task = msgspec.json.decode((folder / job.JOB).read_bytes(), type=job.Job)
     try:
-        from converter import originals, tflite, training  # noqa: PLC0415 - imports TensorFlow: after the prctl
+        from converter import candidates, originals, training  # noqa: PLC0415 - imports TensorFlow: after the prctl
     except ModuleNotFoundError as missing:
         if missing.name not in _NEEDED:
             raise
@@ -33,7 +33,7 @@ def main() -> None:
     try:
         match task:
             case job.Convert():
-                facts = tflite.convert(task, folder)
+                facts = candidates.convert(task, folder)
             case job.Predict():
                 facts = originals.predict(task, folder)
             case job.Folds():

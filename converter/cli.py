@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
 from types import FrameType
-from typing import Any, get_args
+from typing import Any
 
 import click
 import msgspec
@@ -14,7 +14,8 @@ from rich.console import Console
 
 from converter import conversion, evaluation, report, signing
 from converter.errors import CardError, ConverterError
-from converter.job import Recipe
+from converter.options import Share, Steps
+from converter.recipes import RECIPES
 from edge_agent import __version__, bundle
 
 BAD_CARD = 78
@@ -23,6 +24,8 @@ _json = click.option("--json", "as_json", is_flag=True, help="Print JSON for pro
 _verbose = click.option("-v", "--verbose", is_flag=True, help="Show what TensorFlow says.")
 _drop_nan = click.option("--drop-nan", is_flag=True, help="Leave out rows with empty cells or NaN.")
 _html = click.option("--html", type=_FILE, metavar="FILE", help="Write a report to look at.")
+_SHARE = Share()
+_FLIPS = "For auto: accept that this share of the windows falls on the other side of the limit."
 _out, _err = Console(), Console(stderr=True)
 
 
@@ -58,17 +61,18 @@ def _reporting(command: Callable[..., None]) -> Callable[..., None]:
 @click.argument("model", type=_FILE)
 @click.option("--data", type=_FILE, required=True, help="History: CSV with a header, or .npy.")
 @click.option("--card", type=_FILE, required=True, help="What the model means (TOML).")
-@click.option("--recipe", type=click.Choice(get_args(Recipe)), default="dynamic_int8", show_default=True)
+@click.option("--recipe", type=click.Choice(["auto", *RECIPES]), default="auto", show_default=True)
 @click.option("-o", "--out", type=_FILE, required=True, help="The bundle to write.")
-@click.option("--max-error", type=click.FloatRange(min=0), help="Accept this fraction of the output's range.")
+@click.option("--max-error", type=_SHARE, help="Accept this share of the output's range, as 0.05 or 5%.")
+@click.option("--max-flips", type=_SHARE, default="0.1%", show_default=True, help=_FLIPS)
 @_drop_nan
 @_json
 @_verbose
 @_reporting
 def convert(as_json: bool, **options: Any) -> None:
     """Convert MODEL (.keras, .h5 or a SavedModel directory) to a bundle."""
-    with _err.status("starting") as status:
-        made = conversion.convert(**options, progress=status.update)
+    with Steps(_err) as steps:
+        made = conversion.convert(**options, progress=steps.begin)
     if as_json:
         _print_json(made)
     else:
@@ -123,7 +127,9 @@ def inspect(path: Path, as_json: bool) -> None:
 def keygen(prefix: Path) -> None:
     """Make PREFIX.key, to sign bundles with, and PREFIX.pub, for the gateway's trust folder."""
     private, public = signing.keygen(prefix)
-    _out.print(f"{private}: keep it secret, and keep a copy\n{public}: give it to the gateways", highlight=False)
+    _out.print(
+        f"{private}: keep it secret, and keep a copy\n{public}: give it to the gateways", highlight=False
+    )
 
 
 @main.command()

@@ -14,6 +14,7 @@ from edge_agent.core.manifest import Manifest
 from edge_agent.core.pipeline import windows
 
 Floats32 = npt.NDArray[np.float32]
+_CHUNK = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +57,18 @@ def raw_windows(rows: Floats, ends: Integers, window: int) -> Floats:
 
 def prepared(manifest: Manifest, raw: Floats) -> Floats32:
     """Return float64[k, window, inputs] as the gateway hands them to the model: float32[k, size]."""
-    nothing = np.empty((0, manifest.window * len(manifest.inputs)), np.float32)
-    return np.concatenate([nothing, *(windows(manifest, window) for window in raw)])
+    found = np.empty((len(raw), manifest.window * len(manifest.inputs)), np.float32)
+    for into, window in zip(found, raw, strict=True):
+        into[:] = windows(manifest, window)
+    return found
+
+
+def asked(manifest: Manifest, rows: Floats, ends: Integers) -> Floats32:
+    """Return the windows that end at `ends` as the gateway hands them to the model: float32[k, size]."""
+    size = manifest.window * len(manifest.inputs)
+    parts = [ends[i : i + _CHUNK] for i in range(0, len(ends), _CHUNK)]
+    found = (prepared(manifest, raw_windows(rows, part, manifest.window)) for part in parts)
+    return np.concatenate([np.empty((0, size), np.float32), *found])
 
 
 def spread(ends: Integers, count: int) -> Integers:
@@ -67,13 +78,30 @@ def spread(ends: Integers, count: int) -> Integers:
     return ends[np.linspace(0, len(ends) - 1, count).round().astype(np.int64)]
 
 
+def stretches(ends: Integers, count: int, pieces: int) -> Integers:
+    """Choose up to `count` of `ends` in up to `pieces` stretches, evenly over all: an alarm needs a past."""
+    if len(ends) <= count:
+        return ends
+    return np.concatenate([part[: count // pieces] for part in np.array_split(ends, pieces)])
+
+
 def stratified(rows: Floats, ends: Integers, count: int, strata: int = 16) -> Integers:
     """Choose up to about `count` of `ends` that cover the time and the range of every input.
 
     Calibration sees only what is chosen here, so each input's smallest and largest value is included.
     """
+    if not len(ends):
+        return ends
     ranks = np.linspace(0, len(ends) - 1, strata).round().astype(np.int64)
     by_value = [ends[np.argsort(rows[ends, column], kind="stable")[ranks]] for column in range(rows.shape[1])]
     rest = max(count - strata * rows.shape[1], count // 2)
     chosen: Integers = np.unique(np.concatenate([spread(ends, rest), *by_value]))
+    return chosen
+
+
+def extremes(rows: Floats, ends: Integers) -> Integers:
+    """Choose the windows of `ends` whose last rows hold the smallest and the largest value of an input."""
+    if not len(ends):
+        return ends
+    chosen: Integers = np.unique(ends[[rows[ends].argmin(axis=0), rows[ends].argmax(axis=0)]])
     return chosen

@@ -2,8 +2,10 @@
 
 from typing import Any
 
+import flatbuffers  # type: ignore[import-untyped]
 import msgspec
 import numpy as np
+import numpy.typing as npt
 from ai_edge_litert import schema_py_generated as schema
 
 _CODES = {code: name for name, code in vars(schema.BuiltinOperator).items() if name.isupper()}
@@ -44,6 +46,24 @@ def read(model: bytes) -> Graph:
             if _is_weight(parsed, tensor)
         ],
     )
+
+
+def with_short_names(model: bytes) -> bytes:
+    """Return the same model with shorter names: TensorFlow joins those of all layers that it fused."""
+    parsed = schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(model, 0))
+    for part in parsed.subgraphs:
+        for tensor in part.tensors:
+            tensor.name = tensor.name.split(b";")[0]
+    builder = _Aligned(len(model))
+    builder.Finish(parsed.Pack(builder), file_identifier=b"TFL3")
+    return bytes(builder.Output())
+
+
+class _Aligned(flatbuffers.Builder):  # type: ignore[misc]
+    def CreateNumpyVector(self, x: npt.NDArray[Any]) -> int:  # noqa: N802 - the library's name
+        # The schema wants weights aligned to 16 bytes, which Python's generated code does not see to.
+        self.Prep(16, x.nbytes)
+        return int(super().CreateNumpyVector(x))
 
 
 def _code(operator: Any) -> int:

@@ -3,11 +3,11 @@
 Arrays go as ``.npy`` files of the names below, the rest as JSON.
 """
 
-from typing import Literal
-
 import msgspec
 
-Recipe = Literal["float32", "dynamic_int8", "int8"]
+from converter import recipes
+
+Recipe = recipes.Name
 
 JOB, FACTS, REFUSAL = "job.json", "facts.json", "refusal.txt"
 REFUSED = 3
@@ -24,10 +24,14 @@ TARGETS = "targets.npy"
 
 
 class Convert(msgspec.Struct, frozen=True, kw_only=True, tag="convert"):
-    """Convert a model and predict with the original. `size` is the number of inputs it must take."""
+    """Predict with the original and convert it by each recipe, into a folder of the recipe's name.
+
+    Such a folder holds `TFLITE` and `FACTS` (a `Made`), or `REFUSAL`. If it holds neither, that recipe
+    ended the child. `size` is the number of inputs that the model must take.
+    """
 
     model: str
-    recipe: Recipe
+    recipes: list[Recipe]
     size: int
 
 
@@ -56,9 +60,27 @@ Job = Convert | Predict | Folds
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
-    """What the child found out. Shapes have batch 1; `weights` counts constants by their dtype."""
+    """What the child found out about the original. Shapes have batch 1."""
 
     input_shape: list[int] = []
     output_shape: list[int] = []
-    weights: dict[str, int] = {}
     tools: dict[str, str] = {}
+
+
+class InputScale(msgspec.Struct, frozen=True, kw_only=True):
+    """What a quantised input can take: from `low` to `high` in steps of `step`, in the model's own units."""
+
+    low: float
+    high: float
+    step: float
+
+
+class Made(msgspec.Struct, frozen=True, kw_only=True):
+    """What the child says of one converted model. `weights` counts constants by their dtype.
+
+    `input_scale` is None for a float input.
+    """
+
+    recipe: Recipe
+    weights: dict[str, int] = {}
+    input_scale: InputScale | None = None

@@ -31,8 +31,8 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     """Whether all sums are float32, so that errors are relative to the answers' magnitude."""
 
 
-_ROUNDING = 1e-5
-"""Sums in another order: a hundred times float32's rounding."""
+_ROUNDING = 1e-4
+"""Sums in another order. In a deep and badly scaled model float32 itself is 8e-5 from the exact sums."""
 _STEPS = 6 / 255
 """A value on the edge between two of 255 steps may fall to either side, and so in every layer: measured are
 up to 3.3 steps between LiteRT's own sets of kernels."""
@@ -41,7 +41,7 @@ RECIPES: dict[Name, Recipe] = {
     "float32": Recipe(
         quantises="nothing",
         largest_left=math.inf,
-        accepted=1e-5,
+        accepted=2e-4,
         tolerance=_ROUNDING,
         exact=True,
     ),
@@ -68,7 +68,7 @@ RECIPES: dict[Name, Recipe] = {
         tolerance=_STEPS,
     ),
     "int8_io": Recipe(
-        quantises="everything, to int8, both ends too",
+        quantises="everything, to int8, both ends too; one scale for a dense layer: the smallest file",
         calibrated=True,
         recurrent=False,
         weights=("int8",),

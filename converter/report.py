@@ -7,6 +7,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from converter.auto import Candidate
 from converter.compare import Comparison
 from edge_agent.bundle import Bundle
 
@@ -14,21 +15,27 @@ Metrics = dict[str, float]
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """What a conversion made. Sizes are bytes, `weights` are counts by dtype, biases left out."""
+    """What a conversion made. Sizes are bytes, `weights` are counts by dtype, biases left out.
+
+    `rows_held_back`: what is measured was measured on windows that share no row with what calibration saw.
+    """
 
     bundle: str
     sha256: str
     name: str
     version: str
     recipe: str
+    reason: str
     size: int
     model_size: int
     weights: dict[str, int]
     rows: int
     rows_dropped: int
+    rows_held_back: bool
     comparison: Comparison
     tolerance: float
     known_answers: int
+    candidates: list[Candidate]
     warnings: list[str]
 
 
@@ -59,11 +66,42 @@ def show_report(report: Report, console: Console) -> None:
         f"at most {found.max_error:.3g} ({found.fraction:.2%} of the range {found.range:.4g}), "
         f"mean {found.mean_error:.2g}, over {found.windows} windows",
     )
+    table.add_row("why", report.reason)
     table.add_row("proof", f"{report.known_answers} known answers, tolerance {report.tolerance:g}")
     table.add_row("sha256", report.sha256)
     console.print(table)
+    if len(report.candidates) > 1:
+        _show_candidates(report.candidates, console)
     for warning in report.warnings:
         console.print(f"warning: {warning}", style="yellow", highlight=False)
+
+
+def _show_candidates(candidates: list[Candidate], console: Console) -> None:
+    table = Table("recipe", title="candidates", title_justify="left")
+    for column in ("error", "flips", "missed", "false", "µs", "p99", "bytes", "MB"):
+        table.add_column(column, justify="right")
+    for c in candidates:
+        table.add_row(c.recipe, *_figures(c), style="bold" if c.chosen else "")
+    console.print(table)
+    for c in candidates:
+        if not c.chosen:
+            console.print(f"{c.recipe}: {c.reason}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _figures(candidate: Candidate) -> list[str]:
+    found = candidate.measured
+    if found is None:
+        return []
+    decided, time = found.decisions, found.latency
+    choices = [f"{decided.flips:.2%}", str(decided.missed), str(decided.false)] if decided else ["", "", ""]
+    return [
+        f"{found.comparison.fraction:.2%}",
+        *choices,
+        f"{time.model:.1f}",
+        f"{time.p99:.0f}",
+        str(found.size),
+        f"{found.rss / 1e6:.0f}",
+    ]
 
 
 def _weights(report: Report) -> str:

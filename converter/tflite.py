@@ -1,8 +1,8 @@
 """From a loaded model to TFLite, by a recipe. Only the child imports this."""
 
-import math
+import tempfile
 from collections.abc import Iterator
-from importlib.metadata import version
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -10,67 +10,98 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from converter import job
-from converter.originals import Refused, answers, load
+from converter import graph, job
+from converter.originals import Original, Refused
+from converter.recipes import RECIPES
 from edge_agent.inference.runtime import interpreter_class
 
 Floats32 = npt.NDArray[np.float32]
+_VARIABLES = {"VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE"}
 
 
-def convert(task: job.Convert, folder: Path) -> job.Facts:
-    """Write `job.TFLITE` and `job.ANSWERS`. Raises `Refused`."""
-    original = load(Path(task.model), task.size)
-    np.save(folder / job.ANSWERS, answers(original, np.load(folder / job.WINDOWS, mmap_mode="r")))
+def convert(original: Original, recipe: job.Recipe, calibration: Floats32, folder: Path) -> job.Made:
+    """Write `job.TFLITE`, calibrated with float32[r, size]. Raises `Refused`, and what TensorFlow raises."""
+    hashable: Any = original
+    if not RECIPES[recipe].recurrent and _recurrent(hashable):
+        raise Refused(
+            f"{recipe} is not for models with GRU or LSTM: TensorFlow crashes on them or makes a model that"
+            " answers wrongly; use dynamic_int8 or float32"
+        )
     converter = original.converter(folder)
-    if task.recipe != "float32":
-        converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    if task.recipe == "int8":
-        rows = np.load(folder / job.CALIBRATION).reshape(-1, *original.input_shape)
-
-        def calibration() -> Iterator[list[Floats32]]:
-            for row in rows:
-                yield [row]
-
-        converter.representative_dataset = calibration
-        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
-    model = converter.convert()
+    if RECIPES[recipe].calibrated:
+        converter.representative_dataset = _representative(calibration, original.input_shape)
+    _configure(converter, recipe)
+    model: bytes = converter.convert()
+    if recipe == "int8_io":
+        model = graph.with_short_names(model)
+    counts = weights(model, recipe)
+    _run_once(model, recipe)
     (folder / job.TFLITE).write_bytes(model)
-    return job.Facts(
-        input_shape=original.input_shape,
-        output_shape=original.output_shape,
-        weights=weights(model, task.recipe),
-        tools={name: version(name) for name in ("tensorflow", "keras", "numpy")},
-    )
+    return job.Made(recipe=recipe, weights=counts)
 
 
 def weights(model: bytes, recipe: job.Recipe) -> dict[str, int]:
-    """Count the weights by dtype. Raises `Refused` if they are not what the recipe promises.
+    """Count the weights by dtype. Raises `Refused` if model or weights are not what the recipe promises.
 
     TensorFlow leaves kernels of fewer than 1024 weights as they are in `dynamic_int8`, and a failed
     calibration makes it return a float model without a word.
     """
-    largest_left = {"float32": math.inf, "dynamic_int8": 1023, "int8": 0}[recipe]
+    made, promised = graph.read(model), RECIPES[recipe]
+    if made.foreign:
+        raise Refused(f"LiteRT has no operator {', '.join(made.foreign)}, which this model needs")
+    if _VARIABLES & set(made.operators):
+        raise Refused("the conversion left the weights behind; export it as a SavedModel and try again")
     counts: dict[str, int] = {}
-    for kernel in _kernels(model):
-        dtype = kernel.dtype.name
-        counts[dtype] = counts.get(dtype, 0) + kernel.size
-        if dtype != "int8" and kernel.size > largest_left:
-            raise Refused(
-                f"TensorFlow left {kernel.size} weights as {dtype}, which is not {recipe}; use float32"
-            )
+    for dtype, size in made.weights:
+        counts[dtype] = counts.get(dtype, 0) + size
+        if dtype not in promised.weights and size > promised.largest_left:
+            raise Refused(f"TensorFlow left {size} weights as {dtype}, which is not {recipe}; use float32")
     return dict(sorted(counts.items()))
 
 
-def _kernels(model: bytes) -> list[npt.NDArray[Any]]:
-    """Return every constant of two dimensions or more: the weights without the biases."""
-    interpreter = interpreter_class()[0](model_content=model, num_threads=1)
-    found = []
-    for detail in interpreter.get_tensor_details():
-        if len(detail["shape"]) < 2:
-            continue
-        try:
-            # Before allocate_tensors only constants have data.
-            found.append(interpreter.get_tensor(detail["index"]))
-        except ValueError:
-            continue
-    return found
+@cache
+def _recurrent(original: Any) -> bool:
+    """Find loops in the float model: whatever the layers were called, that is what matters."""
+    with tempfile.TemporaryDirectory(prefix="edge-converter-") as folder:
+        return graph.read(original.converter(Path(folder)).convert()).recurrent
+
+
+def _representative(windows: Floats32, shape: list[int]) -> Any:
+    if len(windows) == 0 or not np.isfinite(windows).all():
+        # TensorFlow would return a float model for the one, and crash on the other.
+        raise Refused("the windows to calibrate with are none, or hold NaN or infinity")
+    rows = np.asarray(windows, np.float32).reshape(-1, *shape)
+
+    def one_by_one() -> Iterator[list[Floats32]]:
+        for row in rows:
+            yield [row]
+
+    return one_by_one
+
+
+def _configure(converter: Any, recipe: job.Recipe) -> None:
+    if recipe == "float32":
+        return
+    sets, target = tf.lite.OpsSet, converter.target_spec
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    match recipe:
+        case "float16":
+            target.supported_types = [tf.float16]
+        case "int8":
+            target.supported_ops = [sets.TFLITE_BUILTINS_INT8]
+        case "int8_io":
+            target.supported_ops = [sets.TFLITE_BUILTINS_INT8]
+            converter.inference_input_type = converter.inference_output_type = tf.int8
+            converter._experimental_disable_per_channel_quantization_for_dense_layers = True  # noqa: SLF001 - no public name exists for it
+        case "int16x8":
+            target.supported_ops = [sets.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8]
+
+
+def _run_once(model: bytes, recipe: job.Recipe) -> None:
+    """Run it on zeros: some models convert and cannot be run."""
+    try:
+        interpreter = interpreter_class()[0](model_content=model, num_threads=1)
+        interpreter.allocate_tensors()
+        interpreter.invoke()
+    except (RuntimeError, ValueError) as error:
+        raise Refused(f"LiteRT cannot run the {recipe} model: {str(error).strip()[:300]}") from None

@@ -60,7 +60,7 @@ def test_the_known_answers_are_real_rows_and_corners_answered_by_the_gateway(
         np.testing.assert_allclose(known[-1], data.mean(axis=0), rtol=1e-6)
         asked = dataset.prepared(read.manifest, read.known_inputs.astype(np.float64))
         assert np.array_equal(asyncio.run(gateway.answer(read, asked)), read.known_outputs)
-        assert 0 < read.manifest.model.tolerance < 0.02 * np.ptp(read.known_outputs)
+        assert 0 < read.manifest.model.tolerance < 0.03 * np.ptp(read.known_outputs)
         assert report.known_answers == len(known)
 
 
@@ -88,7 +88,7 @@ def test_converting_never_imports_tensorflow_into_the_callers_process(line_bundl
 
 def test_the_xor_model_is_exact_at_all_four_rows(xor: Path) -> None:
     out = xor / "xor.bundle"
-    report = convert(xor / "xor.keras", xor / "xor.csv", EXAMPLES / "xor/card.toml", out)
+    report = convert(xor / "xor.keras", xor / "xor.csv", EXAMPLES / "xor/card.toml", out, "dynamic_int8")
     known = bundle.read(out)
     answers = {
         tuple(row): float(answer)
@@ -101,7 +101,7 @@ def test_the_xor_model_is_exact_at_all_four_rows(xor: Path) -> None:
     assert "no layer has 1024 weights" in report.warnings[0]
     assert report.weights == {"float32": 2 * 2 + 2}
     # Nothing was quantised, so the tolerance is that of a float model.
-    assert report.tolerance == pytest.approx(1e-5)
+    assert report.tolerance == pytest.approx(1e-4)
 
 
 def test_inspect_shows_the_bundle_to_people_and_programs(line_bundles: dict) -> None:

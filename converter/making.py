@@ -1,0 +1,92 @@
+"""The candidates: one child makes them all, and one that ends the child does not take the others along."""
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from converter import job, process
+from converter.dataset import Floats32
+from converter.job import Recipe
+
+
+@dataclass(frozen=True, slots=True)
+class Converted:
+    """One recipe's model, or in `refusal` why there is none."""
+
+    recipe: Recipe
+    made: job.Made | None = None
+    tflite: bytes = b""
+    refusal: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Making:
+    """What TensorFlow gave: the original's facts, its answers to the windows asked, and the candidates."""
+
+    facts: job.Facts
+    answers: Floats32
+    converted: list[Converted]
+
+
+def make(
+    task: job.Convert,
+    asked: Floats32,
+    calibration: Floats32,
+    *,
+    deadline: float,
+    verbose: bool,
+    progress: Callable[[str], None],
+) -> Making:
+    """Convert by every recipe of `task`, in one TensorFlow process unless one of them ends it.
+
+    `asked` and `calibration` are float32[k, size]. `deadline` is for each process. Raises
+    `ConverterError` if the original cannot be loaded or asked.
+    """
+    with tempfile.TemporaryDirectory(prefix="edge-converter-") as name:
+        folder = Path(name)
+        np.save(folder / job.WINDOWS, asked)
+        np.save(folder / job.CALIBRATION, calibration)
+        endings = _try_all(task, folder, deadline, verbose, progress)
+        facts = msgspec.json.decode((folder / job.FACTS).read_bytes(), type=job.Facts)
+        found = [_candidate(recipe, folder / recipe, endings) for recipe in task.recipes]
+        return Making(facts, process.answers(folder), found)
+
+
+def _try_all(
+    task: job.Convert, folder: Path, deadline: float, verbose: bool, progress: Callable[[str], None]
+) -> dict[Recipe, str]:
+    """Start a process for the recipes that are left until none is; return those that ended one, and how."""
+    endings: dict[Recipe, str] = {}
+    told: set[Recipe] = set()
+
+    def tell() -> None:
+        for recipe in task.recipes:
+            if recipe not in told and (folder / recipe).is_dir():
+                told.add(recipe)
+                progress(f"converting by recipe {recipe}")
+
+    left = task.recipes
+    while left:
+        try:
+            process.do(msgspec.structs.replace(task, recipes=left), folder, deadline, verbose, tell)
+            break
+        except process.Died as died:
+            before, left = left, [recipe for recipe in left if not (folder / recipe).is_dir()]
+            if left == before:
+                raise
+            guilty = before[len(before) - len(left) - 1]
+            endings[guilty] = str(died).partition("\n")[0].removesuffix(". It said last:")
+    return endings
+
+
+def _candidate(recipe: Recipe, folder: Path, endings: dict[Recipe, str]) -> Converted:
+    if (folder / job.FACTS).exists():
+        made = msgspec.json.decode((folder / job.FACTS).read_bytes(), type=job.Made)
+        return Converted(recipe, made, (folder / job.TFLITE).read_bytes())
+    if (folder / job.REFUSAL).exists():
+        return Converted(recipe, refusal=(folder / job.REFUSAL).read_text(encoding="utf-8"))
+    return Converted(recipe, refusal=endings[recipe])

@@ -1,0 +1,53 @@
+"""What the command line of the converter needs beside click: shares, and steps told as they go."""
+
+import math
+import time
+from typing import Self
+
+import click
+from rich.console import Console
+
+
+class Share(click.ParamType[float]):
+    """A fraction of at least 0, as ``0.001`` or ``0.1%``."""
+
+    name = "share"
+
+    def convert(self, value: str | float, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return the fraction."""
+        text = str(value).strip()
+        try:
+            share = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+        except ValueError:
+            share = math.nan
+        if not 0 <= share < math.inf:
+            self.fail(f"{value!r} is no share; give a fraction as 0.001, or a percentage as 0.1%", param, ctx)
+        return share
+
+
+class Steps:
+    """The step that is being done, turning; those that are done, with their seconds."""
+
+    def __init__(self, console: Console) -> None:
+        self._console, self._status = console, console.status("starting")
+        self._doing, self._since = "", 0.0
+
+    def __enter__(self) -> Self:
+        self._status.start()
+        return self
+
+    def __exit__(self, failed: object, *_: object) -> None:
+        self._status.stop()
+        if not failed:
+            self._finish()
+
+    def begin(self, step: str) -> None:
+        """Say that one step is done and `step` begins."""
+        self._finish()
+        self._doing, self._since = step, time.monotonic()
+        self._status.update(step)
+
+    def _finish(self) -> None:
+        if self._doing and self._console.is_terminal:
+            took = time.monotonic() - self._since
+            self._console.print(f"{took:5.1f} s  {self._doing}", highlight=False, style="dim")
