@@ -47,7 +47,9 @@ _STYLE = {
     "axes.facecolor": "none",
     "legend.frameon": False,
 }
-_BINS, _COLUMNS, _POINTS = 40, 800, 800
+_BINS, _COLUMNS, _POINTS = 40, 1200, 800
+_HOLE = 0.01
+"""Of the whole span: rows left out that are more are shown as a hole in the line."""
 
 
 def histogram(name: str, values: Mapping[str, Floats], xlabel: str, limit: float | None = None) -> str:
@@ -70,7 +72,7 @@ def timeline(at: Floats, scores: Mapping[str, Floats], limit: float | None, flip
 
     def draw(axes: Axes) -> None:
         for (path, given), (colour, width) in zip(scores.items(), _styles(scores), strict=True):
-            axes.plot(*_envelope(at, given), color=colour, lw=width, label=path)
+            axes.plot(*_broken(*_envelope(at, given)), color=colour, lw=width, label=path)
         _mark(axes.axhline, limit)
         if flips.any():
             places = np.unique(np.searchsorted(np.linspace(at[0], at[-1], _COLUMNS), at[flips]))
@@ -82,6 +84,26 @@ def timeline(at: Floats, scores: Mapping[str, Floats], limit: float | None, flip
         axes.margins(x=0.01)
 
     return _svg("timeline", WIDE, draw)
+
+
+def flips(rows: Mapping[str, list[int]], first: int, last: int) -> str:
+    """Draw at which rows of the data, between `first` and `last`, each recipe decides otherwise."""
+
+    def draw(axes: Axes) -> None:
+        marks = [np.unique(np.round(np.array(at) / (last - first) * _COLUMNS)) for at in rows.values()]
+        axes.eventplot(
+            [mark * (last - first) / _COLUMNS for mark in marks],
+            colors=_LIMIT,
+            linewidths=1.0,
+            linelengths=0.7,
+        )
+        axes.set(
+            xlabel="row of the data", xlim=(first, last), yticks=range(len(rows)), yticklabels=list(rows)
+        )
+        axes.grid(visible=False)
+        axes.invert_yaxis()
+
+    return _svg("flips", (WIDE[0], 0.7 + 0.28 * len(rows)), draw, legend=False)
 
 
 def residuals(target: Floats, score: Floats, unit: str) -> str:
@@ -141,6 +163,12 @@ def _envelope(x: Floats, y: Floats) -> tuple[Floats, Floats]:
     starts = np.linspace(0, len(x), _COLUMNS, endpoint=False).astype(np.int64)
     ends = [np.fmin.reduceat(y, starts), np.fmax.reduceat(y, starts)]
     return np.repeat(x[starts], 2), np.column_stack(ends).reshape(-1)
+
+
+def _broken(x: Floats, y: Floats) -> tuple[Floats, Floats]:
+    """Break a line where rows are missing."""
+    holes = np.flatnonzero(np.diff(x) > _HOLE * (x[-1] - x[0])) + 1
+    return np.insert(x, holes, np.nan), np.insert(y, holes, np.nan)
 
 
 def _svg(name: str, size: tuple[float, float], draw: Callable[[Axes], None], *, legend: bool = True) -> str:

@@ -52,7 +52,7 @@ def header(judged: Bundle, seen: Seen, facts: dict[str, str]) -> str:
     shown = {"recipe": m.model.recipe, "model": f"{len(judged.model)} bytes", "windows": str(len(seen.ends))}
     if FLOAT in seen.scores:
         worst = np.abs(seen.scores[CHOSEN] - seen.scores[FLOAT]).max()
-        shown["largest error"] = html.number(float(worst))
+        shown["largest error"] = f"{worst:.3g}"
         if limit(m) is not None:
             flipped = flips(m, seen)
             shown["decisions flipped"] = f"{flipped.sum()} ({html.percent(float(flipped.mean()))})"
@@ -127,7 +127,18 @@ def score_figures(judged: Bundle, seen: Seen) -> str:
     if on is not None and FLOAT in seen.scores:
         told += " A triangle is a window that the two put on different sides of the limit."
     line = plots.timeline(seen.ends.astype(np.float64), seen.scores, on, flips(judged.manifest, seen), name)
+    told += " Where the line is broken, no windows were asked."
     return html.section("Scores", html.beside(*drawn, html.figure(line, told, wide=True)))
+
+
+def flip_figure(flipped: dict[str, list[int]], seen: Seen) -> str:
+    """Return where the recipes that decide otherwise do so; `flipped` are rows of the data by recipe."""
+    known = {recipe: rows for recipe, rows in flipped.items() if rows}
+    if not known:
+        return ""
+    drawn = plots.flips(known, int(seen.ends[0]), int(seen.ends[-1]))
+    caption = "Every line is a window that the recipe puts on the other side of the limit than the original."
+    return html.section("Flips of every candidate", html.figure(drawn, caption, wide=True))
 
 
 def inputs(judged: Bundle, seen: Seen) -> str:
