@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
@@ -75,7 +76,7 @@ def _refuse_outside(path: Path) -> str:
     """Refuse a graph that calls Python or touches files. Return the version of TensorFlow that wrote it."""
     try:
         described = saved_model_pb2.SavedModel.FromString((path / "saved_model.pb").read_bytes())
-    except ValueError as error:  # protobuf's DecodeError is one
+    except DecodeError as error:
         raise Refused(f"{path}: truncated or damaged saved_model.pb ({error}); copy it again") from None
     for meta in described.meta_graphs:
         for nodes in _functions(meta.graph_def):
