@@ -19,11 +19,12 @@ def convert(task: job.Convert, folder: Path) -> job.Facts:
 
     Raises `Refused` if no recipe could work.
     """
-    original = originals.load(Path(task.model), task.size)
+    original = originals.load(Path(task.model), task.size, task.loading)
     facts = job.Facts(
         input_shape=original.input_shape,
         output_shape=original.output_shape,
         tools={name: version(name) for name in ("tensorflow", "keras", "numpy")},
+        loaded_with=original.loaded_with,
     )
     if not (folder / job.ANSWERS).exists():
         windows = np.load(folder / job.WINDOWS, mmap_mode="r")

@@ -6,6 +6,7 @@ Arrays go as ``.npy`` files of the names below, the rest as JSON.
 import msgspec
 
 from converter import recipes
+from converter.loading import Loading
 
 Recipe = recipes.Name
 
@@ -33,6 +34,7 @@ class Convert(msgspec.Struct, frozen=True, kw_only=True, tag="convert"):
     model: str
     recipes: list[Recipe]
     size: int
+    loading: Loading = Loading()
 
 
 class Predict(msgspec.Struct, frozen=True, kw_only=True, tag="predict"):
@@ -40,6 +42,7 @@ class Predict(msgspec.Struct, frozen=True, kw_only=True, tag="predict"):
 
     model: str
     size: int
+    loading: Loading = Loading()
 
 
 class Folds(msgspec.Struct, frozen=True, kw_only=True, tag="folds"):
@@ -60,11 +63,15 @@ Job = Convert | Predict | Folds
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
-    """What the child found out about the original. Shapes have batch 1."""
+    """What the child found out about the original. Shapes have batch 1.
+
+    `loaded_with` names the library that loaded it, and what the file says of itself.
+    """
 
     input_shape: list[int] = []
     output_shape: list[int] = []
     tools: dict[str, str] = {}
+    loaded_with: str = ""
 
 
 class InputScale(msgspec.Struct, frozen=True, kw_only=True):

@@ -51,9 +51,13 @@ def _open(path: Path, loading: Loading) -> Original:
 
 def predict(task: job.Predict, folder: Path) -> job.Facts:
     """Write `job.ANSWERS` to `job.WINDOWS`. Raises `Refused`."""
-    original = load(Path(task.model), task.size)
+    original = load(Path(task.model), task.size, task.loading)
     np.save(folder / job.ANSWERS, answers(original, np.load(folder / job.WINDOWS, mmap_mode="r")))
-    return job.Facts(input_shape=original.input_shape, output_shape=original.output_shape)
+    return job.Facts(
+        input_shape=original.input_shape,
+        output_shape=original.output_shape,
+        loaded_with=original.loaded_with,
+    )
 
 
 def answers(original: Original, rows: Floats32) -> Floats32:
