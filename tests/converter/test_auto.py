@@ -1,19 +1,20 @@
-"""The recipe "auto": every candidate measured on the gateway's path, one chosen, a reason for each."""
+"""The choice among the recipes, as a table of figures: who wins, and why the others lose."""
 
 import math
 from pathlib import Path
 
 import pytest
-from sources import EXAMPLES
+from click.testing import CliRunner
 
 from converter import ConverterError, auto
 from converter.auto import Budget, Candidate, Measured
+from converter.cli import main
 from converter.compare import Comparison
 from converter.decisions import Decisions
 from converter.measure import Latency
+from converter.options import Share
 
-HERE = Path(__file__).parent
-LINE_CARD = EXAMPLES / "line_efficiency/card.toml"
+DEFAULT = Budget()
 
 
 def measured(
@@ -31,9 +32,6 @@ def measured(
         latency=Latency(p50=70, p99=90, model=us),
         rss=40_000_000,
     )
-
-
-DEFAULT = Budget()
 
 
 def chosen(budget: Budget = DEFAULT, **figures: Measured | str) -> tuple[str, dict[str, str]]:
@@ -103,3 +101,14 @@ def test_if_nothing_can_be_used_every_reason_is_told() -> None:
         ConverterError, match=r"(?s)no recipe gives.*float32: wrong by.*int8: died of SIGSEGV"
     ):
         chosen(float32=measured(error=0.5), int8="died of SIGSEGV")
+
+
+def test_shares_are_taken_as_fractions_and_percentages(tmp_path: Path) -> None:
+    said = Share()
+    assert said.convert("0.1%", None, None) == pytest.approx(0.001)
+    assert said.convert("0.25", None, None) == 0.25
+    done = CliRunner().invoke(
+        main, ["convert", "m", "--data", "d", "--card", "c", "-o", str(tmp_path / "x"), "--max-flips", "few"]
+    )
+    assert done.exit_code == 2
+    assert "'few' is no share; give a fraction as 0.001, or a percentage as 0.1%" in done.stderr
