@@ -14,6 +14,7 @@ from rich.console import Console
 
 from converter import conversion, evaluation, report, signing
 from converter.errors import CardError, ConverterError
+from converter.loading import Loading
 from converter.options import Share, Steps
 from converter.recipes import RECIPES
 from edge_agent import __version__, bundle
@@ -57,6 +58,19 @@ def _reporting(command: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
+def _loading(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options about loading a model, and give them to `command` as `loading`."""
+
+    @click.option("--weights", type=_FILE, help="Weights, if the model is an architecture (.json).")
+    @click.option("--trust-code", type=_FILE, help="Python file with the model's custom layers; is run.")
+    @wraps(command)
+    def run(*args: Any, weights: Path | None, trust_code: Path | None, **options: Any) -> None:
+        named = Loading(weights=str(weights or ""), trust_code=str(trust_code or ""))
+        command(*args, loading=named, **options)
+
+    return run
+
+
 @main.command()
 @click.argument("model", type=_FILE)
 @click.option("--data", type=_FILE, required=True, help="History: CSV with a header, or .npy.")
@@ -65,12 +79,13 @@ def _reporting(command: Callable[..., None]) -> Callable[..., None]:
 @click.option("-o", "--out", type=_FILE, required=True, help="The bundle to write.")
 @click.option("--max-error", type=_SHARE, help="Accept this share of the output's range, as 0.05 or 5%.")
 @click.option("--max-flips", type=_SHARE, default="0.1%", show_default=True, help=_FLIPS)
+@_loading
 @_drop_nan
 @_json
 @_verbose
 @_reporting
 def convert(as_json: bool, **options: Any) -> None:
-    """Convert MODEL (.keras, .h5 or a SavedModel directory) to a bundle."""
+    """Convert MODEL (.keras, .h5, .json or a SavedModel directory) to a bundle."""
     with Steps(_err) as steps:
         made = conversion.convert(**options, progress=steps.begin)
     if as_json:
@@ -87,6 +102,7 @@ def convert(as_json: bool, **options: Any) -> None:
 @click.option("--kfold", type=click.IntRange(min=2), help="Train anew for each of N folds.")
 @click.option("--time-folds", type=click.IntRange(min=1), help="The same, each trained on its past alone.")
 @click.option("--train", default="", metavar="SCRIPT:FUNCTION", help="What trains one fold.")
+@_loading
 @_html
 @_drop_nan
 @_json

@@ -13,6 +13,7 @@ from converter.card import load as load_card
 from converter.dataset import Dataset, Floats32
 from converter.errors import ConverterError
 from converter.holdout import Split
+from converter.loading import AS_IT_IS, Loading, require
 from converter.recipes import RECIPES, Name
 from converter.report import Report
 from edge_agent import __version__, bundle
@@ -30,6 +31,7 @@ def convert(
     out: Path,
     recipe: Name | Literal["auto"] = "auto",
     *,
+    loading: Loading = AS_IT_IS,
     drop_nan: bool = False,
     max_error: float | None = None,
     max_flips: float = auto.MAX_FLIPS,
@@ -41,10 +43,12 @@ def convert(
 
     With the recipe "auto" every recipe is tried and the best one within the budget is taken, see
     `converter.auto`. `max_error` is a fraction of the output's range and replaces the recipe's own;
-    `max_flips` is a fraction of the windows held back and counts for "auto" only. `deadline` is for each
-    process of TensorFlow, in seconds. Raises `ConverterError` (`CardError` for the card) and OSError.
+    `max_flips` is a fraction of the windows held back and counts for "auto" only. `loading` names weights
+    apart from an architecture, and code to trust. `deadline` is for each
+    process of TensorFlow, in seconds. Raises `ConverterError`
+    (`CardError` for the card) and OSError.
     """
-    _require(model, out)
+    _require(model, loading, out)
     progress("reading the data")
     said = load_card(card)
     rows = dataset.load(data, said, drop_nan, with_target=said.output.divide_by_max)
@@ -52,10 +56,10 @@ def convert(
     able, unable = _able(list(RECIPES) if recipe == "auto" else [recipe], split)
     if recipe != "auto" and recipe in unable:
         raise ConverterError(f"{unable[recipe]}; give more data or use another recipe")
-    draft = facts.draft(said, rows, "float32", _origin(model, data))
+    draft = facts.draft(said, rows, "float32", _origin(model, data, loading))
     asked, calibration = (dataset.asked(draft, rows.rows, ends) for ends in (split.held, split.calibrating))
     progress("loading the model with TensorFlow, in a process of its own")
-    task = job.Convert(model=str(model.absolute()), recipes=able, size=asked.shape[1])
+    task = job.Convert(model=str(model.absolute()), recipes=able, size=asked.shape[1], loading=loading)
     made = making.make(task, asked, calibration, deadline=deadline, verbose=verbose, progress=progress)
     progress("measuring in the gateway's inference process")
     draft = _with_shapes(draft, made.facts)
@@ -74,16 +78,13 @@ def convert(
         tflite,
         known.windows(draft, rows, split.held, made.answers),
     )
-    return _report(out, rows, split, judged)
+    return _report(out, rows, split, judged, made.facts.loaded_with)
 
 
-def _require(model: Path, out: Path) -> None:
+def _require(model: Path, loading: Loading, out: Path) -> None:
     if not out.absolute().parent.is_dir():
         raise ConverterError(f"{out}: the directory {out.absolute().parent} does not exist")
-    if not model.is_file() and not (model / "saved_model.pb").is_file():
-        raise ConverterError(
-            f"{model}: not a model; a .keras or .h5 file or a SavedModel directory is needed"
-        )
+    require(model, loading)
 
 
 def _able(wanted: list[Name], split: Split) -> tuple[list[Name], dict[Name, str]]:
@@ -103,11 +104,11 @@ def _asked_for(only: Candidate, max_error: float | None) -> Candidate:
     return msgspec.structs.replace(only, chosen=True, reason="asked for")
 
 
-def _origin(model: Path, data: Path) -> Origin:
+def _origin(model: Path, data: Path, loading: Loading) -> Origin:
     return Origin(
         converter=f"edge-converter {__version__}",
         tools={},
-        model_sha256=facts.fingerprint(model),
+        model_sha256=facts.fingerprint(model, *loading.files),
         data_sha256=facts.fingerprint(data),
     )
 
@@ -166,7 +167,7 @@ def _warnings(written: Manifest, data: Dataset, split: Split, chosen: Candidate)
     return found
 
 
-def _report(out: Path, data: Dataset, split: Split, judged: list[Candidate]) -> Report:
+def _report(out: Path, data: Dataset, split: Split, judged: list[Candidate], loaded_with: str) -> Report:
     written = bundle.read(out)
     chosen = next(c for c in judged if c.chosen)
     assert chosen.measured is not None
@@ -179,6 +180,7 @@ def _report(out: Path, data: Dataset, split: Split, judged: list[Candidate]) -> 
         reason=chosen.reason,
         size=out.stat().st_size,
         model_size=len(written.model),
+        loaded_with=loaded_with,
         weights=chosen.measured.weights,
         rows=len(data.rows),
         rows_dropped=data.dropped,

@@ -11,6 +11,7 @@ from converter.card import load as load_card
 from converter.card import of_bundle
 from converter.dataset import Dataset, Floats32
 from converter.errors import ConverterError
+from converter.loading import AS_IT_IS, Loading
 from converter.report import Evaluation, Metrics
 from converter.table import Floats
 from edge_agent import bundle
@@ -24,6 +25,7 @@ def evaluate(
     *,
     card: Path | None = None,
     model: Path | None = None,
+    loading: Loading = AS_IT_IS,
     kfold: int = 0,
     time_folds: int = 0,
     train: str = "",
@@ -48,7 +50,7 @@ def evaluate(
     scores: dict[str, Floats] = {}
     if model is not None:
         progress("asking the original model")
-        answers = _original(model, asked, deadline, verbose)
+        answers = _original(model, loading, asked, deadline, verbose)
         scores["keras"] = gateway.scores(judged, asked, answers)
     progress("asking the bundle, in a batch and tick by tick")
     scores["quantised"], scores["gateway"] = _both_ways(judged, rows, asked)
@@ -134,11 +136,11 @@ def _both_ways(judged: bundle.Bundle, rows: Dataset, asked: Floats32) -> tuple[F
     return batched, ticked
 
 
-def _original(model: Path, asked: Floats32, deadline: float, verbose: bool) -> Floats32:
+def _original(model: Path, loading: Loading, asked: Floats32, deadline: float, verbose: bool) -> Floats32:
     with tempfile.TemporaryDirectory(prefix="edge-converter-") as name:
         folder = Path(name)
         np.save(folder / job.WINDOWS, asked)
-        task = job.Predict(model=str(model.absolute()), size=asked.shape[1])
+        task = job.Predict(model=str(model.absolute()), size=asked.shape[1], loading=loading)
         process.do(task, folder, deadline, verbose)
         return process.answers(folder)
 

@@ -94,8 +94,14 @@ def limits(card: Card) -> manifest.Limits | None:
     )
 
 
-def fingerprint(path: Path) -> str:
-    """Return the SHA-256 of a file, or of the names and contents of all files in a directory."""
+def fingerprint(path: Path, *beside: Path) -> str:
+    """Return the SHA-256 of a file, or of the names and contents of all files in a directory.
+
+    With files beside it, return that of all their fingerprints.
+    """
+    if beside:
+        each = "".join(fingerprint(part) for part in (path, *beside))
+        return hashlib.sha256(each.encode()).hexdigest()
     if path.is_file():
         with path.open("rb") as content:
             return hashlib.file_digest(content, "sha256").hexdigest()

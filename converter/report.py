@@ -28,6 +28,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
     size: int
     model_size: int
+    loaded_with: str
     weights: dict[str, int]
     rows: int
     rows_dropped: int
@@ -67,6 +68,7 @@ def show_report(report: Report, console: Console) -> None:
         f"mean {found.mean_error:.2g}, over {found.windows} windows",
     )
     table.add_row("why", report.reason)
+    table.add_row("loaded with", report.loaded_with)
     table.add_row("proof", f"{report.known_answers} known answers, tolerance {report.tolerance:g}")
     table.add_row("sha256", report.sha256)
     console.print(table)
