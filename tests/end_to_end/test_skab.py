@@ -27,7 +27,8 @@ def skab(tmp_path_factory: pytest.TempPathFactory) -> Site:
     site = Site("skab", tmp_path_factory.mktemp("site"), "skab")
     python(EXAMPLES / "skab/train.py", "--data", RECORDING, "--out", site.build)
     model = site.build / "skab.keras"
-    made = converter("convert", model, "--data", RECORDING, "--card", site.card, "-o", site.bundle)
+    options = ("--data", RECORDING, "--card", site.card, "--recipe", "dynamic_int8", "-o", site.bundle)
+    made = converter("convert", model, *options)
     assert made["weights"]["int8"] > 0
     return site
 
