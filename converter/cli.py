@@ -80,6 +80,7 @@ def _loading(command: Callable[..., None]) -> Callable[..., None]:
 @click.option("--max-error", type=_SHARE, help="Accept this share of the output's range, as 0.05 or 5%.")
 @click.option("--max-flips", type=_SHARE, default="0.1%", show_default=True, help=_FLIPS)
 @_loading
+@_html
 @_drop_nan
 @_json
 @_verbose

@@ -7,7 +7,20 @@ from typing import Literal
 import msgspec
 import numpy as np
 
-from converter import auto, compare, dataset, facts, gateway, holdout, job, judging, known, making, process
+from converter import (
+    auto,
+    compare,
+    dataset,
+    facts,
+    gateway,
+    holdout,
+    job,
+    judging,
+    known,
+    making,
+    pages,
+    process,
+)
 from converter.auto import Budget, Candidate
 from converter.card import load as load_card
 from converter.dataset import Dataset, Floats32
@@ -33,6 +46,7 @@ def convert(
     *,
     loading: Loading = AS_IT_IS,
     drop_nan: bool = False,
+    html: Path | None = None,
     max_error: float | None = None,
     max_flips: float = auto.MAX_FLIPS,
     deadline: float = process.DEADLINE,
@@ -45,10 +59,10 @@ def convert(
     `converter.auto`. `max_error` is a fraction of the output's range and replaces the recipe's own;
     `max_flips` is a fraction of the windows held back and counts for "auto" only. `loading` names weights
     apart from an architecture, and code to trust. `deadline` is for each
-    process of TensorFlow, in seconds. Raises `ConverterError`
+    process of TensorFlow, in seconds; `html` is where to write the report. Raises `ConverterError`
     (`CardError` for the card) and OSError.
     """
-    _require(model, loading, out)
+    _require(model, loading, out, html)
     progress("reading the data")
     said = load_card(card)
     rows = dataset.load(data, said, drop_nan, with_target=said.output.divide_by_max)
@@ -78,13 +92,19 @@ def convert(
         tflite,
         known.windows(draft, rows, split.held, made.answers),
     )
-    return _report(out, rows, split, judged, made.facts.loaded_with)
+    found = _report(out, rows, split, judged, made.facts.loaded_with)
+    if html is not None:
+        progress("drawing the report")
+        pages.of_conversion(html, found, rows, split.held, made.answers)
+    return found
 
 
-def _require(model: Path, loading: Loading, out: Path) -> None:
+def _require(model: Path, loading: Loading, out: Path, html: Path | None) -> None:
     if not out.absolute().parent.is_dir():
         raise ConverterError(f"{out}: the directory {out.absolute().parent} does not exist")
     require(model, loading)
+    if html is not None:
+        pages.check(html)
 
 
 def _able(wanted: list[Name], split: Split) -> tuple[list[Name], dict[Name, str]]:

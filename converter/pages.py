@@ -3,12 +3,16 @@
 from pathlib import Path
 from types import ModuleType
 
-from converter import html
-from converter.dataset import Dataset
+from converter import choice, dataset, gateway, html, measure
+from converter.dataset import Dataset, Floats32
 from converter.errors import ConverterError
-from converter.report import Evaluation
-from converter.table import Floats
+from converter.report import Evaluation, Report
+from converter.table import Floats, Integers
+from edge_agent import bundle
 from edge_agent.bundle import Bundle
+
+_TIMED = 32
+"""Windows: enough to see what a call takes."""
 
 
 def check(path: Path) -> None:
@@ -27,15 +31,45 @@ def of_evaluation(
     target = None if data.target is None else data.target[ends]
     told = {name: given for name, given in scores.items() if name != "quantised"}  # it equals the gateway's
     seen = s.Seen(data.rows[ends], ends, told, target)
+    [ran] = gateway.wait_for(measure.run([judged], dataset.asked(judged.manifest, data.rows, ends[:_TIMED])))
+    if isinstance(ran, str):
+        raise ConverterError(ran)
     html.write(
         path,
         f"{judged.manifest.name} {judged.manifest.version}: evaluation",
         [
-            s.header(judged, seen, {}),
+            s.header(judged, seen, choice.costs(ran.latency, ran.rss)),
             s.metric_tables(found),
             s.judged_figures(judged, seen),
             s.score_figures(judged, seen),
             s.inputs(judged, seen),
+            s.layers(judged),
+            s.origin(judged),
+        ],
+    )
+
+
+def of_conversion(path: Path, found: Report, data: Dataset, ends: Integers, original: Floats32) -> None:
+    """Write the report of a conversion. `original` is what it answered to the windows that end at `ends`."""
+    s = _sections()
+    judged = bundle.read(Path(found.bundle))
+    asked = dataset.asked(judged.manifest, data.rows, ends)
+    answers = {"keras": original, "gateway": gateway.wait_for(gateway.answer(judged, asked))}
+    scores = {name: gateway.scores(judged, asked, given) for name, given in answers.items()}
+    seen = s.Seen(data.rows[ends], ends, scores)
+    measured = next((c.measured for c in found.candidates if c.chosen), None)
+    costs = choice.costs(measured.latency, measured.rss) if measured else {}
+    html.write(
+        path,
+        f"{found.name} {found.version}: conversion",
+        [
+            s.header(judged, seen, costs),
+            html.warnings(found.warnings),
+            choice.candidates(found.candidates),
+            s.score_figures(judged, seen),
+            s.flip_figure(choice.flipped(found.candidates), seen),
+            s.inputs(judged, seen),
+            choice.saturation(found.candidates),
             s.layers(judged),
             s.origin(judged),
         ],

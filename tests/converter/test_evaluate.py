@@ -189,13 +189,6 @@ def test_keras_quantised_and_gateway_stand_side_by_side_with_folds(line: Path, l
     assert all(0.5 < fold["r2"] < 1 for fold in told["folds"])
 
 
-def test_folds_in_time_are_trained_and_judged(line: Path, line_bundles: dict) -> None:
-    train = Path(__file__).with_name("train_quickly.py").as_posix() + ":build"
-    found = evaluate(line_bundles["int8"][0], line / "line.csv", time_folds=2, train=train)
-    assert len(found.folds) == 2
-    assert all(0.5 < fold["r2"] < 1 for fold in found.folds)
-
-
 def test_folds_of_both_kinds_at_once_are_refused(dense_bundle: Path, tmp_path: Path) -> None:
     data = labelled(tmp_path, walk(20), np.zeros(20))
     with pytest.raises(ConverterError, match="either shuffled or in time"):
