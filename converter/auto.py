@@ -112,7 +112,7 @@ def over(recipe: Name, measured: Measured | None, budget: Budget) -> str:
     if not found.fraction <= allowed:
         return (
             f"wrong by up to {found.max_error:.3g}, {found.fraction:.2%} of the output's range, "
-            f"where {allowed:.4%} is accepted{_blame(measured.saturation)}"
+            f"where {100 * allowed:.4g}% is accepted{_blame(measured.saturation)}"
         )
     if decided and not decided.flips <= budget.max_flips:
         return (
