@@ -1,6 +1,6 @@
 """From a loaded model to TFLite, by a recipe. Only the child imports this."""
 
-import tempfile
+import copy
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -20,14 +20,17 @@ _VARIABLES = {"VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE"}
 
 
 def convert(original: Original, recipe: job.Recipe, calibration: Floats32, folder: Path) -> job.Made:
-    """Write `job.TFLITE`, calibrated with float32[r, size]. Raises `Refused`, and what TensorFlow raises."""
+    """Write `job.TFLITE`, calibrated with float32[r, size]. Raises `Refused`, and what TensorFlow raises.
+
+    What all recipes share is kept beside `folder` and made once.
+    """
     hashable: Any = original
-    if not RECIPES[recipe].recurrent and _recurrent(hashable):
+    if not RECIPES[recipe].recurrent and _recurrent(hashable, folder.parent):
         raise Refused(
             f"{recipe} is not for models with GRU or LSTM: TensorFlow crashes on them or makes a model that"
             " answers wrongly; use dynamic_int8 or float32"
         )
-    converter = original.converter(folder)
+    converter = _fresh(_exported(hashable, folder.parent))
     if RECIPES[recipe].calibrated:
         converter.representative_dataset = _representative(calibration, original.input_shape)
     _configure(converter, recipe)
@@ -60,10 +63,22 @@ def weights(model: bytes, recipe: job.Recipe) -> dict[str, int]:
 
 
 @cache
-def _recurrent(original: Any) -> bool:
+def _exported(original: Any, folder: Path) -> Any:
+    """Export the model once: it takes as long as a conversion, and names differ from one time to the next."""
+    return original.converter(folder)
+
+
+def _fresh(converter: Any) -> Any:
+    """Return a converter of the same model that no recipe has configured."""
+    fresh = copy.copy(converter)
+    fresh.target_spec = tf.lite.TargetSpec()
+    return fresh
+
+
+@cache
+def _recurrent(original: Any, folder: Path) -> bool:
     """Find loops in the float model: whatever the layers were called, that is what matters."""
-    with tempfile.TemporaryDirectory(prefix="edge-converter-") as folder:
-        return graph.read(original.converter(Path(folder)).convert()).recurrent
+    return graph.read(_fresh(_exported(original, folder)).convert()).recurrent
 
 
 def _representative(windows: Floats32, shape: list[int]) -> Any:
