@@ -9,7 +9,7 @@ from converter.card import Card
 from converter.dataset import Dataset
 from converter.table import Integers
 
-CALIBRATING, HELD, FEWEST_HELD = 400, 2000, 200
+CALIBRATING, HELD, FEWEST_HELD = 400, 4000, 200
 BYTES = 32 * 1024 * 1024
 """Of held-back windows, as float32; long and wide windows are held back in smaller numbers."""
 BLOCKS, EVERY = 50, 5

@@ -95,7 +95,9 @@ def _figures(candidate: Candidate) -> list[str]:
     if found is None:
         return []
     decided, time = found.decisions, found.latency
-    choices = [f"{decided.flips:.2%}", str(decided.missed), str(decided.false)] if decided else ["", "", ""]
+    choices = ["", "", ""]
+    if decided:
+        choices = [f"{decided.flips:.2%}", f"{decided.missed} of {decided.alarms}", str(decided.false)]
     return [
         f"{found.comparison.fraction:.2%}",
         *choices,

@@ -27,9 +27,9 @@ def rows_of(ends: np.ndarray, window: int) -> set[int]:
     return {row for end in ends.tolist() for row in range(end - window + 1, end + 1)}
 
 
-@pytest.mark.parametrize("train_rows", [None, 3000])
+@pytest.mark.parametrize("train_rows", [None, 20_000])
 def test_what_is_held_back_shares_no_row_with_what_calibrates(train_rows: int | None) -> None:
-    data = recording(5000, 4)
+    data = recording(25_000, 4)
     found = holdout.split(card(10, 4, train_rows), data)
     assert found.clean
     assert holdout.FEWEST_HELD <= len(found.held) <= holdout.HELD
