@@ -62,6 +62,8 @@ def histogram(name: str, values: Mapping[str, Floats], xlabel: str, limit: float
             counts = np.histogram(given, edges)[0].astype(np.float64)
             axes.stairs(np.maximum(counts, 0.5), edges, baseline=0.5, color=colour, lw=width, label=path)
         axes.set(xlabel=xlabel, ylabel="windows", yscale="log", ylim=(0.5, None))
+        axes.locator_params(axis="x", nbins=6)
+        axes.ticklabel_format(axis="x", scilimits=(-2, 4))
         _mark(axes.axvline, limit)
 
     return _svg(name, HALF, draw, legend=len(values) > 1)
@@ -88,18 +90,13 @@ def timeline(at: Floats, scores: Mapping[str, Floats], limit: float | None, flip
 
 def flips(rows: Mapping[str, list[int]], first: int, last: int) -> str:
     """Draw at which rows of the data, between `first` and `last`, each recipe decides otherwise."""
+    step = max((last - first) / _COLUMNS, 1.0)
 
     def draw(axes: Axes) -> None:
-        marks = [np.unique(np.round(np.array(at) / (last - first) * _COLUMNS)) for at in rows.values()]
-        axes.eventplot(
-            [mark * (last - first) / _COLUMNS for mark in marks],
-            colors=_LIMIT,
-            linewidths=1.0,
-            linelengths=0.7,
-        )
-        axes.set(
-            xlabel="row of the data", xlim=(first, last), yticks=range(len(rows)), yticklabels=list(rows)
-        )
+        marks = [np.unique(np.round(np.array(at) / step)) * step for at in rows.values()]
+        axes.eventplot(marks, colors=_LIMIT, linewidths=1.0, linelengths=0.7)
+        axes.set(xlabel="row of the data", xlim=(first - step, last + step))
+        axes.set(yticks=range(len(rows)), yticklabels=list(rows))
         axes.grid(visible=False)
         axes.invert_yaxis()
 

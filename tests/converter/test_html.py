@@ -149,6 +149,18 @@ def test_the_same_evaluation_draws_the_same_but_for_what_a_call_took(
     assert len(one) > 50_000
 
 
+def test_a_single_window_of_one_label_is_enough_for_a_page(
+    dense_bundle: Path, labelled_walk: Path, tmp_path: Path
+) -> None:
+    one = tmp_path / "one.csv"
+    one.write_text("".join(labelled_walk.read_text().splitlines(keepends=True)[:5]))
+    found = evaluate(dense_bundle, one, html=tmp_path / "one.html")
+    page = Page(tmp_path / "one.html")
+    assert found.windows == 1
+    assert {row[0]: row[1] for row in page.tables["metrics"]}["roc_auc"] == "-"
+    assert page.text.count("<svg") == 2
+
+
 def test_a_report_that_cannot_be_written_is_told_before_the_work(
     dense_bundle: Path, labelled_walk: Path, tmp_path: Path
 ) -> None:
@@ -270,6 +282,7 @@ def test_flips_are_drawn_for_each_recipe_that_has_any() -> None:
     assert ">int8<" in drawn
     assert "float16" not in drawn
     assert not sections.flip_figure(choice.flipped(tried[1:]), seen)
+    assert ">int8<" in plots.flips({"int8": [7]}, 7, 7)
 
 
 def test_a_recipe_that_could_not_be_made_says_why_and_shows_no_figure(tmp_path: Path) -> None:
