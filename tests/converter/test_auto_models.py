@@ -16,6 +16,8 @@ from edge_agent import bundle
 HERE = Path(__file__).parent
 LINE_CARD = EXAMPLES / "line_efficiency/card.toml"
 
+pytestmark = pytest.mark.timeout(300)
+
 
 @pytest.fixture(scope="session")
 def line_auto(line: Path) -> tuple[Path, dict]:
