@@ -1,6 +1,7 @@
 """Every architecture by every recipe, run by what the gateway runs it with."""
 
 import asyncio
+import json
 from pathlib import Path
 
 import numpy as np
@@ -180,3 +181,10 @@ def by_other_kernels(model: bytes, asked: np.ndarray, original: np.ndarray, kern
     )
     inference.prepare([1, 24, 4], [1, *original.shape[1:]])
     return inference.run(asked).reshape(original.shape)
+
+
+def test_what_would_end_in_a_wrong_model_without_an_error_is_refused(built: Path) -> None:
+    said = json.loads((built / "traps.json").read_text())
+    assert said.keys() == {"no windows", "infinity", "weightless", "weightless loop"}
+    assert all("calibrate" in said[name] for name in ("no windows", "infinity"))
+    assert all("left the weights behind" in said[name] for name in ("weightless", "weightless loop"))
