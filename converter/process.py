@@ -17,11 +17,9 @@ from converter.errors import ConverterError
 
 DEADLINE = 900.0
 """Seconds for one job."""
+_GLANCE = 0.2
 _CHATTER = "tensorflow.log"
 _ENVIRONMENT = {"KERAS_BACKEND": "tensorflow", "CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "2"}
-
-
-_GLANCE = 0.2
 
 
 class Died(ConverterError):
