@@ -1,12 +1,11 @@
-"""What a TFLite file is made of, read from the file itself; nothing of it runs."""
+"""A TFLite file layer by layer, for people; read from the file, nothing of it runs."""
 
 import math
 
 import msgspec
 from ai_edge_litert import schema_py_generated as schema
 
-_OPERATORS = {code: name for name, code in vars(schema.BuiltinOperator).items() if name.isupper()}
-_DTYPES = {code: name.lower() for name, code in vars(schema.TensorType).items() if name.isupper()}
+from converter.graph import DTYPES, OPERATORS
 
 
 class Operator(msgspec.Struct, frozen=True):
@@ -32,18 +31,18 @@ def operators(tflite: bytes) -> list[Operator]:
 def _operator(model: schema.Model, graph: schema.SubGraph, operator: schema.Operator) -> Operator:
     code = model.OperatorCodes(operator.OpcodeIndex())
     # Files of before 2020 have only the 8-bit code, files of now have 127 there for what is above.
-    name = _OPERATORS[max(code.BuiltinCode(), code.DeprecatedBuiltinCode())]
+    name = OPERATORS[max(code.BuiltinCode(), code.DeprecatedBuiltinCode())]
     constants: dict[str, int] = {}
     for place in range(operator.InputsLength()):
         if (index := operator.Inputs(place)) >= 0:  # -1 is an input left out
             tensor = graph.Tensors(index)
             if model.Buffers(tensor.Buffer()).DataLength():
-                dtype = _DTYPES[tensor.Type()]
+                dtype = DTYPES[tensor.Type()]
                 constants[dtype] = constants.get(dtype, 0) + math.prod(_shape(tensor))
     if not operator.OutputsLength():
         return Operator(name, [], "", constants)
     result = graph.Tensors(operator.Outputs(0))
-    return Operator(name, _shape(result), _DTYPES[result.Type()], constants)
+    return Operator(name, _shape(result), DTYPES[result.Type()], constants)
 
 
 def _shape(tensor: schema.Tensor) -> list[int]:

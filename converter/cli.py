@@ -77,6 +77,7 @@ def _loading(command: Callable[..., None]) -> Callable[..., None]:
 @click.option("--card", type=_FILE, required=True, help="What the model means (TOML).")
 @click.option("--recipe", type=click.Choice(["auto", *RECIPES]), default="auto", show_default=True)
 @click.option("-o", "--out", type=_FILE, required=True, help="The bundle to write.")
+@click.option("--sign", type=_FILE, metavar="KEY", help="Sign with this private key, see keygen.")
 @click.option("--max-error", type=_SHARE, help="Accept this share of the output's range, as 0.05 or 5%.")
 @click.option("--max-flips", type=_SHARE, default="0.1%", show_default=True, help=_FLIPS)
 @_loading

@@ -20,6 +20,7 @@ from converter import (
     making,
     pages,
     process,
+    signing,
 )
 from converter.auto import Budget, Candidate
 from converter.card import load as load_card
@@ -47,6 +48,7 @@ def convert(
     loading: Loading = AS_IT_IS,
     drop_nan: bool = False,
     html: Path | None = None,
+    sign: Path | None = None,
     max_error: float | None = None,
     max_flips: float = auto.MAX_FLIPS,
     deadline: float = process.DEADLINE,
@@ -58,11 +60,12 @@ def convert(
     With the recipe "auto" every recipe is tried and the best one within the budget is taken, see
     `converter.auto`. `max_error` is a fraction of the output's range and replaces the recipe's own;
     `max_flips` is a fraction of the windows held back and counts for "auto" only. `loading` names weights
-    apart from an architecture, and code to trust. `deadline` is for each
-    process of TensorFlow, in seconds; `html` is where to write the report. Raises `ConverterError`
+    apart from an architecture, and code to trust. `html` is where to write the report, `sign` the private
+    key to sign with, `deadline` is for each process of TensorFlow, in seconds. Raises `ConverterError`
     (`CardError` for the card) and OSError.
     """
     _require(model, loading, out, html)
+    key = signing.load(sign) if sign else None
     progress("reading the data")
     said = load_card(card)
     rows = dataset.load(data, said, drop_nan, with_target=said.output.divide_by_max)
@@ -92,6 +95,8 @@ def convert(
         tflite,
         known.windows(draft, rows, split.held, made.answers),
     )
+    if key is not None:
+        signing.sign(out, key)
     found = _report(out, rows, split, judged, made.facts.loaded_with)
     if html is not None:
         progress("drawing the report")

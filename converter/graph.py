@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 from ai_edge_litert import schema_py_generated as schema
 
-_CODES = {code: name for name, code in vars(schema.BuiltinOperator).items() if name.isupper()}
-_DTYPES = {code: name.lower() for name, code in vars(schema.TensorType).items() if name.isupper()}
+OPERATORS = {code: name for name, code in vars(schema.BuiltinOperator).items() if name.isupper()}
+DTYPES = {code: name.lower() for name, code in vars(schema.TensorType).items() if name.isupper()}
 _WEIGHTS = {"float16", "float32", "int4", "int8", "int16"}
 """Constants of other types are shapes and indices."""
 _LOOPS = {"WHILE", "RNN", "LSTM"}
@@ -37,10 +37,10 @@ def read(model: bytes) -> Graph:
     used = {op.opcodeIndex for part in parsed.subgraphs for op in part.operators or []}
     codes = [parsed.operatorCodes[index] for index in used]
     return Graph(
-        operators=sorted({_CODES[_code(c)] for c in codes}),
+        operators=sorted({OPERATORS[_code(c)] for c in codes}),
         foreign=sorted({c.customCode.decode() for c in codes if c.customCode}),
         weights=[
-            (_DTYPES[tensor.type], int(np.prod(tensor.shape)))
+            (DTYPES[tensor.type], int(np.prod(tensor.shape)))
             for part in parsed.subgraphs
             for tensor in part.tensors
             if _is_weight(parsed, tensor)
@@ -74,4 +74,4 @@ def _code(operator: Any) -> int:
 def _is_weight(model: Any, tensor: Any) -> bool:
     data = model.buffers[tensor.buffer].data
     filled = data is not None and len(data) > 0 and tensor.shape is not None
-    return filled and len(tensor.shape) >= 2 and _DTYPES[tensor.type] in _WEIGHTS
+    return filled and len(tensor.shape) >= 2 and DTYPES[tensor.type] in _WEIGHTS

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from sources import EXAMPLES, python
 
-from converter import ConverterError, convert, dataset, gateway
+from converter import ConverterError, convert, dataset, gateway, signing
 from edge_agent import bundle
+from edge_agent.trust import signer
 
 LINE_CARD = EXAMPLES / "line_efficiency/card.toml"
 
@@ -123,3 +124,18 @@ def test_a_directory_that_holds_no_model_is_told_before_any_work(line: Path, tmp
     for model in (tmp_path, tmp_path / "nowhere.keras"):
         with pytest.raises(ConverterError, match="not a model"):
             convert(model, line / "data.npy", LINE_CARD, tmp_path / "x.bundle", deadline=0)
+
+
+def test_a_bundle_is_signed_as_it_is_made(xor: Path, tmp_path: Path) -> None:
+    private, _ = signing.keygen(tmp_path / "works")
+    out = tmp_path / "xor.bundle"
+    made = convert(
+        next(xor.glob("*.keras")),
+        next(xor.glob("*.csv")),
+        EXAMPLES / "xor/card.toml",
+        out,
+        "float32",
+        sign=private,
+    )
+    assert signer(bundle.read(out), tmp_path) == "works"
+    assert made.sha256 == bundle.read(out).sha256
