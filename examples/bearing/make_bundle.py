@@ -30,7 +30,7 @@ FAULTS = [
 """Wear counts twice: it is what is to be learnt."""
 
 
-def write_history(path: Path, seconds: float, console: Console) -> None:
+def write_history(path: Path, seconds: float, console: Console | None = None) -> None:
     """Write the histories of all rigs one after the other; the column `run` says which."""
     with path.open("w", encoding="utf-8") as file:
         print("run", *COLUMNS, sep=",", file=file)
