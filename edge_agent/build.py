@@ -73,10 +73,8 @@ def _machine(
         deadline = max(SHORTEST_DEADLINE, 0.5 * bundle.manifest.period)
         models[bundle.sha256] = ModelHost(bundle.manifest.name, bundle, deadline)
     # In shadow nothing is declared, so there is nothing that could be written.
-    writes = config.mode == "advisory" and config.result is not None
-    outputs = (
-        devices[config.result.device].declare(config.result.outputs) if writes and config.result else None
-    )
+    written = config.written
+    outputs = devices[written.device].declare(written.outputs) if written else None
     return Machine(config, [rows[name] for name in config.inputs], models[bundle.sha256], outputs, historian)
 
 

@@ -138,7 +138,7 @@ def _load(config: Path, *, as_json: bool = False) -> Config:
 def _modes(config: Config) -> list[str]:
     return [
         f"machine {m.name}: mode {m.mode}, "
-        + (f"writes to {m.result.device}" if m.mode == "advisory" and m.result else "writes nothing")
+        + (f"writes to {m.written.device}" if m.written else "writes nothing")
         for m in config.machines
     ]
 

@@ -33,10 +33,10 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
 
 def summary(config: Config) -> Summary:
     """Summarise a checked configuration."""
-    written = [m for m in config.machines if m.result and m.mode == "advisory"]
+    written = [machine.written for machine in config.machines if machine.written]
     return Summary(
         tags=[_line(scanned.tag) for device in config.devices for scanned in device.tags],
-        outputs=[_line(tag) for m in written if m.result for tag in m.result.outputs],
+        outputs=[_line(tag) for result in written for tag in result.outputs],
         machines=[
             f"machine {m.name}: bundle {m.bundle.manifest.name} {m.bundle.manifest.version}, every "
             f"{m.bundle.manifest.period:g} s, window {m.bundle.manifest.window}, mode {m.mode}"

@@ -102,6 +102,11 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
     mode: Literal["shadow", "advisory"]
     result: Result | None
 
+    @property
+    def written(self) -> Result | None:
+        """The result that this machine writes: none in shadow, whatever the configuration names."""
+        return self.result if self.mode == "advisory" else None
+
 
 class Config(msgspec.Struct, frozen=True, kw_only=True):
     """A configuration that was checked whole."""
