@@ -90,6 +90,6 @@ def driver_of(table: DeviceTable) -> Driver:
             max_registers=table.max_registers,
         )
     # Imported here because it costs half a second and 25 MB that a Modbus-only gateway keeps.
-    from edge_agent.drivers.opcua import OpcUa  # noqa: PLC0415
+    from edge_agent.drivers.opcua.driver import OpcUa  # noqa: PLC0415
 
     return OpcUa(table.url, table.timeout)

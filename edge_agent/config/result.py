@@ -7,7 +7,7 @@ from edge_agent.config.schema import Device, Machine, MachineTable, ModbusTable,
 from edge_agent.core.registers import Address
 from edge_agent.core.resultblock import FIELDS, WORDS
 from edge_agent.core.tags import Tag
-from edge_agent.drivers.opcua_nodes import parse_address
+from edge_agent.drivers.opcua.address import parse_address
 
 
 def result_of(

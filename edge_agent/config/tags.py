@@ -10,7 +10,7 @@ from edge_agent.config.fields import Place, Seconds, build, nearest
 from edge_agent.config.schema import DeviceTable, ModbusTable, ScannedTag
 from edge_agent.core.registers import Address, Table
 from edge_agent.core.tags import Tag
-from edge_agent.drivers.opcua_nodes import parse_address
+from edge_agent.drivers.opcua.address import parse_address
 
 _MODICON: dict[str, Table] = {"0": "coil", "1": "discrete", "3": "input", "4": "holding"}
 _NUMBERS = ("scale", "offset", "low", "high")

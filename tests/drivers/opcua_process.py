@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from edge_agent.core.tags import Tag
-from edge_agent.drivers.opcua_nodes import parse_address
+from edge_agent.drivers.opcua.address import parse_address
 
 PLANT = "nsu=urn:test:plant;s="
 

@@ -10,9 +10,10 @@ from opcua_process import PLANT, Server, tags
 from opcua_server import AT_ONCE, SCALARS
 
 from edge_agent.core.tags import Quality, Reason, Tag
-from edge_agent.drivers import LinkDown, Refused, opcua
-from edge_agent.drivers.opcua import OpcUa
-from edge_agent.drivers.opcua_nodes import parse_address
+from edge_agent.drivers import LinkDown, Refused
+from edge_agent.drivers.opcua import driver as opcua
+from edge_agent.drivers.opcua.address import parse_address
+from edge_agent.drivers.opcua.driver import OpcUa
 
 pytestmark = pytest.mark.sockets
 

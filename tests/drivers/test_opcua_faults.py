@@ -12,8 +12,9 @@ import pytest
 from opcua_process import Server, free_port, tags
 
 from edge_agent.core.tags import Quality, Reason
-from edge_agent.drivers import LinkDown, Refused, opcua_session
-from edge_agent.drivers.opcua import OpcUa
+from edge_agent.drivers import LinkDown, Refused
+from edge_agent.drivers.opcua import session as opcua_session
+from edge_agent.drivers.opcua.driver import OpcUa
 
 pytestmark = pytest.mark.sockets
 

@@ -5,7 +5,7 @@ from uuid import UUID
 
 import pytest
 
-from edge_agent.drivers.opcua_nodes import NodeAddress, parse_address
+from edge_agent.drivers.opcua.address import NodeAddress, parse_address
 
 GUID = UUID("09087e75-8e5e-499b-954f-f2a9603db28a")
 
@@ -51,5 +51,5 @@ def test_a_text_that_is_no_node_id_is_told_how_to_be_one(text: str, says: str) -
 
 
 def test_reading_an_address_does_not_import_the_protocol_stack() -> None:
-    code = "import sys, edge_agent.drivers.opcua_nodes; sys.exit('asyncua' in sys.modules)"
+    code = "import sys, edge_agent.drivers.opcua.address; sys.exit('asyncua' in sys.modules)"
     assert run([sys.executable, "-c", code], check=False).returncode == 0

@@ -17,8 +17,8 @@ from asyncua import ua
 
 from edge_agent.core.tags import Columns, Grader, Reason, Tag
 from edge_agent.drivers import LinkDown, Refused
-from edge_agent.drivers.opcua_nodes import NodeAddress
-from edge_agent.drivers.opcua_session import Session, attribute
+from edge_agent.drivers.opcua.address import NodeAddress
+from edge_agent.drivers.opcua.session import Session, attribute
 
 _log = logging.getLogger(__name__)
 
@@ -187,7 +187,7 @@ class OpcUa:
         return self._session
 
     async def close(self) -> None:
-        """Close within `opcua_session.CLOSE_GRACE`, whatever the server does."""
+        """Close within `session.CLOSE_GRACE`, whatever the server does."""
         session, self._session = self._session, None
         if session is not None:
             await session.close()
