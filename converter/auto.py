@@ -8,8 +8,8 @@ import numpy as np
 from converter.compare import Comparison
 from converter.decisions import Decisions
 from converter.errors import ConverterError
-from converter.measure import Latency
 from converter.recipes import RECIPES, Name
+from edge_agent.inference.timing import Latency
 
 MAX_ERROR, MAX_FLIPS = 0.05, 0.001
 NOISE = 0.1

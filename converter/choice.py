@@ -2,7 +2,7 @@
 
 from converter import html
 from converter.auto import Candidate, Measured
-from converter.measure import Latency
+from edge_agent.inference.timing import Latency
 
 
 def candidates(tried: list[Candidate]) -> str:

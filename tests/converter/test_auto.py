@@ -11,8 +11,8 @@ from converter.auto import Budget, Candidate, Measured
 from converter.cli import main
 from converter.compare import Comparison
 from converter.decisions import Decisions
-from converter.measure import Latency
 from converter.options import Share
+from edge_agent.inference.timing import Latency
 
 DEFAULT = Budget()
 

@@ -14,9 +14,9 @@ from converter import ConverterError, architecture, choice, evaluate, html, plot
 from converter.auto import Candidate, Measured
 from converter.compare import Comparison
 from converter.decisions import Decisions
-from converter.measure import Latency
 from converter.metrics import Curves, curves
 from edge_agent import bundle
+from edge_agent.inference.timing import Latency
 
 MEASURED = r"<span>(call p50|call p99|memory)</span><b>[0-9.]+ (µs|MB)</b>"
 
