@@ -10,10 +10,12 @@ import msgspec
 from edge_agent import __version__
 from edge_agent.config import Config, ConfigError, load
 
+STATE = "/var/lib/edge-agent"
 BAD_CONFIGURATION = 78
 """EX_CONFIG of sysexits.h: systemd is told not to restart on it."""
 
 _CONFIG = click.argument("config", type=click.Path(path_type=Path, dir_okay=False))
+_FOLDER = click.Path(path_type=Path, file_okay=False)
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON for a program to read.")
 
 
@@ -114,8 +116,25 @@ def status(config: Path, *, as_json: bool, watch: bool) -> None:
 
 
 @main.command()
+@click.option("--state", type=_FOLDER, default=STATE, show_default=True, help="The state folder to look at.")
+@_JSON
+def doctor(state: Path, *, as_json: bool) -> None:
+    """Say what this box is fit for: disk, clocks, runtime. Exit 1 if anything is BAD."""
+    from edge_agent.doctor import Grade, examine  # noqa: PLC0415
+
+    findings = examine(state)
+    if as_json:
+        click.echo(msgspec.json.encode(findings))
+    else:
+        for finding in findings:
+            click.echo(finding.text())
+    if any(finding.grade is Grade.BAD for finding in findings):
+        sys.exit(1)
+
+
+@main.command()
 @click.option("--seconds", type=click.IntRange(20, 3600), default=60, show_default=True)
-@click.option("--folder", type=click.Path(path_type=Path, file_okay=False), default=Path("demo-run"))
+@click.option("--folder", type=_FOLDER, default="demo-run")
 @click.option("--bundle", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 def demo(seconds: int, folder: Path, bundle: Path | None) -> None:
     """Run the whole chain against a simulated plant: a bearing wears, the PLC is told."""
