@@ -4,8 +4,10 @@ Value, quality and time are columns, not objects, so that one scan is a handful 
 whatever the number of tags. `Sample` is the view of one row, for people and tests.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import IntEnum
+from types import MappingProxyType
 
 import msgspec
 import numpy as np
@@ -16,6 +18,7 @@ Bytes = npt.NDArray[np.uint8]
 Nanoseconds = npt.NDArray[np.int64]
 
 _LARGEST = np.finfo(np.float64).max
+_NOTHING: Mapping[int, int | str] = MappingProxyType({})
 
 
 class Quality(IntEnum):
@@ -40,6 +43,10 @@ class Reason(IntEnum):
     STALE = 8  # older than the machine allows
     NEVER_READ = 9
     DEVICE_UNCERTAIN = 10  # an OPC UA Uncertain status
+    NO_VALUE = 11  # the device's own mark for "no value"
+    UNDECODABLE = 12  # the bytes are no value of the tag's type
+    QUARANTINED = 13  # the device refuses this address; it is asked again once in a while
+    ROUNDED = 14  # an integer that a float64 cannot hold to the last digit
     WARMING_UP = 20  # the window is not full yet
     MODEL_DOWN = 21  # the inference child is dead or restarting
     MODEL_LATE = 22  # no answer before the deadline
@@ -52,7 +59,7 @@ class Tag(msgspec.Struct, frozen=True, kw_only=True):
 
     `name` is ``device.tag``. `address` means what the tag's driver says: a `registers.Address`, a node
     id. The engineering value is ``raw * scale + offset`` in `unit`; outside `low`..`high` it is
-    UNCERTAIN.
+    UNCERTAIN. `labels` are what the values of an enumeration mean.
     """
 
     name: str
@@ -62,16 +69,21 @@ class Tag(msgspec.Struct, frozen=True, kw_only=True):
     unit: str = ""
     low: float = float("-inf")
     high: float = float("inf")
+    labels: tuple[tuple[int, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One row of an image. `value` is NaN if and only if `quality` is BAD. `at` is monotonic, in ns."""
+    """One row of an image. `value` is NaN if and only if `quality` is BAD. `at` is monotonic, in ns.
+
+    `exact` is what a float64 cannot say: a text, a time, an integer beyond 2**53.
+    """
 
     value: float
     quality: Quality
     reason: Reason
     at: int
+    exact: int | str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +91,15 @@ class Columns:
     """Values of n tags at one time.
 
     `value` float64[n] in engineering units, `quality` and `reason` uint8[n], `at` int64[n] monotonic ns.
-    `value` is NaN exactly where `quality` is BAD.
+    `value` is NaN exactly where `quality` is BAD. `exact` has the rows that a float64 cannot hold: texts
+    (their `value` is their length), times, and integers beyond 2**53 (ROUNDED in `value`).
     """
 
     value: Floats
     quality: Bytes
     reason: Bytes
     at: Nanoseconds
+    exact: Mapping[int, int | str] = field(default_factory=lambda: _NOTHING)
 
     @classmethod
     def bad(cls, n: int, reason: Reason, at: int) -> "Columns":
@@ -103,6 +117,7 @@ class Columns:
             Quality(int(self.quality[row])),
             Reason(int(self.reason[row])),
             int(self.at[row]),
+            self.exact.get(row),
         )
 
     def __len__(self) -> int:
@@ -113,7 +128,7 @@ class Columns:
         columns = (self.value.copy(), self.quality.copy(), self.reason.copy(), self.at.copy())
         for column in columns:
             column.flags.writeable = False
-        return Columns(*columns)
+        return Columns(*columns, MappingProxyType(dict(self.exact)))
 
 
 class Grader:
@@ -127,24 +142,34 @@ class Grader:
         # Finite, so that a value between them is: nearly every scan needs no look at its rows.
         self._least = np.maximum(self.low, -_LARGEST)
         self._most = np.minimum(self.high, _LARGEST)
+        self._scaled = (self.scale != 1) | (self.offset != 0)
 
-    def grade(self, raw: Floats, reason: Bytes, at: int) -> Columns:
+    def grade(
+        self, raw: Floats, reason: Bytes, at: int, exact: Mapping[int, int | str] = _NOTHING
+    ) -> Columns:
         """Grade float64[n] of raw values.
 
-        A row whose `reason` is not NONE came without a value and becomes BAD, except DEVICE_UNCERTAIN,
-        which keeps its value. NaN and infinity become BAD, out of range becomes UNCERTAIN.
+        A row whose `reason` is not NONE came without a value and becomes BAD, except DEVICE_UNCERTAIN and
+        ROUNDED, which keep their value. NaN and infinity become BAD, out of range becomes UNCERTAIN.
+        `exact` stays only where it is what the value stands for.
         """
         with np.errstate(over="ignore", invalid="ignore"):
             value = raw * self.scale + self.offset
         when = np.full(len(value), at, np.int64)
         reason = reason.copy()
         if not reason.any() and ((value >= self._least) & (value <= self._most)).all():
-            return Columns(value, np.full(len(value), Quality.GOOD, np.uint8), reason, when)
+            return Columns(value, np.full(len(value), Quality.GOOD, np.uint8), reason, when, exact)
         reason[~np.isfinite(value) & (reason == Reason.NONE)] = Reason.NOT_FINITE
         outside = ((value < self.low) | (value > self.high)) & (reason == Reason.NONE)
         reason[outside] = Reason.OUT_OF_RANGE
-        uncertain = outside | ((reason == Reason.DEVICE_UNCERTAIN) & np.isfinite(value))
+        kept = (reason == Reason.DEVICE_UNCERTAIN) | (reason == Reason.ROUNDED)
+        uncertain = outside | (kept & np.isfinite(value))
         quality = np.where(reason == Reason.NONE, Quality.GOOD, Quality.BAD).astype(np.uint8)
         quality[uncertain] = Quality.UNCERTAIN
         value[quality == Quality.BAD] = np.nan
-        return Columns(value, quality, reason, when)
+        exact = {
+            row: said
+            for row, said in exact.items()
+            if quality[row] != Quality.BAD and not (isinstance(said, int) and self._scaled[row])
+        }
+        return Columns(value, quality, reason, when, exact)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from edge_agent.core.tags import Columns, Grader, Quality, Reason, Sample, Tag
 
 TAG = Tag(name="press.force", address=None, scale=0.1, offset=-5, unit="kN", low=0, high=10)
-SOFT = {Reason.NONE, Reason.DEVICE_UNCERTAIN}
+SOFT = {Reason.NONE, Reason.DEVICE_UNCERTAIN, Reason.ROUNDED}
 
 
 def graded(tag: Tag, raw: float, reason: Reason = Reason.NONE) -> Sample:
