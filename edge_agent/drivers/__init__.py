@@ -13,11 +13,14 @@ from edge_agent.core.tags import Columns, Reason, Tag
 
 
 class LinkDown(Exception):
-    """The connection broke, or an answer did not fit its request. `reason` is what the samples say."""
+    """The connection broke, or an answer did not fit its request.
 
-    def __init__(self, message: str, reason: Reason = Reason.NO_LINK) -> None:
+    `reason` is what the samples say; for `patience` seconds it makes no sense to connect again.
+    """
+
+    def __init__(self, message: str, reason: Reason = Reason.NO_LINK, patience: float = 0.0) -> None:
         super().__init__(message)
-        self.reason = reason
+        self.reason, self.patience = reason, patience
 
 
 class Refused(Exception):

@@ -14,6 +14,7 @@ from opcua_process import Server, free_port, tags
 from edge_agent.core.tags import Quality, Reason
 from edge_agent.drivers import LinkDown, Refused
 from edge_agent.drivers.opcua import session as opcua_session
+from edge_agent.drivers.opcua.breaking import breaking
 from edge_agent.drivers.opcua.driver import OpcUa
 
 pytestmark = pytest.mark.sockets
@@ -220,8 +221,8 @@ async def test_a_deadline_is_kept_when_the_stack_raises_its_own_kind_of_cancella
     class Raced(asyncio.CancelledError):
         pass
 
-    async def request(session: opcua_session.Session) -> None:
-        with session._breaking():
+    async def request() -> None:
+        with breaking("opc.tcp://127.0.0.1:1"):
             try:
                 await asyncio.sleep(1)
             except asyncio.CancelledError:
@@ -229,4 +230,4 @@ async def test_a_deadline_is_kept_when_the_stack_raises_its_own_kind_of_cancella
 
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.01):
-            await request(opcua_session.Session("opc.tcp://127.0.0.1:1", timeout=1))
+            await request()

@@ -8,7 +8,8 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -18,6 +19,8 @@ from asyncua import ua
 from edge_agent.core.tags import Columns, Grader, Reason, Tag
 from edge_agent.drivers import LinkDown, Refused
 from edge_agent.drivers.opcua.address import NodeAddress
+from edge_agent.drivers.opcua.breaking import Insecure
+from edge_agent.drivers.opcua.security import Agreed, Security
 from edge_agent.drivers.opcua.session import Session, attribute
 
 _log = logging.getLogger(__name__)
@@ -55,18 +58,19 @@ class WritePlan:
 
 
 class OpcUa:
-    """One session with one OPC UA server, anonymous and without security. Implements `drivers.Driver`.
+    """One session with one OPC UA server, anonymous and open without `security`. Implements `drivers.Driver`.
 
     The address of a tag is a `NodeAddress`. `url` is ``opc.tcp://host:port``; `timeout`, in s, bounds
-    each request and the whole of `connect`. Raises ValueError if `url` is not such a URL.
+    each request and each attempt to open a session. Raises ValueError if `url` is not such a URL.
     """
 
-    def __init__(self, url: str, timeout: float) -> None:
+    def __init__(self, url: str, timeout: float, security: Security | None = None) -> None:
         parts = urlsplit(url)
         if parts.scheme != "opc.tcp" or not parts.hostname or not parts.port:
             raise ValueError(f"{url!r} is not an OPC UA address: write opc.tcp://host:port")
         self.url = url
         self.timeout = timeout
+        self._security = security
         self._plans: list[ReadPlan | WritePlan] = []
         self._session: Session | None = None
         self._nodes: dict[ReadPlan | WritePlan, list[ua.ReadValueId]] = {}  # of this session
@@ -89,16 +93,33 @@ class OpcUa:
         """Open a fresh session; resolve the namespaces of all tags and the types of all outputs.
 
         Raises:
-            LinkDown: no session, or the server does not have a namespace.
+            LinkDown: no session, or the server does not have a namespace; `Insecure` if one side refuses the
+                other's certificate or the login.
         """
         await self.close()
-        session = self._session = Session(self.url, self.timeout)
-        try:
-            async with asyncio.timeout(self.timeout):
-                await session.open()
-                await self._resolve(session)
-        except TimeoutError:
-            raise LinkDown(f"{self.url}: no session within {self.timeout:g} s", Reason.TIMEOUT) from None
+        if self._security is None:
+            await self._open(None)
+            return
+        own = await self._security.own()
+        async with _deadline(self.url, self.timeout):
+            agreed = await self._security.agree(self.url, self.timeout, own)
+        for one in agreed:
+            try:
+                await self._open(one)
+            except Insecure as refused:
+                await self.close()
+                if one is agreed[-1] or not refused.ours:
+                    raise
+                name = one.own.file.name
+                self._warn_once(f"does not take our new certificate {name} yet: {refused.status}")
+            else:
+                break
+
+    async def _open(self, agreed: Agreed | None) -> None:
+        session = self._session = Session(self.url, self.timeout, agreed)
+        async with _deadline(self.url, self.timeout):
+            await session.open()
+            await self._resolve(session)
 
     async def _resolve(self, session: Session) -> None:
         self._nodes = {
@@ -191,6 +212,15 @@ class OpcUa:
         session, self._session = self._session, None
         if session is not None:
             await session.close()
+
+
+@asynccontextmanager
+async def _deadline(url: str, seconds: float) -> AsyncIterator[None]:
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError:
+        raise LinkDown(f"{url}: no session within {seconds:g} s", Reason.TIMEOUT) from None
 
 
 def _addresses(tags: Sequence[Tag]) -> tuple[NodeAddress, ...]:

@@ -6,32 +6,35 @@ session and channel from expiring between scans.
 """
 
 import asyncio
-import os
-import struct
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 
 from asyncua import Client, Node, ua
 from asyncua.common.ua_utils import data_type_to_variant_type
 
 from edge_agent.core.tags import Reason
+from edge_agent.credentials import UserCertificate, UserName
 from edge_agent.drivers import LinkDown, Refused
+from edge_agent.drivers.opcua.breaking import Insecure, breaking
+from edge_agent.drivers.opcua.security import Agreed
 
 SESSION_TIMEOUT = 60_000  # ms, asked of the server
 CHANNEL_LIFETIME = 3_600_000  # ms, asked of the server
 CLOSE_GRACE = 0.5  # s to give the session back: a small PLC has five
 UNLIMITED = 10_000  # nodes in one read, where the server names no limit
 
-# What asyncua's decoder was seen to raise on damaged replies.
-_UNREADABLE = (ua.UaError, struct.error, ValueError, TypeError, LookupError, AttributeError, AssertionError)
-
 
 class Session:
-    """Opened once, closed once. Every method but `close` raises `LinkDown` when the link breaks."""
+    """Opened once, closed once. Every method but `close` raises `LinkDown` when the link breaks.
 
-    def __init__(self, url: str, timeout: float) -> None:
+    Without `agreed` the session is anonymous and nothing is signed or encrypted.
+    """
+
+    def __init__(self, url: str, timeout: float, agreed: Agreed | None = None) -> None:
         self.url = url
+        self._agreed = agreed
         self._client = Client(url, timeout=timeout)
+        self._client.name = self._client.description = "edge-agent"
         self._client.session_timeout = SESSION_TIMEOUT
         self._client.secure_channel_timeout = CHANNEL_LIFETIME
         self._keeper: asyncio.Task[None] | None = None
@@ -41,12 +44,19 @@ class Session:
     async def open(self) -> None:
         """Connect, and ask for the namespaces and for how many nodes may be read at once."""
         client = self._client
-        with self._breaking():
+        if self._agreed is not None:
+            client.application_uri = self._agreed.own.uri
+            client.security_policy = self._agreed.policy()
+            client.uaclient.set_security(client.security_policy)
+        with breaking(self.url):
             await client.connect_socket()
             await client.send_hello()
-            await client.open_secure_channel()
-            await client.create_session()
-            await client.activate_session()
+            if self._agreed is None:
+                await client.open_secure_channel()
+                await client.create_session()
+                await client.activate_session()
+            else:
+                await self._open_secured(self._agreed)
         self._keeper = asyncio.create_task(self._keep_alive())
         namespaces, limit = await self.read(
             [
@@ -60,6 +70,26 @@ class Session:
         if isinstance(limit.Value.Value, int):
             self._at_once = limit.Value.Value or UNLIMITED
 
+    async def _open_secured(self, agreed: Agreed) -> None:
+        client = self._client
+        try:
+            await client.open_secure_channel()
+        except ConnectionError:
+            # Many servers just hang up on a certificate that they do not know (OPC 10000-6, 6.7.4).
+            text = f"{self.url}: hung up on our certificate {agreed.own.file.name}; does the server trust it?"
+            raise Insecure(text, "BadSecurityChecksFailed", ours=True) from None
+        said = await client.create_session()
+        agreed.confirm(self.url, said.ServerEndpoints)
+        match agreed.login:
+            case None:
+                await client.activate_session()
+            case UserName(name, password):
+                agreed.may_send_password(self.url, client.server_policy(ua.UserTokenType.UserName))
+                await client.activate_session(name, password)
+            case UserCertificate(certificate, key):
+                client.user_private_key = key
+                await client.activate_session(certificate=certificate)
+
     async def read(self, nodes: Sequence[ua.ReadValueId]) -> list[ua.DataValue]:
         """Read all `nodes` in as few requests as the server allows; one answer a node, in order."""
         answers: list[ua.DataValue] = []
@@ -68,7 +98,7 @@ class Session:
             request = ua.ReadParameters(
                 TimestampsToReturn=ua.TimestampsToReturn.Neither, NodesToRead=list(part)
             )
-            with self._breaking():
+            with breaking(self.url):
                 try:
                     answer: list[ua.DataValue] = await self._client.uaclient.read(request)
                 except ua.uaerrors.BadTooManyOperations:
@@ -87,7 +117,7 @@ class Session:
             Refused: too many for one request.
         """
         request = ua.WriteParameters(NodesToWrite=items)
-        with self._breaking():
+        with breaking(self.url):
             try:
                 answer: list[ua.StatusCode] = await self._client.uaclient.write(request)
             except ua.uaerrors.BadTooManyOperations:
@@ -97,7 +127,7 @@ class Session:
 
     async def variant_type(self, data_type: ua.NodeId) -> ua.VariantType | None:
         """Return the built-in type that `data_type` is a subtype of, None if the server does not tell."""
-        with self._breaking():
+        with breaking(self.url):
             try:
                 return await data_type_to_variant_type(Node(self._client.uaclient.session, data_type))
             except ua.UaError:
@@ -114,7 +144,7 @@ class Session:
                         self._keeper.cancel()
                         await asyncio.wait({self._keeper})
                     if transport is not None:
-                        with self._breaking():
+                        with breaking(self.url):
                             await self._client.close_session()
                             await self._client.close_secure_channel()
         finally:
@@ -132,35 +162,13 @@ class Session:
                 await asyncio.sleep(pause)
                 await self.read([attribute(ua.NodeId(ua.ObjectIds.Server_ServerStatus_State))])
                 if loop.time() >= renew_at:
-                    with self._breaking():
+                    with breaking(self.url):
                         await self._client.open_secure_channel(renew=True)
                     renew_at = loop.time() + channel / 2
 
     def _expect(self, n: int, answers: int) -> None:
         if answers != n:
             raise LinkDown(f"{self.url} gave {answers} answers for {n} nodes", Reason.BAD_REPLY)
-
-    @contextmanager
-    def _breaking(self) -> Iterator[None]:
-        """Turn what asyncua raises about a link or a reply into `LinkDown`."""
-        try:
-            yield
-        except asyncio.CancelledError as error:
-            if type(error) is asyncio.CancelledError:
-                raise
-            # On Python 3.11 asyncua can raise a subclass, which `asyncio.timeout` does not take for its own.
-            raise asyncio.CancelledError from error
-        except TimeoutError:
-            raise LinkDown(f"{self.url}: no answer in time", Reason.TIMEOUT) from None
-        except OSError as error:
-            number = error.errno or 0  # negative from getaddrinfo, which names the error itself
-            text = os.strerror(number) if number > 0 else error.strerror or error
-            raise LinkDown(f"{self.url}: {text}") from error
-        except ua.UaStatusCodeError as error:
-            raise LinkDown(f"{self.url}: {ua.StatusCode(error.code).name}") from error
-        except _UNREADABLE as error:
-            text = f"{self.url}: a reply that cannot be read: {error!r}"
-            raise LinkDown(text, Reason.BAD_REPLY) from error
 
 
 def attribute(node: ua.NodeId, kind: ua.AttributeIds = ua.AttributeIds.Value) -> ua.ReadValueId:

@@ -1,0 +1,152 @@
+"""Our own application certificates: made when there is none, followed by a new one in good time."""
+
+import os
+import socket
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
+from cryptography.x509.oid import ExtendedKeyUsageOID
+
+from edge_agent.pki.certificate import Unreadable, der, is_self_signed, read_certificate, thumbprint, uris
+
+KEY_SIZE = 2048  # the least that every current policy takes, and what the smallest PLC can do
+VALID = timedelta(days=5 * 365)
+RENEW_BEFORE = timedelta(days=90)
+"""So long before its end a certificate gets a successor, which servers may trust while the old one works."""
+EARLIEST = datetime(2026, 1, 1, tzinfo=UTC)
+"""A clock that is before this is not set: what would be made now would be over before it is used."""
+
+
+class ClockNotSet(Exception):
+    """This box does not know what day it is, so it cannot make a certificate."""
+
+
+@dataclass(frozen=True, slots=True)
+class Own:
+    """A certificate of ours with its private key, and the file it is in."""
+
+    certificate: x509.Certificate
+    key: rsa.RSAPrivateKey
+    file: Path
+
+    @property
+    def uri(self) -> str:
+        """The application URI: what we call ourselves has to be what the certificate says."""
+        names = uris(self.certificate)
+        return names[0] if names else ""
+
+
+def load(certs: Path, private: Path) -> list[Own]:
+    """Return what is in the two folders, newest first: ``NAME.der`` and ``NAME.pem``. Raises `Unreadable`."""
+    found = []
+    for path in sorted(certs.iterdir()):
+        key = _read_key(private / f"{path.stem}.pem")
+        certificate = read_certificate(path)
+        if certificate.public_key() != key.public_key():
+            raise Unreadable(f"{private / path.stem}.pem: not the key of {path}")
+        found.append(Own(certificate, key, path))
+    return sorted(found, key=lambda own: own.certificate.not_valid_before_utc, reverse=True)
+
+
+def needs_successor(own: list[Own], now: datetime) -> bool:
+    """Tell whether one has to be made: none is there, or the newest is our own making and ends soon.
+
+    A certificate that somebody else issued is for them to renew.
+    """
+    if not own:
+        return True
+    newest = own[0].certificate
+    return is_self_signed(newest) and newest.not_valid_after_utc - now < RENEW_BEFORE
+
+
+def make(certs: Path, private: Path, now: datetime) -> Own:
+    """Make a self-signed certificate with a key of its own, the key first and for its owner's eyes only.
+
+    Takes a second or more on a small processor. Raises `ClockNotSet`, OSError.
+    """
+    if now < EARLIEST:
+        raise ClockNotSet(f"the clock of this box says {now:%Y-%m-%d}; set it, then certificates can be made")
+    key = rsa.generate_private_key(public_exponent=65537, key_size=KEY_SIZE)
+    certificate = _self_signed(key, socket.gethostname(), now)
+    name = thumbprint(certificate)[:16]
+    _write(
+        private / f"{name}.pem", key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()), 0o600
+    )
+    file = certs / f"{name}.der"
+    _write(file, der(certificate), 0o644)
+    return Own(certificate, key, file)
+
+
+def _self_signed(key: rsa.RSAPrivateKey, host: str, now: datetime) -> x509.Certificate:
+    name = x509.Name(
+        [
+            x509.NameAttribute(x509.NameOID.COMMON_NAME, f"edge-agent@{host}"[:64]),
+            x509.NameAttribute(x509.NameOID.ORGANIZATION_NAME, "edge-agent"),
+        ]
+    )
+    names = [x509.UniformResourceIdentifier(f"urn:{host}:edge-agent"), x509.DNSName(host)]
+    usage = x509.KeyUsage(
+        digital_signature=True,
+        content_commitment=True,
+        key_encipherment=True,
+        data_encipherment=True,
+        key_cert_sign=True,  # it signs itself
+        key_agreement=False,
+        crl_sign=False,
+        encipher_only=False,
+        decipher_only=False,
+    )
+    public = key.public_key()
+    identifier = x509.SubjectKeyIdentifier.from_public_key(public)
+    return (
+        x509.CertificateBuilder(subject_name=name, issuer_name=name, public_key=public)
+        .serial_number(x509.random_serial_number())
+        # A server whose clock is behind ours has to take it too.
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + VALID)
+        .add_extension(x509.SubjectAlternativeName(names), critical=False)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(usage, critical=True)
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False)
+        .add_extension(identifier, critical=False)
+        .add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(identifier), critical=False
+        )
+        .sign(key, hashes.SHA256())
+    )
+
+
+def _read_key(path: Path) -> rsa.RSAPrivateKey:
+    try:
+        if path.stat().st_mode & 0o077:
+            raise Unreadable(f"{path}: others can read this private key; chmod 600 it")
+        key = load_pem_private_key(path.read_bytes(), None)
+    except OSError as error:
+        raise Unreadable(f"{path}: {error.strerror}") from None
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        raise Unreadable(f"{path}: not a private key in PEM without a passphrase") from None
+    if not isinstance(key, rsa.RSAPrivateKey):
+        raise Unreadable(f"{path}: not an RSA key")
+    return key
+
+
+def _write(path: Path, data: bytes, mode: int) -> None:
+    part = path.with_suffix(".part")
+    part.unlink(missing_ok=True)
+    descriptor = os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, mode)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)
