@@ -2,18 +2,21 @@
 
 import asyncio
 import errno
+import faulthandler
 import fcntl
 import logging
 import os
 import signal
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 
 from edge_agent import health
-from edge_agent.build import Parts, build
-from edge_agent.config import Config
+from edge_agent.config import Config, ConfigError
 from edge_agent.historian import Historian
+from edge_agent.running import Running
 from edge_agent.scan import Spawner
 from edge_agent.status import SOCKET, snapshot
 
@@ -22,9 +25,6 @@ log = logging.getLogger(__name__)
 LOCK = "lock"
 BEAT = 0.25
 """Seconds between looks at who needs a heartbeat, and at who has made progress."""
-STOP_DEADLINE = 5.0
-"""Seconds for the last cycle to end, and again for the stop values to reach the PLCs."""
-
 
 class _Stopped(Exception):
     """The agent was told to stop."""
@@ -46,15 +46,15 @@ def _only_one(state: Path) -> int:
 
 
 class App:
-    """One agent. `run` returns once it was told to `stop`."""
+    """One agent. `run` returns once it was told to `stop`. `reload` reads the configuration again."""
 
-    def __init__(self, config: Config) -> None:
-        self._config = config
+    def __init__(self, config: Config, reload: Callable[[], Config] | None = None) -> None:
+        self._config, self._read_again = config, reload
         self._state = Path(config.state)
         self._historian = Historian(self._state)
-        self._stop = asyncio.Event()
+        self._stop, self._reload = asyncio.Event(), asyncio.Event()
         self._started = 0.0
-        self.parts: Parts | None = None
+        self._running: Running | None = None
 
     def stop(self) -> None:
         """Ask for an orderly end."""
@@ -66,27 +66,22 @@ class App:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stop)
+        loop.add_signal_handler(signal.SIGHUP, self._reload.set)
         self._started = loop.time()
         lock = _only_one(self._state)
         self._historian.open()
         try:
             server = await self._bind_status()
             async with asyncio.TaskGroup() as group:
-                parts = self.parts = build(self._config, self._historian, group)
+                running = self._running = Running(self._config, self._historian, group)
+                running.start()
                 await server.start_serving()
-                scans = [group.create_task(scan.run()) for scan in parts.scans]
-                for device in parts.devices:
-                    group.create_task(device.run())
-                for model in parts.models:
-                    group.create_task(model.run())
-                group.create_task(self._beat(parts, group))
+                group.create_task(self._beat(running, group))
+                group.create_task(self._reload_when_asked(running))
                 self._historian.event(self._config.name, "agent", "started")
                 await self._stop.wait()
                 health.notify("STOPPING=1")
-                for scan in parts.scans:
-                    scan.stop()
-                await asyncio.wait(scans, timeout=STOP_DEADLINE)
-                await self._write_stop_values(parts)
+                await running.stop()
                 server.close()
                 # Ends whatever a slow device or a slow model still owes as well.
                 group.create_task(_end())
@@ -96,14 +91,19 @@ class App:
             await self._close()
             os.close(lock)
 
-    async def _beat(self, parts: Parts, spawner: Spawner) -> None:
+    async def _beat(self, running: Running, spawner: Spawner) -> None:
         """Heartbeats to the PLCs and to systemd, each only while what it stands for makes progress."""
         loop = asyncio.get_running_loop()
-        ready = False
+        ready, told = False, ""
         while True:
             await asyncio.sleep(BEAT)
-            now = loop.time()
-            if not health.progress(parts.scans, now):
+            now, parts = loop.time(), running.parts
+            hung = health.hung(parts, self._historian, now)
+            text = health.status_text(parts, hung)
+            if text != told:
+                told = text
+                health.notify(f"STATUS={text}")
+            if hung:
                 continue
             if not ready:
                 ready = True
@@ -114,23 +114,41 @@ class App:
                 if machine.needs_beat(nanoseconds):
                     spawner.create_task(machine.finish(nanoseconds))
 
-    async def _write_stop_values(self, parts: Parts) -> None:
-        now = int(asyncio.get_running_loop().time() * 1e9)
-        try:
-            async with asyncio.timeout(STOP_DEADLINE):
-                await asyncio.gather(*(machine.stop(now) for machine in parts.machines))
-        except TimeoutError:
-            log.warning("the stop values did not reach every PLC within %g s", STOP_DEADLINE)
+    async def _reload_when_asked(self, running: Running) -> None:
+        while True:
+            await self._reload.wait()
+            self._reload.clear()
+            health.notify(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
+            try:
+                self._config = await self._changed()
+            except ConfigError as error:
+                for line in error.errors:
+                    log.warning("reload: %s", line)
+                log.warning("reload: refused; the configuration before stays in force")
+                self._historian.event(self._config.name, "reload", "refused: " + "; ".join(error.errors))
+            else:
+                await running.change(self._config)
+                log.info("reload: the new configuration is in force")
+                self._historian.event(self._config.name, "reload", "done")
+            health.notify("READY=1")
+
+    async def _changed(self) -> Config:
+        """Read the configuration again. Raises `ConfigError`, also for what only a restart can change."""
+        if self._read_again is None:
+            raise ConfigError(["this agent has no configuration file to read again"])
+        config = await asyncio.to_thread(self._read_again)
+        if (config.name, config.state) != (self._config.name, self._config.state):
+            raise ConfigError(["agent: name and state can only change with a restart"])
+        return config
 
     async def _bind_status(self) -> asyncio.Server:
         path = self._state / SOCKET
         path.unlink(missing_ok=True)
 
         async def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            parts = self.parts
-            assert parts is not None, "serving before there is anything to tell"
+            assert self._running is not None, "serving before there is anything to tell"
             uptime = asyncio.get_running_loop().time() - self._started
-            writer.write(msgspec.json.encode(snapshot(self._config, parts, self._historian, uptime)))
+            writer.write(msgspec.json.encode(snapshot(self._running.parts, self._historian, uptime)))
             writer.close()
 
         server = await asyncio.start_unix_server(answer, path, start_serving=False)
@@ -138,20 +156,19 @@ class App:
         return server
 
     async def _close(self) -> None:
-        if self.parts is not None:
-            for model in self.parts.models:
-                model.close()
-            for device in self.parts.devices:
-                await device.close()
+        if self._running is not None:
+            await self._running.close()
         self._historian.event(self._config.name, "agent", "stopped")
         self._historian.close()
         (self._state / SOCKET).unlink(missing_ok=True)
 
 
-def run(config: Config) -> None:
-    """Run an agent until SIGTERM or SIGINT."""
+def run(config: Config, reload: Callable[[], Config]) -> None:
+    """Run an agent until SIGTERM or SIGINT; SIGHUP takes over what `reload` returns."""
+    # The watchdog's SIGABRT leaves the stack of whatever hung in the journal.
+    faulthandler.enable()
 
     async def main() -> None:
-        await App(config).run()
+        await App(config, reload).run()
 
     asyncio.run(main())

@@ -5,7 +5,8 @@ from itertools import groupby
 
 import numpy as np
 
-from edge_agent.config import Config, schema
+from edge_agent.bundle import Bundle
+from edge_agent.config import Config
 from edge_agent.config.schema import DeviceTable, ModbusTable
 from edge_agent.device import Device
 from edge_agent.drivers import Driver
@@ -13,6 +14,7 @@ from edge_agent.drivers.modbus.driver import ModbusTcp
 from edge_agent.historian import Historian
 from edge_agent.inference.host import ModelHost
 from edge_agent.machine import Machine
+from edge_agent.reuse import Reuse
 from edge_agent.scan import STALE, Scan, ScanClass, Spawner, Table
 
 SHORTEST_DEADLINE = 0.25
@@ -23,6 +25,7 @@ SHORTEST_DEADLINE = 0.25
 class Parts:
     """All that an agent is made of. `rows` says where in the table a tag stands."""
 
+    config: Config
     devices: list[Device]
     models: list[ModelHost]
     machines: list[Machine]
@@ -31,9 +34,16 @@ class Parts:
     rows: dict[str, int]
 
 
-def build(config: Config, historian: Historian, spawner: Spawner) -> Parts:
-    """Make and plan everything; connects to nothing. `spawner` will hold the tasks of the cycles."""
-    devices = {device.name: Device(device.name, driver_of(device.table)) for device in config.devices}
+def build(config: Config, historian: Historian, spawner: Spawner, before: Parts | None = None) -> Parts:
+    """Make and plan everything; connects to nothing. `spawner` will hold the tasks of the cycles.
+
+    What an agent was made of `before` is used again where it is the same.
+    """
+    reuse = Reuse(before.config, before.devices, before.models, before.machines) if before else None
+    devices = {
+        device.name: (reuse and reuse.device(device)) or Device(device.name, driver_of(device.table))
+        for device in config.devices
+    }
     scanned = [
         (device.name, entry)
         for device in config.devices
@@ -55,27 +65,27 @@ def build(config: Config, historian: Historian, spawner: Spawner) -> Parts:
     models: dict[str, ModelHost] = {}
     machines = []
     for machine_config in config.machines:
-        machine = _machine(machine_config, devices, models, rows, historian)
+        bundle, written = machine_config.bundle, machine_config.written
+        if bundle.sha256 not in models:
+            models[bundle.sha256] = (reuse and reuse.model(bundle.sha256)) or _model(bundle)
+        # In shadow nothing is declared, so there is nothing that could be written.
+        outputs = devices[written.device].declare(written.outputs) if written else None
+        own = [rows[name] for name in machine_config.inputs]
+        machine = reuse and reuse.machine(machine_config.name, config)
+        if machine:
+            machine.rewire(own, outputs)
+        else:
+            machine = Machine(machine_config, own, models[bundle.sha256], outputs, historian)
         machines.append(machine)
-        scan_of(machine_config.bundle.manifest.period).add(machine)
-    return Parts(list(devices.values()), list(models.values()), machines, list(scans.values()), table, rows)
+        scan_of(bundle.manifest.period).add(machine)
+    return Parts(
+        config, list(devices.values()), list(models.values()), machines, list(scans.values()), table, rows
+    )
 
 
-def _machine(
-    config: schema.Machine,
-    devices: dict[str, Device],
-    models: dict[str, ModelHost],
-    rows: dict[str, int],
-    historian: Historian,
-) -> Machine:
-    bundle = config.bundle
-    if bundle.sha256 not in models:
-        deadline = max(SHORTEST_DEADLINE, 0.5 * bundle.manifest.period)
-        models[bundle.sha256] = ModelHost(bundle.manifest.name, bundle, deadline)
-    # In shadow nothing is declared, so there is nothing that could be written.
-    written = config.written
-    outputs = devices[written.device].declare(written.outputs) if written else None
-    return Machine(config, [rows[name] for name in config.inputs], models[bundle.sha256], outputs, historian)
+def _model(bundle: Bundle) -> ModelHost:
+    deadline = max(SHORTEST_DEADLINE, 0.5 * bundle.manifest.period)
+    return ModelHost(bundle.manifest.name, bundle, deadline)
 
 
 def driver_of(table: DeviceTable) -> Driver:

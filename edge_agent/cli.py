@@ -50,7 +50,7 @@ def run(config: Path, log_level: str) -> None:
     for line in ("not a safety function: the PLC stays in charge", *_modes(checked)):
         logging.getLogger(__name__).info(line)
     try:
-        app.run(checked)
+        app.run(checked, lambda: load(config))
     except OSError as error:
         _fail(f"{checked.state}: {error.strerror or error}")
 

@@ -65,6 +65,10 @@ class Device:
         self._probe = outputs.read_plan
         return outputs
 
+    def forget_outputs(self) -> None:
+        """A changed configuration declares its own."""
+        self._probe = None
+
     async def run(self) -> None:
         """Connect whenever the link is down, for ever."""
         while True:

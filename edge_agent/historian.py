@@ -29,6 +29,8 @@ LONGEST_QUEUE = 20_000
 MOST_RESULTS = 5_000_000
 """Rows of results that are kept; the oldest go first."""
 ALARM_DEADLINE = 1.0
+HUNG = 60.0
+"""Seconds after which a writer thread that does not come round counts as hung."""
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS result (
@@ -61,10 +63,17 @@ class Historian:
         self._running = True
         self._thread = threading.Thread(target=self._write, name="historian", daemon=True)
         self._broken = ""
+        self._turned_at = time.monotonic()
         self.lost = self.committed = 0
+
+    @property
+    def progresses(self) -> bool:
+        """Whether the writer thread came round lately; a disk that hangs for long keeps it."""
+        return time.monotonic() - self._turned_at < HUNG
 
     def open(self) -> None:
         """Start the writer thread."""
+        self._turned_at = time.monotonic()
         self._thread.start()
 
     def close(self) -> None:
@@ -104,6 +113,7 @@ class Historian:
         while running:
             self._wake.wait(COMMIT_EVERY)
             self._wake.clear()
+            self._turned_at = time.monotonic()
             running = self._running
             # Whoever waits put its row first, so taking the waiters first misses no row of theirs.
             waiters = [self._waiters.popleft() for _ in range(len(self._waiters))]

@@ -52,6 +52,7 @@ class Machine:
         self._pipeline = Pipeline(config.bundle.manifest, self._healthy)
         self._outputs = outputs if config.mode == "advisory" else None
         self._historian = historian
+        self._rewired: tuple[list[int], Outputs | None] | None = None
         self._asked: Floats32 | None = None
         self._heartbeat = self._sequence = self._mismatches = 0
         self._write_healthy, self._complained = True, False
@@ -63,6 +64,18 @@ class Machine:
         self.written_at = 0
         self._finishing = self.latched = False
         self.written: dict[Written, int] = dict.fromkeys(Written, 0)
+
+    def rewire(self, rows: list[int], outputs: Outputs | None) -> None:
+        """Say where the inputs stand and what may be written from the next `settle` on."""
+        self._rewired = rows, outputs
+
+    def settle(self) -> None:
+        """Take over what `rewire` said: the scan does so between two cycles, with the new table."""
+        if self._rewired is not None:
+            rows, outputs = self._rewired
+            self._rows = np.array(rows, np.intp)
+            self._outputs = outputs if self.mode == "advisory" else None
+            self._rewired = None
 
     def take(self, tick: int, image: Columns, now: int) -> Floats32 | None:
         """Take this tick's inputs; return the model input if there is a whole window."""

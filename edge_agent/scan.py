@@ -79,9 +79,11 @@ class Scan:
         self.period = period
         self.classes: list[ScanClass] = []
         self.groups: list[Group] = []
-        self._table, self._spawner = table, spawner
+        self.table, self._spawner = table, spawner
         self._stopping = False
         self._sleep: asyncio.Future[None] | None = None
+        self._successor: Scan | None = None
+        self._adopted = asyncio.Event()
         self.cycles = self.overruns = 0
         self.finished_at = 0.0
 
@@ -92,6 +94,28 @@ class Scan:
                 group.machines.append(machine)
                 return
         self.groups.append(Group([machine]))
+
+    async def adopt(self, successor: "Scan") -> None:
+        """Go on with the table, classes and machines of another scan of the same period.
+
+        Returns once that is so, between two cycles; no tick is lost. `successor` never runs itself.
+        """
+        self._successor = successor
+        self._adopted.clear()
+        if self._sleep is not None and not self._sleep.done():
+            self._succeed()
+        await self._adopted.wait()
+
+    def _succeed(self) -> None:
+        """Take over from the successor, unless a machine still thinks: its model's deadline bounds that."""
+        if self._successor is None or any(g.thinking and not g.thinking.done() for g in self.groups):
+            return
+        self.table, self.classes = self._successor.table, self._successor.classes
+        self.groups, self._successor = self._successor.groups, None
+        for group in self.groups:
+            for machine in group.machines:
+                machine.settle()
+        self._adopted.set()
 
     async def run(self) -> None:
         """Cycle until `stop`. A tick that was missed is skipped and counted; the phase is kept."""
@@ -118,9 +142,10 @@ class Scan:
             self._sleep.set_result(None)
 
     async def _cycle(self, tick: int, read_until: float) -> None:
+        self._succeed()
         await self._read(read_until)
         now = _now()
-        image = self._table.image(now)
+        image = self.table.image(now)
         thinking = []
         for group in self.groups:
             if group.thinking is None or group.thinking.done():
@@ -142,7 +167,7 @@ class Scan:
 
     async def _fetch(self, scan_class: ScanClass) -> None:
         rows = scan_class.rows
-        self._table.put(rows, await scan_class.device.read(scan_class.plan, rows.stop - rows.start))
+        self.table.put(rows, await scan_class.device.read(scan_class.plan, rows.stop - rows.start))
 
     async def _think(self, machines: list[Machine], tick: int, image: Columns, now: int) -> None:
         """Take, ask the one model that these machines share in one batch, judge, write."""

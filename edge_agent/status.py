@@ -8,7 +8,6 @@ import msgspec
 
 from edge_agent import __version__
 from edge_agent.build import Parts
-from edge_agent.config import Config
 from edge_agent.core.tags import Quality
 from edge_agent.device import Device
 from edge_agent.historian import Historian
@@ -67,10 +66,10 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     history_lost: int
 
 
-def snapshot(config: Config, parts: Parts, historian: Historian, uptime: float) -> Status:
+def snapshot(parts: Parts, historian: Historian, uptime: float) -> Status:
     """Take the status of a running agent."""
     return Status(
-        name=config.name,
+        name=parts.config.name,
         version=__version__,
         uptime=uptime,
         devices=[_device(device, parts) for device in parts.devices],

@@ -21,6 +21,7 @@ from edge_agent.core.tags import Reason
 from edge_agent.device import Device
 from edge_agent.historian import Historian
 from edge_agent.machine import Machine
+from edge_agent.running import Running
 from edge_agent.scan import STALE, Scan, ScanClass, Table
 
 NAMES = [i.name for i in dense_model.MANIFEST.inputs]
@@ -135,6 +136,8 @@ class Beating:
     """An agent's heartbeat task over a site, without its sockets and signals."""
 
     def __init__(self, s: Site, machine: Machine, folder: Path) -> None:
-        self._app = App(Config(name="t", state=str(folder), devices=[], machines=[]))
-        self._parts = Parts(list(s.devices.values()), [], [machine], [s.scan], s.table, {})
-        s.spawner.create_task(self._app._beat(self._parts, s.spawner))
+        config = Config(name="t", state=str(folder), devices=[], machines=[])
+        self._app = App(config)
+        running = Running(config, s.historian, s.spawner)
+        running.parts = Parts(config, list(s.devices.values()), [], [machine], [s.scan], s.table, {})
+        s.spawner.create_task(self._app._beat(running, s.spawner))

@@ -87,7 +87,7 @@ async def test_a_day_of_outages_breaks_no_promise(seed: int) -> None:
     dice = random.Random(seed)
     random.seed(seed)
     async with site("abc", period=PERIOD) as s:
-        s.scan._table = s.table = watched = Watched(s.table._longest_age)
+        s.scan.table = s.table = watched = Watched(s.table._longest_age)
         model = FormulaModel(manifest(period=PERIOD, max_gap=PERIOD))
         machines = {"m": s.machine("m", "a", "c", model), "n": s.machine("n", "b", "b", model)}
         valid = dict.fromkeys(machines, 0)

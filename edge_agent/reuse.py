@@ -1,0 +1,55 @@
+"""What a changed configuration leaves as it was: connections, proven models, machines with their windows."""
+
+import msgspec
+
+from edge_agent.config import Config, schema
+from edge_agent.config.fields import Seconds
+from edge_agent.config.schema import DeviceTable
+from edge_agent.device import Device
+from edge_agent.inference.host import ModelHost
+from edge_agent.machine import Machine
+
+
+class Reuse:
+    """Parts of a running agent, to be looked up by what they were made of."""
+
+    def __init__(
+        self, config: Config, devices: list[Device], models: list[ModelHost], machines: list[Machine]
+    ) -> None:
+        self._config = config
+        self._devices = {device.name: device for device in devices}
+        self._models = {model.bundle.sha256: model for model in models}
+        self._machines = {machine.name: machine for machine in machines}
+
+    def device(self, config: schema.Device) -> Device | None:
+        """Return the device with the same connection. Its tags have to be planned anew."""
+        known = next((d for d in self._config.devices if d.name == config.name), None)
+        if known is None or _connection(known.table) != _connection(config.table):
+            return None
+        device = self._devices[config.name]
+        device.forget_outputs()
+        return device
+
+    def model(self, sha256: str) -> ModelHost | None:
+        """Return the child that runs this very bundle."""
+        return self._models.get(sha256)
+
+    def machine(self, name: str, config: Config) -> Machine | None:
+        """Return the machine if it and the tags it reads are as they were."""
+        if _essence(name, self._config) != _essence(name, config):
+            return None
+        return self._machines.get(name)
+
+
+def _connection(table: DeviceTable) -> DeviceTable:
+    return msgspec.structs.replace(table, tags=[], scan=Seconds(1.0))
+
+
+def _essence(name: str, config: Config) -> object:
+    machine = next((m for m in config.machines if m.name == name), None)
+    if machine is None:
+        return None
+    tags = {s.tag.name: s for device in config.devices for s in device.tags}
+    inputs = [tags[tag] for tag in machine.inputs]
+    plain = {f: getattr(machine, f) for f in machine.__struct_fields__ if f not in ("bundle", "bundle_path")}
+    return machine.bundle.sha256, inputs, plain

@@ -1,0 +1,96 @@
+"""The parts of an agent and the tasks that run them: started, changed while running, stopped in order."""
+
+import asyncio
+import logging
+
+from edge_agent.build import Parts, build
+from edge_agent.config import Config
+from edge_agent.device import Device
+from edge_agent.historian import Historian
+from edge_agent.inference.host import ModelHost
+from edge_agent.machine import Machine
+from edge_agent.scan import Scan, Spawner
+
+log = logging.getLogger(__name__)
+
+STOP_DEADLINE = 5.0
+"""Seconds for the last cycle to end, and again for the stop values to reach the PLCs."""
+
+
+class Running:
+    """An agent's parts under way. A bug in any of their tasks ends `spawner`'s group, and so the process."""
+
+    def __init__(self, config: Config, historian: Historian, spawner: Spawner) -> None:
+        self._historian, self._spawner = historian, spawner
+        self._tasks: dict[Scan | Device | ModelHost, asyncio.Task[None]] = {}
+        self.parts = build(config, historian, spawner)
+
+    def start(self) -> None:
+        """Start what does not run yet."""
+        parts: list[Scan | Device | ModelHost] = [*self.parts.scans, *self.parts.devices, *self.parts.models]
+        for part in parts:
+            if part not in self._tasks:
+                self._tasks[part] = self._spawner.create_task(part.run())
+
+    async def change(self, config: Config) -> None:
+        """Run by another configuration from the next cycles on.
+
+        What is the same in both goes on undisturbed. Machines that are no more say OFF to their PLC.
+        """
+        before = self.parts
+        after = build(config, self._historian, self._spawner, before)
+        old = {scan.period: scan for scan in before.scans}
+        scans = []
+        for scan in after.scans:
+            if scan.period in old:
+                await old[scan.period].adopt(scan)
+                scans.append(old.pop(scan.period))
+            else:
+                scans.append(scan)
+        self.parts = Parts(
+            config, after.devices, after.models, after.machines, scans, after.table, after.rows
+        )
+        self.start()
+        for gone in old.values():
+            gone.stop()
+        await self._wait([self._tasks.pop(scan) for scan in old.values()])
+        await _say_off([m for m in before.machines if m not in after.machines])
+        await self._end_unused()
+
+    async def stop(self) -> None:
+        """End the last cycle, then write the stop values. Both have a deadline."""
+        for scan in self.parts.scans:
+            scan.stop()
+        await self._wait([self._tasks[scan] for scan in self.parts.scans])
+        await _say_off(self.parts.machines)
+
+    async def close(self) -> None:
+        """Close children and connections."""
+        for model in self.parts.models:
+            model.close()
+        for device in self.parts.devices:
+            await device.close()
+
+    async def _wait(self, tasks: list[asyncio.Task[None]]) -> None:
+        if tasks:
+            await asyncio.wait(tasks, timeout=STOP_DEADLINE)
+
+    async def _end_unused(self) -> None:
+        used = {*self.parts.scans, *self.parts.devices, *self.parts.models}
+        for part in [part for part in self._tasks if part not in used]:
+            task = self._tasks.pop(part)
+            task.cancel()
+            await asyncio.wait([task], timeout=STOP_DEADLINE)
+            if isinstance(part, ModelHost):
+                part.close()
+            elif isinstance(part, Device):
+                await part.close()
+
+
+async def _say_off(machines: list[Machine]) -> None:
+    now = int(asyncio.get_running_loop().time() * 1e9)
+    try:
+        async with asyncio.timeout(STOP_DEADLINE):
+            await asyncio.gather(*(machine.stop(now) for machine in machines))
+    except TimeoutError:
+        log.warning("the stop values did not reach every PLC within %g s", STOP_DEADLINE)
