@@ -1,14 +1,16 @@
-"""The child process that may import TensorFlow. It does one job and ends.
+"""The process that has TensorFlow loaded. It forks for each job; the fork does the job and ends.
 
-Importing TensorFlow takes seconds and half a gigabyte, and its converter may crash: none of that may
-reach the process that writes bundles. Started as ``python -m converter.child FOLDER``.
+Importing TensorFlow takes seconds and half a gigabyte, its converter may crash, and what it has converted
+changes the names in what it converts next: none of that may reach another job, or the process that writes
+bundles. Started as ``python -m converter.child``, by `converter.process` alone. A line on standard input is
+the folder of a job, a line on standard output the exit code of the fork that did it.
 """
 
 import ctypes
+import os
 import signal
 import sys
 from pathlib import Path
-from typing import NoReturn
 
 import msgspec
 
@@ -19,17 +21,52 @@ _NEEDED = ("keras", "tensorflow")
 
 
 def main() -> None:
-    """Do the job in the folder that is the first argument."""
+    """Do the jobs whose folders come on standard input, one after the other, until it is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which kills this process
+    _die_with(os.getppid())
+    answers = os.dup(sys.stdout.fileno())
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # TensorFlow talks on both
+    verbose = "--verbose" in sys.argv
+    missing = _import_tensorflow()
+    server = os.getpid()
+    for line in sys.stdin:
+        # Nothing is computed before this: a TensorFlow that has computed has threads, which a fork loses.
+        fork = os.fork()
+        if not fork:
+            _die_with(server)
+            sys.exit(_work(Path(line.rstrip("\n")), missing, verbose))
+        _, status = os.waitpid(fork, 0)
+        os.write(answers, b"%d\n" % os.waitstatus_to_exitcode(status))
+
+
+def _die_with(parent: int) -> None:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    folder = Path(sys.argv[1])
-    task = msgspec.json.decode((folder / job.JOB).read_bytes(), type=job.Job)
+    if os.getppid() != parent:
+        sys.exit("the parent had ended before this process asked to end with it")
+
+
+def _import_tensorflow() -> str:
+    """Import what every job needs. Return why that is not possible, "" if it is."""
     try:
-        from converter import candidates, originals, training  # noqa: PLC0415 - imports TensorFlow: after the prctl
-    except ModuleNotFoundError as missing:
-        if missing.name not in _NEEDED:
+        from converter import candidates, originals, training  # noqa: F401, PLC0415 - after the prctl
+    except ModuleNotFoundError as error:
+        if error.name not in _NEEDED:
             raise
-        _refuse(folder, "TensorFlow is not installed here: pip install 'edge-agent[converter]'")
+        return "TensorFlow is not installed here: pip install 'edge-agent[converter]'"
+    return ""
+
+
+def _work(folder: Path, missing: str, verbose: bool) -> int:
+    """Do the job in `folder` and return the exit code that says how it went."""
+    if not verbose:
+        chatter = os.open(folder / job.CHATTER, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        os.dup2(chatter, sys.stdout.fileno())
+        os.dup2(chatter, sys.stderr.fileno())
+    if missing:
+        return _refuse(folder, missing)
+    from converter import candidates, originals, training  # noqa: PLC0415 - known to work
+
+    task = msgspec.json.decode((folder / job.JOB).read_bytes(), type=job.Job)
     try:
         match task:
             case job.Convert():
@@ -39,13 +76,14 @@ def main() -> None:
             case job.Folds():
                 facts = training.folds(task, folder)
     except originals.Refused as refused:
-        _refuse(folder, str(refused))
+        return _refuse(folder, str(refused))
     (folder / job.FACTS).write_bytes(msgspec.json.encode(facts))
+    return 0
 
 
-def _refuse(folder: Path, why: str) -> NoReturn:
+def _refuse(folder: Path, why: str) -> int:
     (folder / job.REFUSAL).write_text(why, encoding="utf-8")
-    sys.exit(job.REFUSED)
+    return job.REFUSED
 
 
 if __name__ == "__main__":

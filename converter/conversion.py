@@ -28,6 +28,7 @@ from converter.dataset import Dataset, Floats32
 from converter.errors import ConverterError
 from converter.holdout import Split
 from converter.loading import AS_IT_IS, Loading, require
+from converter.process import TensorFlow
 from converter.recipes import RECIPES, Name
 from converter.report import Report
 from edge_agent import __version__, bundle
@@ -77,7 +78,8 @@ def convert(
     asked, calibration = (dataset.asked(draft, rows.rows, ends) for ends in (split.held, split.calibrating))
     progress("loading the model with TensorFlow, in a process of its own")
     task = job.Convert(model=str(model.absolute()), recipes=able, size=asked.shape[1], loading=loading)
-    made = making.make(task, asked, calibration, deadline=deadline, verbose=verbose, progress=progress)
+    with TensorFlow(verbose) as tensorflow:
+        made = making.make(task, asked, calibration, tensorflow, deadline=deadline, progress=progress)
     progress("measuring in the gateway's inference process")
     draft = _with_shapes(draft, made.facts)
     judged = judging.judge(draft, split.held, asked, made)

@@ -12,6 +12,7 @@ from converter.card import of_bundle
 from converter.dataset import Dataset, Floats32
 from converter.errors import ConverterError
 from converter.loading import AS_IT_IS, Loading
+from converter.process import TensorFlow
 from converter.report import Evaluation, Metrics
 from converter.table import Floats
 from edge_agent import bundle
@@ -137,11 +138,11 @@ def _both_ways(judged: bundle.Bundle, rows: Dataset, asked: Floats32) -> tuple[F
 
 
 def _original(model: Path, loading: Loading, asked: Floats32, deadline: float, verbose: bool) -> Floats32:
-    with tempfile.TemporaryDirectory(prefix="edge-converter-") as name:
+    with tempfile.TemporaryDirectory(prefix="edge-converter-") as name, TensorFlow(verbose) as tensorflow:
         folder = Path(name)
         np.save(folder / job.WINDOWS, asked)
         task = job.Predict(model=str(model.absolute()), size=asked.shape[1], loading=loading)
-        process.do(task, folder, deadline, verbose)
+        tensorflow.do(task, folder, deadline)
         return process.answers(folder)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from converter import job, process
 from converter.dataset import Floats32
 from converter.errors import ConverterError
+from converter.process import TensorFlow
 from converter.table import Floats, Integers
 from edge_agent.core.manifest import Manifest
 
@@ -37,11 +38,11 @@ def answers(planned: job.Folds, asked: Floats32, targets: Floats, deadline: floa
 
     Raises `ConverterError`.
     """
-    with tempfile.TemporaryDirectory(prefix="edge-converter-") as name:
+    with tempfile.TemporaryDirectory(prefix="edge-converter-") as name, TensorFlow(verbose) as tensorflow:
         folder = Path(name)
         np.save(folder / job.WINDOWS, asked)
         np.save(folder / job.TARGETS, targets)
-        process.do(planned, folder, deadline, verbose)
+        tensorflow.do(planned, folder, deadline)
         return process.answers(folder)
 
 

@@ -13,6 +13,7 @@ Recipe = recipes.Name
 JOB, FACTS, REFUSAL = "job.json", "facts.json", "refusal.txt"
 REFUSED = 3
 """The child's exit code if it cannot do the job: `REFUSAL` says why."""
+CHATTER = "tensorflow.log"
 WINDOWS = "windows.npy"
 """float32[k, size]: the windows to predict."""
 CALIBRATION = "calibration.npy"

@@ -11,6 +11,7 @@ import numpy as np
 from converter import job, process
 from converter.dataset import Floats32
 from converter.job import Recipe
+from converter.process import TensorFlow
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +37,9 @@ def make(
     task: job.Convert,
     asked: Floats32,
     calibration: Floats32,
+    tensorflow: TensorFlow,
     *,
     deadline: float,
-    verbose: bool,
     progress: Callable[[str], None],
 ) -> Making:
     """Convert by every recipe of `task`, in one TensorFlow process unless one of them ends it.
@@ -50,14 +51,18 @@ def make(
         folder = Path(name)
         np.save(folder / job.WINDOWS, asked)
         np.save(folder / job.CALIBRATION, calibration)
-        endings = _try_all(task, folder, deadline, verbose, progress)
+        endings = _try_all(task, folder, tensorflow, deadline, progress)
         facts = msgspec.json.decode((folder / job.FACTS).read_bytes(), type=job.Facts)
         found = [_candidate(recipe, folder / recipe, endings) for recipe in task.recipes]
         return Making(facts, process.answers(folder), found)
 
 
 def _try_all(
-    task: job.Convert, folder: Path, deadline: float, verbose: bool, progress: Callable[[str], None]
+    task: job.Convert,
+    folder: Path,
+    tensorflow: TensorFlow,
+    deadline: float,
+    progress: Callable[[str], None],
 ) -> dict[Recipe, str]:
     """Start a process for the recipes that are left until none is; return those that ended one, and how."""
     endings: dict[Recipe, str] = {}
@@ -72,7 +77,7 @@ def _try_all(
     left = task.recipes
     while left:
         try:
-            process.do(msgspec.structs.replace(task, recipes=left), folder, deadline, verbose, tell)
+            tensorflow.do(msgspec.structs.replace(task, recipes=left), folder, deadline, tell)
             break
         except process.Died as died:
             before, left = left, [recipe for recipe in left if not (folder / recipe).is_dir()]

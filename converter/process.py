@@ -1,12 +1,14 @@
-"""The parent's side of the TensorFlow child: start it, wait, and say what went wrong."""
+"""The parent's side of the TensorFlow process: start it, give it jobs, and say what went wrong."""
 
 import os
+import select
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Self
 
 import msgspec
 import numpy as np
@@ -18,7 +20,8 @@ from converter.errors import ConverterError
 DEADLINE = 900.0
 """Seconds for one job."""
 _GLANCE = 0.2
-_CHATTER = "tensorflow.log"
+_GONE = 10.0
+"""Seconds for what was killed to be gone."""
 _ENVIRONMENT = {"KERAS_BACKEND": "tensorflow", "CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "2"}
 
 
@@ -26,50 +29,93 @@ class Died(ConverterError):
     """The child crashed, was killed, or was not done in time. The text begins with how it ended."""
 
 
-def do(
-    task: job.Job,
-    folder: Path,
-    deadline: float = DEADLINE,
-    verbose: bool = False,
-    watch: Callable[[], None] = lambda: None,
-) -> job.Facts:
-    """Have a child do `task` on the files in `folder`. Raises `ConverterError`; no child outlives this.
+class TensorFlow:
+    """A process that has TensorFlow loaded, started with the first job and again if it has died.
 
-    The child's chatter goes to a file and is shown only when it failed, unless `verbose`. `watch` is
-    called every now and then while it works.
+    Each job is done by a fork of it, which is as good as new and takes nothing along when it crashes. The
+    process ends with `close`, and with the thread that started it: use it in one thread, as a context.
     """
-    (folder / job.JOB).write_bytes(msgspec.json.encode(task))
-    with (folder / _CHATTER).open("wb") as chatter:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "converter.child", str(folder)],
-            stdin=subprocess.DEVNULL,
-            stdout=None if verbose else chatter,
-            stderr=None if verbose else chatter,
-            env={**os.environ, **_ENVIRONMENT},
-        )
+
+    def __init__(self, verbose: bool = False) -> None:
+        self._verbose = verbose
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def do(
+        self,
+        task: job.Job,
+        folder: Path,
+        deadline: float = DEADLINE,
+        watch: Callable[[], None] = lambda: None,
+    ) -> job.Facts:
+        """Have `task` done on the files in `folder`. Raises `ConverterError`; then nobody works on them.
+
+        TensorFlow's chatter goes to a file and is shown only when it failed, unless this is verbose. `watch`
+        is called every now and then while it works. `deadline` is in seconds.
+        """
+        (folder / job.JOB).write_bytes(msgspec.json.encode(task))
+        done = False
         try:
-            code = _wait(process, deadline, watch)
+            code = self._ask(folder, time.monotonic() + deadline, watch)
+            done = True
+        except TimeoutError:
+            raise Died(f"TensorFlow was not done within {deadline:g} s and was stopped") from None
         finally:
+            if not done:
+                self.close()
+        if code == job.REFUSED:
+            raise ConverterError((folder / job.REFUSAL).read_text(encoding="utf-8"))
+        if code != 0:
+            raise Died(f"TensorFlow's process {_ended(code)}{_tail(folder / job.CHATTER)}")
+        return msgspec.json.decode((folder / job.FACTS).read_bytes(), type=job.Facts)
+
+    def close(self) -> None:
+        """Kill the process and whatever it has forked, and wait until all of them are gone."""
+        process, self._process = self._process, None
+        if process is not None:
             process.kill()
-            process.wait()
-    if code == job.REFUSED:
-        raise ConverterError((folder / job.REFUSAL).read_text(encoding="utf-8"))
-    if code != 0:
-        ended = f"died of {signal.Signals(-code).name}" if code < 0 else f"failed with exit code {code}"
-        raise Died(f"TensorFlow's process {ended}{_tail(folder / _CHATTER)}")
-    return msgspec.json.decode((folder / job.FACTS).read_bytes(), type=job.Facts)
+            process.communicate(timeout=_GONE)  # to the end of its output, which a fork holds open, too
 
-
-def _wait(process: "subprocess.Popen[bytes]", deadline: float, watch: Callable[[], None]) -> int:
-    until = time.monotonic() + deadline
-    while True:
-        left = until - time.monotonic()
-        if left <= 0:
-            raise Died(f"TensorFlow was not done within {deadline:g} s and was stopped")
+    def _ask(self, folder: Path, until: float, watch: Callable[[], None]) -> int:
+        if self._process is None or self._process.poll() is not None:
+            self._process = self._start(folder)
+        process = self._process
+        assert process.stdin is not None
+        assert process.stdout is not None
         try:
-            return process.wait(timeout=min(left, _GLANCE))
-        except subprocess.TimeoutExpired:
+            process.stdin.write(os.fsencode(folder) + b"\n")
+            process.stdin.flush()
+        except BrokenPipeError:
+            raise Died(f"TensorFlow's process {_ended(process.wait(_GONE))}") from None
+        while not select.select([process.stdout], [], [], min(_GLANCE, max(0.0, until - time.monotonic())))[
+            0
+        ]:
+            if time.monotonic() >= until:
+                raise TimeoutError
             watch()
+        answer = process.stdout.readline()
+        if not answer:
+            raise Died(f"TensorFlow's process {_ended(process.wait(_GONE))}{_tail(folder / job.CHATTER)}")
+        return int(answer)
+
+    def _start(self, folder: Path) -> "subprocess.Popen[bytes]":
+        with (folder / job.CHATTER).open("wb") as chatter:
+            return subprocess.Popen(
+                [sys.executable, "-m", "converter.child", *(["--verbose"] if self._verbose else [])],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=None if self._verbose else chatter,
+                env={**os.environ, **_ENVIRONMENT},
+            )
+
+
+def _ended(code: int) -> str:
+    return f"died of {signal.Signals(-code).name}" if code < 0 else f"failed with exit code {code}"
 
 
 def answers(folder: Path) -> npt.NDArray[np.float32]:
