@@ -2,7 +2,7 @@
 
 import os
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -37,8 +37,8 @@ class Own:
     """A certificate of ours with its private key, and the file it is in."""
 
     certificate: x509.Certificate
-    key: rsa.RSAPrivateKey
-    file: Path
+    key: rsa.RSAPrivateKey = field(compare=False, repr=False)
+    file: Path = field(compare=False)
 
     @property
     def uri(self) -> str:

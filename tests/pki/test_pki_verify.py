@@ -1,0 +1,159 @@
+"""Every step of OPC 10000-4, 6.1.3, each with a certificate in which only that is wrong."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from authority import NOW, URI, USAGE, Identity, crl, identity
+from cryptography.hazmat.primitives import hashes
+from cryptography.x509.oid import ExtendedKeyUsageOID
+
+from edge_agent.pki.folder import Trust
+from edge_agent.pki.verify import Objection, Peer, objections
+
+PEER = Peer("localhost", URI)
+ROOT = identity("root", ca=True, uri="", hosts=())
+MIDDLE = identity("middle", issuer=ROOT, ca=True, uri="", hosts=())
+OF_MIDDLE = identity("plc", issuer=MIDDLE)
+LISTS = [crl(ROOT), crl(MIDDLE)]
+
+
+def wrong(
+    sent: list[Identity],
+    trusted: list[Identity],
+    issuers: list[Identity] = [],  # noqa: B006
+    crls: Any = (),
+    peer: Peer = PEER,
+) -> list[Objection]:
+    trust = Trust([i.certificate for i in trusted], [i.certificate for i in issuers], list(crls))
+    return objections([i.certificate for i in sent], trust, peer, NOW)
+
+
+def told(found: list[Objection]) -> list[tuple[str, str, str]]:
+    return [(o.certificate, o.field, o.status) for o in found if o.refuses]
+
+
+def test_a_pinned_certificate_is_trusted() -> None:
+    plc = identity()
+    assert wrong([plc], [plc]) == []
+
+
+def test_a_certificate_with_the_same_names_and_another_key_is_not() -> None:
+    pinned, swapped = identity("plc"), identity("plc", size=3072)
+    assert pinned.certificate.subject == swapped.certificate.subject
+    assert told(wrong([swapped], [pinned])) == [("plc", "thumbprint", "BadCertificateUntrusted")]
+
+
+@pytest.mark.parametrize(
+    ("made", "field", "status"),
+    [
+        ({"end": NOW - timedelta(minutes=1)}, "notAfter", "BadCertificateTimeInvalid"),
+        ({"start": NOW + timedelta(minutes=1)}, "notBefore", "BadCertificateTimeInvalid"),
+        ({"hosts": ("plc7", "10.0.0.7")}, "subjectAltName", "BadCertificateHostNameInvalid"),
+        ({"uri": "urn:another"}, "subjectAltName", "BadCertificateUriInvalid"),
+        ({"uri": ""}, "subjectAltName", "BadCertificateUriInvalid"),
+        ({"usage": None}, "keyUsage", "BadCertificateUseNotAllowed"),
+        ({"usage": USAGE | {"key_encipherment": False}}, "keyUsage", "BadCertificateUseNotAllowed"),
+        ({"extended": (ExtendedKeyUsageOID.CLIENT_AUTH,)}, "extendedKeyUsage", "BadCertificateUseNotAllowed"),
+        ({"name": "short", "size": 1024}, "publicKey", "BadCertificatePolicyCheckFailed"),
+        ({"hash_": hashes.SHA512()}, None, None),
+    ],
+)
+def test_one_thing_that_is_wrong_is_the_one_that_is_told(
+    made: dict[str, Any], field: str | None, status: str | None
+) -> None:
+    plc = identity(**made)
+    expected = [(made.get("name", "plc"), field, status)] if field else []
+    assert told(wrong([plc], [plc])) == expected
+
+
+def test_all_that_is_wrong_is_told_at_once() -> None:
+    plc = identity(uri="urn:x", hosts=("other",), end=NOW - timedelta(hours=1))
+    assert {o.status for o in wrong([plc], [])} == {
+        "BadCertificateUntrusted",
+        "BadCertificateTimeInvalid",
+        "BadCertificateHostNameInvalid",
+        "BadCertificateUriInvalid",
+    }
+
+
+@pytest.mark.parametrize("host", ["LOCALHOST", "127.0.0.1", None])
+def test_any_of_its_hosts_will_do(host: str | None) -> None:
+    plc = identity()
+    assert wrong([plc], [plc], peer=Peer(host, URI)) == []
+
+
+@pytest.mark.parametrize("sent", [[OF_MIDDLE], [OF_MIDDLE, MIDDLE]])
+@pytest.mark.parametrize("trusted", [ROOT, MIDDLE])
+def test_an_authority_that_is_trusted_anywhere_in_the_chain_will_do(
+    sent: list[Identity], trusted: Identity
+) -> None:
+    assert wrong(sent, [trusted], [ROOT, MIDDLE], LISTS) == []
+
+
+def test_an_issuer_that_is_only_known_trusts_nobody() -> None:
+    found = told(wrong([OF_MIDDLE], [], [ROOT, MIDDLE], LISTS))
+    assert found == [("plc", "thumbprint", "BadCertificateUntrusted")]
+
+
+def test_an_issuer_that_is_missing_is_named() -> None:
+    found = told(wrong([OF_MIDDLE], [ROOT], [], LISTS))
+    assert found[0] == ("plc", "issuer", "BadCertificateChainIncomplete")
+    assert "middle" in wrong([OF_MIDDLE], [ROOT])[0].problem
+
+
+def test_an_issuer_of_the_right_name_with_another_key_is_told() -> None:
+    false = identity("middle", ca=True, uri="", hosts=(), size=3072)
+    found = told(wrong([OF_MIDDLE], [false], [], LISTS))
+    assert found[0] == ("plc", "signature", "BadSecurityChecksFailed")
+    assert ("plc", "thumbprint", "BadCertificateUntrusted") in found
+
+
+def test_a_server_cannot_be_an_authority() -> None:
+    plc = identity("plc")
+    by_plc = identity("other", issuer=plc)
+    found = told(wrong([by_plc], [plc], [], [crl(plc)]))
+    assert found == [("plc", "basicConstraints", "BadCertificateIssuerUseNotAllowed")]
+
+
+def test_an_authority_that_may_have_none_below_it_has_none() -> None:
+    root = identity("narrow", ca=True, path_length=0, uri="", hosts=())
+    middle = identity("middle", issuer=root, ca=True, uri="", hosts=())
+    found = told(wrong([identity("plc", issuer=middle)], [root], [middle], [crl(root), crl(middle)]))
+    assert found == [("narrow", "basicConstraints", "BadCertificateIssuerUseNotAllowed")]
+
+
+def test_a_revoked_certificate_is_refused_though_it_is_pinned() -> None:
+    lists = [crl(ROOT), crl(MIDDLE, OF_MIDDLE)]
+    for trusted in (OF_MIDDLE, ROOT):
+        found = told(wrong([OF_MIDDLE], [trusted], [ROOT, MIDDLE], lists))
+        assert found == [("plc", "serialNumber", "BadCertificateRevoked")]
+
+
+def test_without_a_revocation_list_nobody_knows() -> None:
+    found = told(wrong([OF_MIDDLE], [ROOT], [MIDDLE], [crl(ROOT)]))
+    assert found == [("plc", "issuer", "BadCertificateRevocationUnknown")]
+    assert told(wrong([OF_MIDDLE], [OF_MIDDLE], [ROOT, MIDDLE])) == []
+
+
+def test_a_list_by_somebody_else_in_the_name_of_the_issuer_is_no_list() -> None:
+    false = identity("middle", ca=True, size=3072)
+    found = told(wrong([OF_MIDDLE], [ROOT], [MIDDLE], [crl(ROOT), crl(false)]))
+    assert found == [("plc", "issuer", "BadCertificateRevocationUnknown")]
+
+
+def test_a_list_out_of_date_is_told_and_still_used() -> None:
+    old = crl(MIDDLE, fresh=-timedelta(days=1))
+    found = wrong([OF_MIDDLE], [ROOT], [MIDDLE], [crl(ROOT), old])
+    assert [(o.refuses, "out of date" in o.problem) for o in found] == [(False, True)]
+    revoking = crl(MIDDLE, OF_MIDDLE, fresh=-timedelta(days=1))
+    assert ("plc", "serialNumber", "BadCertificateRevoked") in told(
+        wrong([OF_MIDDLE], [ROOT], [MIDDLE], [crl(ROOT), revoking])
+    )
+
+
+def test_a_chain_that_bites_its_tail_ends() -> None:
+    one = identity("one", issuer=identity("two", ca=True), ca=True)
+    two = identity("two", issuer=identity("one", ca=True), ca=True)
+    found = told(wrong([identity("plc", issuer=one)], [], [one, two]))
+    assert ("plc", "issuer", "BadCertificateChainIncomplete") in found
