@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from itertools import groupby
+from pathlib import Path
 
 import numpy as np
 
@@ -10,7 +11,7 @@ from edge_agent.config import Config
 from edge_agent.config.schema import DeviceTable, ModbusTable
 from edge_agent.device import Device
 from edge_agent.drivers import Driver
-from edge_agent.drivers.modbus.driver import ModbusTcp
+from edge_agent.drivers.modbus.tcp import modbus_tcp
 from edge_agent.historian import Historian
 from edge_agent.inference.host import ModelHost
 from edge_agent.machine import Machine
@@ -91,7 +92,7 @@ def _model(bundle: Bundle) -> ModelHost:
 def driver_of(table: DeviceTable) -> Driver:
     """Make the driver that a device table asks for."""
     if isinstance(table, ModbusTable):
-        return ModbusTcp(
+        return modbus_tcp(
             table.host,
             table.port,
             table.unit,
@@ -101,5 +102,9 @@ def driver_of(table: DeviceTable) -> Driver:
         )
     # Imported here because it costs half a second and 25 MB that a Modbus-only gateway keeps.
     from edge_agent.drivers.opcua.driver import OpcUa  # noqa: PLC0415
+    from edge_agent.drivers.opcua.security import Security  # noqa: PLC0415
 
-    return OpcUa(table.url, table.timeout)
+    if table.security == "none":
+        return OpcUa(table.url, table.timeout)
+    security = Security(Path(table.pki), table.security, table.policy, table.login, table.verify_host)
+    return OpcUa(table.url, table.timeout, security)

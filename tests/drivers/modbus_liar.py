@@ -8,7 +8,8 @@ from contextlib import asynccontextmanager
 
 from edge_agent.core.registers import Address
 from edge_agent.core.tags import Tag
-from edge_agent.drivers.modbus.driver import ModbusTcp
+from edge_agent.drivers.modbus.driver import Modbus
+from edge_agent.drivers.modbus.tcp import modbus_tcp
 
 Behaviour = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 Answer = Callable[[int, int, bytes], bytes]
@@ -35,7 +36,7 @@ async def request(reader: asyncio.StreamReader) -> tuple[int, int, bytes]:
 
 
 @asynccontextmanager
-async def served(behave: Behaviour, timeout: float = 5.0) -> AsyncIterator[ModbusTcp]:
+async def served(behave: Behaviour, timeout: float = 5.0) -> AsyncIterator[Modbus]:
     """A driver connected to a server that behaves as told on every connection."""
     tasks = set[asyncio.Task[None]]()
 
@@ -48,7 +49,7 @@ async def served(behave: Behaviour, timeout: float = 5.0) -> AsyncIterator[Modbu
         writer.transport.abort()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    driver = ModbusTcp("127.0.0.1", server.sockets[0].getsockname()[1], unit=3, timeout=timeout)
+    driver = modbus_tcp("127.0.0.1", server.sockets[0].getsockname()[1], unit=3, timeout=timeout)
     await driver.connect()
     yield driver
     await driver.close()

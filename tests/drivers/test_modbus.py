@@ -13,7 +13,8 @@ from edge_agent.core.registers import BIT_TABLES, Address, Table
 from edge_agent.core.resultblock import FIELDS, ResultBlock, State, values
 from edge_agent.core.tags import Quality, Reason, Tag
 from edge_agent.drivers import LinkDown, Refused
-from edge_agent.drivers.modbus.driver import ModbusTcp
+from edge_agent.drivers.modbus.driver import Modbus
+from edge_agent.drivers.modbus.tcp import modbus_tcp
 
 pytestmark = pytest.mark.sockets
 PEER = Path(__file__).parent.parent / "peers" / "libmodbus" / "server.c"
@@ -47,14 +48,14 @@ def libmodbus(libmodbus_server: Path) -> Iterator[int]:
 
 
 @pytest_asyncio.fixture
-async def plc(libmodbus: int) -> AsyncIterator[ModbusTcp]:
-    driver = ModbusTcp("127.0.0.1", libmodbus)
+async def plc(libmodbus: int) -> AsyncIterator[Modbus]:
+    driver = modbus_tcp("127.0.0.1", libmodbus)
     await driver.connect()
     yield driver
     await driver.close()
 
 
-async def test_every_table_is_read_from_libmodbus(plc: ModbusTcp) -> None:
+async def test_every_table_is_read_from_libmodbus(plc: Modbus) -> None:
     tags = [
         tag("holding", 7),
         tag("coil", 9),
@@ -72,7 +73,7 @@ async def test_every_table_is_read_from_libmodbus(plc: ModbusTcp) -> None:
     assert (columns.reason == Reason.NONE).all()
 
 
-async def test_a_whole_table_takes_as_many_requests_as_it_needs(plc: ModbusTcp) -> None:
+async def test_a_whole_table_takes_as_many_requests_as_it_needs(plc: Modbus) -> None:
     plan = plc.plan_read([tag("holding", n) for n in range(2000)] + [tag("coil", n) for n in range(2000)])
     assert len(plan.requests) == 16 + 1
     columns = await plc.read(plan)
@@ -80,7 +81,7 @@ async def test_a_whole_table_takes_as_many_requests_as_it_needs(plc: ModbusTcp) 
     assert columns.value[2000:].tolist() == [n % 3 == 0 for n in range(2000)]
 
 
-async def test_what_the_device_does_not_have_spoils_only_its_own_block(plc: ModbusTcp) -> None:
+async def test_what_the_device_does_not_have_spoils_only_its_own_block(plc: Modbus) -> None:
     columns = await plc.read(plc.plan_read([tag("holding", 3), tag("holding", 1999), tag("holding", 2000)]))
     assert columns[0].value == 3
     for row in (1, 2):
@@ -99,7 +100,7 @@ KINDS = [
 ]
 
 
-async def test_what_is_written_is_read_back_in_every_type(plc: ModbusTcp) -> None:
+async def test_what_is_written_is_read_back_in_every_type(plc: Modbus) -> None:
     offsets = [100 + 10 * i for i in range(len(KINDS))]
     tags = [tag("holding", at, kind, order) for at, (kind, order, _) in zip(offsets, KINDS, strict=True)]
     wanted = [value for *_, value in KINDS]
@@ -110,14 +111,14 @@ async def test_what_is_written_is_read_back_in_every_type(plc: ModbusTcp) -> Non
     assert between.value.tolist() == [at + 9 for at in offsets]
 
 
-async def test_coils_are_written_without_touching_their_neighbours(plc: ModbusTcp) -> None:
+async def test_coils_are_written_without_touching_their_neighbours(plc: Modbus) -> None:
     outputs = [tag("coil", 20), tag("coil", 21), tag("coil", 24)]
     await plc.write(plc.plan_write(outputs), [1, 0, 0])
     after = await plc.read(plc.plan_read([tag("coil", n) for n in range(18, 28)]))
     assert after.value.tolist() == [1, 0, 1, 0, 0, 0, 0, 0, 0, 1]
 
 
-async def test_a_result_block_arrives_as_one_frame(plc: ModbusTcp) -> None:
+async def test_a_result_block_arrives_as_one_frame(plc: Modbus) -> None:
     tags = [tag("holding", 400 + first, kind) for _, kind, first in FIELDS]
     block = ResultBlock(
         heartbeat=1,
@@ -139,24 +140,23 @@ async def test_a_result_block_arrives_as_one_frame(plc: ModbusTcp) -> None:
     assert words.value[10:13].tolist() == [0xCAFE, 0xF00D, 2]
 
 
-async def test_a_write_that_the_device_refuses_leaves_the_link_sound(plc: ModbusTcp) -> None:
+async def test_a_write_that_the_device_refuses_leaves_the_link_sound(plc: Modbus) -> None:
     with pytest.raises(Refused, match="illegal data address"):
         await plc.write(plc.plan_write([tag("holding", 2000)]), [1])
     assert (await plc.read(plc.plan_read([tag("holding", 3)])))[0].value == 3
 
 
-async def test_a_value_that_does_not_fit_is_never_sent(plc: ModbusTcp) -> None:
+async def test_a_value_that_does_not_fit_is_never_sent(plc: Modbus) -> None:
     with pytest.raises(ValueError, match="uint16"):
         await plc.write(plc.plan_write([tag("holding", 5), tag("holding", 6)]), [1, 70000])
     assert (await plc.read(plc.plan_read([tag("holding", 5)])))[0].value == 5
 
 
-async def test_more_requests_than_transaction_ids_all_get_their_own_answer(plc: ModbusTcp) -> None:
-    assert plc._connection
-    plc._connection._transaction = 0xFFFF - 5
+async def test_more_requests_than_transaction_ids_all_get_their_own_answer(plc: Modbus) -> None:
+    plc.link._transaction = 0xFFFF - 5
     for n in range(10):
         assert (await plc.read(plc.plan_read([tag("holding", n)])))[0].value == n
-    assert plc._connection._transaction == 5
+    assert plc.link._transaction == 5
 
 
 async def test_a_server_that_dies_is_no_link_and_comes_back(libmodbus_server: Path) -> None:
@@ -164,7 +164,7 @@ async def test_a_server_that_dies_is_no_link_and_comes_back(libmodbus_server: Pa
     with server:
         assert server.stdout
         port = int(server.stdout.readline())
-        driver = ModbusTcp("127.0.0.1", port)
+        driver = modbus_tcp("127.0.0.1", port)
         plan = driver.plan_read([tag("holding", 7)])
         await driver.connect()
         assert (await driver.read(plan))[0].value == 7
@@ -185,7 +185,7 @@ async def test_a_server_that_dies_is_no_link_and_comes_back(libmodbus_server: Pa
 
 
 async def test_before_connect_and_after_close_there_is_no_link() -> None:
-    driver = ModbusTcp("127.0.0.1", 1)
+    driver = modbus_tcp("127.0.0.1", 1)
     plan = driver.plan_read([tag("holding", 0)])
     for _ in range(2):
         with pytest.raises(LinkDown) as down:
@@ -196,13 +196,13 @@ async def test_before_connect_and_after_close_there_is_no_link() -> None:
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "no.such.host.invalid", "a" * 70, ""])
 async def test_a_host_that_cannot_be_reached_is_no_link(host: str) -> None:
-    driver = ModbusTcp(host, port=1)
+    driver = modbus_tcp(host, port=1)
     with pytest.raises(LinkDown) as down:
         await driver.connect()
     assert down.value.reason is Reason.NO_LINK
 
 
-async def test_time_and_scale_come_with_the_values(plc: ModbusTcp) -> None:
+async def test_time_and_scale_come_with_the_values(plc: Modbus) -> None:
     scaled = Tag(name="a", address=tag("holding", 50).address, scale=0.1, offset=-1, low=0, high=3.9)
     columns = await plc.read(plc.plan_read([scaled]))
     assert columns[0].value == pytest.approx(4.0)

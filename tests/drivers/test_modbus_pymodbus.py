@@ -11,7 +11,7 @@ from pymodbus.simulator import DataType, SimData, SimDevice
 
 from edge_agent.core.registers import BIT_TABLES, Address, Table
 from edge_agent.core.tags import Reason, Tag
-from edge_agent.drivers.modbus.driver import ModbusTcp
+from edge_agent.drivers.modbus.tcp import modbus_tcp
 
 pytestmark = pytest.mark.sockets
 
@@ -42,7 +42,7 @@ async def pymodbus_port() -> AsyncIterator[int]:
 
 
 async def test_types_are_read_as_pymodbus_packs_them(pymodbus_port: int) -> None:
-    driver = ModbusTcp("127.0.0.1", pymodbus_port, unit=7, max_gap=0)
+    driver = modbus_tcp("127.0.0.1", pymodbus_port, unit=7, max_gap=0)
     tags = [
         tag("holding", 0, "float32"),
         tag("holding", 2, "float32"),
@@ -63,7 +63,7 @@ async def test_types_are_read_as_pymodbus_packs_them(pymodbus_port: int) -> None
 
 
 async def test_another_unit_is_not_answered_for(pymodbus_port: int) -> None:
-    driver = ModbusTcp("127.0.0.1", pymodbus_port, unit=8)
+    driver = modbus_tcp("127.0.0.1", pymodbus_port, unit=8)
     await driver.connect()
     columns = await driver.read(driver.plan_read([tag("holding", 60)]))
     assert columns[0].reason is Reason.DEVICE_REFUSED

@@ -1,11 +1,9 @@
-"""The Modbus TCP driver: compiled blocks in, columns out."""
+"""The Modbus driver of one unit on a link: compiled blocks in, columns out."""
 
 import asyncio
-import socket
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 import numpy as np
 
@@ -13,17 +11,15 @@ from edge_agent.core.registers import Address, Block, Codec, plan_blocks
 from edge_agent.core.tags import Columns, Grader, Reason, Tag
 from edge_agent.drivers import LinkDown, Refused
 from edge_agent.drivers.modbus import pdu
-from edge_agent.drivers.modbus.pdu import BadReply, DeviceException
-from edge_agent.drivers.modbus.tcp import Connection
-
-T = TypeVar("T")
+from edge_agent.drivers.modbus.link import Link
+from edge_agent.drivers.modbus.pdu import DeviceException, Request
 
 
 @dataclass(frozen=True, slots=True)
 class ReadPlan:
     """Requests of one scan class, and how their data become columns."""
 
-    requests: list[tuple[Block, bytes]]
+    requests: list[tuple[Block, Request]]
     codec: Codec
     grader: Grader
 
@@ -36,33 +32,35 @@ class WritePlan:
     codec: Codec
 
 
-class ModbusTcp:
-    """One unit at `host`:`port`.
+class Modbus:
+    """The unit number `unit` behind `link`.
 
-    `timeout` is for connecting and for each answer, in seconds. `max_gap` and `max_registers` shape the
-    requests.
+    `timeout`, in seconds, is for each answer. `max_gap` and `max_registers` shape the requests.
     """
 
     def __init__(
         self,
-        host: str,
-        port: int = 502,
+        link: Link,
         unit: int = 1,
         *,
         timeout: float = 0.5,
         max_gap: int = 16,
         max_registers: int = 125,
     ) -> None:
-        self._timeout = timeout
-        self._host, self._port, self._unit = host, port, unit
+        self.link, self.unit, self.timeout = link, unit, timeout
+        self.on_lost: Callable[[LinkDown], None] | None = None
         self._max_gap, self._max_registers = max_gap, max_registers
-        self._connection: Connection | None = None
+        self._down: LinkDown | None = LinkDown("not connected")
+        self._asked: set[asyncio.Future[bytes]] = set()
+        self._knock: Request | None = None
 
     def plan_read(self, tags: Sequence[Tag]) -> ReadPlan:
         """Compile a scan class."""
         addresses = [_address(tag) for tag in tags]
         blocks = plan_blocks(addresses, self._max_gap, self._max_registers)
-        requests = [(block, pdu.read_request(block)) for block in blocks]
+        requests = [(block, pdu.read_block(block)) for block in blocks]
+        if blocks and self._knock is None:
+            self._knock = pdu.read(blocks[0].table, blocks[0].start, 1)
         return ReadPlan(requests, Codec(addresses, blocks), Grader(list(tags)))
 
     def plan_write(self, tags: Sequence[Tag]) -> WritePlan:
@@ -72,33 +70,38 @@ class ModbusTcp:
         return WritePlan(blocks, Codec(addresses, blocks))
 
     async def connect(self) -> None:
-        """Open a fresh connection. Raises `LinkDown`."""
+        """Join the link, which connects it if need be. Raises `LinkDown`.
+
+        A unit that did not answer last time is asked for one register first: as long as it keeps silent it
+        costs the link one short request.
+        """
         await self.close()
-        loop = asyncio.get_running_loop()
-        try:
-            async with asyncio.timeout(self._timeout):
-                transport, connection = await loop.create_connection(
-                    lambda: Connection(self._timeout), self._host, self._port
-                )
-        except TimeoutError:
-            raise LinkDown(f"no connection within {self._timeout:g} s") from None
-        except UnicodeError as error:
-            raise LinkDown(f"no host can be named {self._host!r}: {error}") from None
-        except OSError as error:
-            raise LinkDown(error.strerror or str(error)) from None
-        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        self._connection = connection
+        await self.link.join(self)
+        self._down = None
+        if self._knock is not None and self.link.misses(self.unit):
+            try:
+                await self.ask(self._knock)
+            except DeviceException:
+                pass  # it is there
+            except LinkDown:
+                await self.close()
+                raise
 
     async def read(self, plan: ReadPlan) -> Columns:
-        """Read all blocks, one after the other. A block that is refused spoils only its own rows."""
+        """Read all blocks. A block that is refused spoils only its own rows."""
         reason = np.zeros(plan.codec.rows, np.uint8)
         data = []
-        for block, request in plan.requests:
-            try:
-                data.append(await self._exchange(block, request, pdu.read_reply))
-            except DeviceException:
-                data.append(bytes(block.size))
-                reason[block.rows] = Reason.DEVICE_REFUSED
+        replies = [self.ask(request) for _, request in plan.requests]
+        try:
+            for (block, _), reply in zip(plan.requests, replies, strict=True):
+                try:
+                    data.append(await reply)
+                except DeviceException:
+                    data.append(bytes(block.size))
+                    reason[block.rows] = Reason.DEVICE_REFUSED
+        finally:
+            for reply in replies:
+                reply.cancel()
         raw = plan.codec.decode(np.frombuffer(b"".join(data), np.uint8))
         return plan.grader.grade(raw, reason, time.monotonic_ns())
 
@@ -110,28 +113,35 @@ class ModbusTcp:
             part = data[at : at + block.size]
             at += block.size
             try:
-                await self._exchange(block, pdu.write_request(block, part), pdu.check_write_reply)
+                await self.ask(pdu.write_block(block, part))
             except DeviceException as error:
                 raise Refused(f"{block.table} {block.start}, {block.count} words: {error}") from None
 
-    async def close(self) -> None:
-        """Drop the connection at once."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+    def ask(self, request: Request) -> "asyncio.Future[bytes]":
+        """Send a request when it is this unit's turn; its data. Raises `LinkDown`, `DeviceException`."""
+        if self._down is not None:
+            reply: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+            reply.set_exception(LinkDown(str(self._down), self._down.reason))
+            reply.exception()  # read, so that one that nobody waits for any more is no complaint
+            return reply
+        reply = self.link.ask(self.unit, request, self.timeout)
+        self._asked.add(reply)
+        reply.add_done_callback(self._asked.discard)
+        return reply
 
-    async def _exchange(self, block: Block, request: bytes, check: Callable[[Block, bytes], T]) -> T:
-        if self._connection is None:
-            raise LinkDown("not connected")
-        try:
-            return check(block, await self._connection.transact(self._unit, request))
-        except BadReply as error:
-            await self.close()
-            raise LinkDown(str(error), Reason.BAD_REPLY) from None
-        except TimeoutError:
-            raise LinkDown(f"no answer within {self._timeout:g} s", Reason.TIMEOUT) from None
-        except OSError as error:
-            raise LinkDown(error.strerror or str(error)) from None
+    async def close(self) -> None:
+        """Leave the link at once. Whoever waits for an answer gets none."""
+        self._down = LinkDown("not connected")
+        for reply in list(self._asked):
+            if not reply.done():
+                reply.set_exception(LinkDown("closed"))
+        self.link.leave(self)
+
+    def link_lost(self, error: LinkDown) -> None:
+        """Tell whoever wants to know that the link is gone. Whoever waits for an answer knows already."""
+        self._down = error
+        if self.on_lost is not None:
+            self.on_lost(error)
 
 
 def _address(tag: Tag) -> Address:

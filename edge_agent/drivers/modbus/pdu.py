@@ -4,13 +4,16 @@ MODBUS Application Protocol Specification V1.1b3. Pure: bytes in, bytes out.
 """
 
 import struct
+from dataclasses import dataclass
 
-from edge_agent.core.registers import Block
+from edge_agent.core.registers import BIT_TABLES, Block
 
 READ_FUNCTION = {"coil": 1, "discrete": 2, "holding": 3, "input": 4}
 WRITE_FUNCTION = {"coil": 15, "holding": 16}
 LARGEST_WRITE = 123
 """Registers in one write request (6.12)."""
+LONGEST = 253
+"""Bytes of the longest PDU (4.1)."""
 
 EXCEPTIONS = {
     1: "illegal function",
@@ -23,6 +26,8 @@ EXCEPTIONS = {
     10: "gateway path unavailable",
     11: "gateway target did not answer",
 }
+GATEWAY_SILENCE = (10, 11)
+"""Codes by which a gateway says that the unit behind it is not there."""
 
 
 class BadReply(Exception):
@@ -37,34 +42,71 @@ class DeviceException(Exception):
         self.code = code
 
 
-def read_request(block: Block) -> bytes:
-    """Build the request that reads a block: FC 1, 2, 3 or 4."""
-    return struct.pack(">BHH", READ_FUNCTION[block.table], block.start, block.count)
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request's `pdu`, and the replies that fit it: `length` bytes that begin with `head`.
+
+    A `length` of None leaves it open, for the one function whose reply has no fixed length (6.21).
+    """
+
+    pdu: bytes
+    head: bytes
+    length: int | None
+
+    def data(self, reply: bytes) -> bytes:
+        """Return what follows the head of a reply. Raises `BadReply`, `DeviceException`."""
+        if reply.startswith(self.head) and self.length in {None, len(reply)}:
+            return reply[len(self.head) :]
+        function = self.pdu[0]
+        if len(reply) == 2 and reply[0] == function | 0x80:
+            raise DeviceException(reply[1])
+        if reply[:1] != self.pdu[:1]:
+            raise BadReply(
+                f"a reply of function {reply[:1].hex() or 'none'} to a request of function {function}"
+            )
+        raise BadReply(
+            f"the reply {reply[:16].hex()} of {len(reply)} bytes does not fit {self.pdu[:16].hex()}"
+        )
 
 
-def read_reply(block: Block, reply: bytes) -> bytes:
-    """Return the data of a reply to `read_request`. Raises `BadReply`, `DeviceException`."""
-    _check_function(READ_FUNCTION[block.table], reply)
-    if len(reply) != 2 + block.size or reply[1] != block.size:
-        raise BadReply(f"{len(reply) - 2} bytes of data for {block.count} of {block.table} {block.start}")
-    return reply[2:]
+def read(table: str, start: int, count: int) -> Request:
+    """Build the request for `count` registers or bits: FC 1, 2, 3 or 4. Its data are theirs."""
+    size = (count + 7) // 8 if table in BIT_TABLES else 2 * count
+    function = READ_FUNCTION[table]
+    return Request(struct.pack(">BHH", function, start, count), bytes((function, size)), 2 + size)
 
 
-def write_request(block: Block, data: bytes) -> bytes:
+def read_block(block: Block) -> Request:
+    """Build the request that reads a block."""
+    return read(block.table, block.start, block.count)
+
+
+def write_block(block: Block, data: bytes) -> Request:
     """Build the request that writes a block: FC 15 or 16."""
-    head = struct.pack(">BHHB", WRITE_FUNCTION[block.table], block.start, block.count, len(data))
-    return head + data
+    head = struct.pack(">BHH", WRITE_FUNCTION[block.table], block.start, block.count)
+    return Request(head + bytes((len(data),)) + data, head, 5)
 
 
-def check_write_reply(block: Block, reply: bytes) -> None:
-    """Check the echo of a write. Raises `BadReply`, `DeviceException`."""
-    _check_function(WRITE_FUNCTION[block.table], reply)
-    if reply[1:] != struct.pack(">HH", block.start, block.count):
-        raise BadReply(f"the echo of a write to {block.table} {block.start} is {reply.hex()}")
+def write_coil(address: int, value: bool) -> Request:
+    """Build the request that writes one coil: FC 5, echoed whole."""
+    return _echoed(struct.pack(">BHH", 5, address, 0xFF00 if value else 0))
 
 
-def _check_function(function: int, reply: bytes) -> None:
-    if len(reply) == 2 and reply[0] == function | 0x80:
-        raise DeviceException(reply[1])
-    if not reply or reply[0] != function:
-        raise BadReply(f"a reply of function {reply[:1].hex() or 'none'} to a request of function {function}")
+def write_register(address: int, word: int) -> Request:
+    """Build the request that writes one register: FC 6, echoed whole."""
+    return _echoed(struct.pack(">BHH", 6, address, word))
+
+
+def mask_register(address: int, keep: int, put: int) -> Request:
+    """Build the request that makes a register ``(register & keep) | (put & ~keep)``: FC 22, echoed whole."""
+    return _echoed(struct.pack(">BHHH", 22, address, keep, put))
+
+
+def read_write(start: int, count: int, write_start: int, data: bytes) -> Request:
+    """Build the request that first writes registers, then reads `count` others: FC 23."""
+    head = struct.pack(">BHHHHB", 23, start, count, write_start, len(data) // 2, len(data))
+    return Request(head + data, bytes((23, 2 * count)), 2 + 2 * count)
+
+
+def _echoed(pdu: bytes) -> Request:
+    return Request(pdu, pdu, len(pdu))

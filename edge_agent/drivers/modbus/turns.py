@@ -1,0 +1,105 @@
+"""Whose request goes next on a link that several units share. Pure: the time is an argument.
+
+Fair by time, not by turns: the unit that has used the link least goes first, so that one that answers in
+39 ms waits for at most one request of a unit that takes a second. Units that keep silent get a tenth of it.
+"""
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+SILENT_AFTER = 3
+"""Requests in a row without an answer that make a unit silent."""
+SHARE = 0.1
+"""Part of the time that all silent units together may use while another unit answers."""
+
+
+@dataclass(slots=True)
+class _Unit(Generic[T]):
+    waiting: deque[T] = field(default_factory=deque)
+    used: float = 0.0
+    misses: int = 0
+    held: float = 0.0
+
+    @property
+    def silent(self) -> bool:
+        return self.misses >= SILENT_AFTER
+
+
+class Turns(Generic[T]):
+    """Requests of units that wait for their turn."""
+
+    def __init__(self) -> None:
+        self._units: dict[int, _Unit[T]] = {}
+        self._clock = 0.0
+        self._silent_from = 0.0
+
+    def put(self, number: int, request: T) -> None:
+        """Queue a request of a unit."""
+        unit = self._units.get(number)
+        if unit is None:
+            unit = self._units[number] = _Unit()
+        if not unit.waiting:
+            # Who comes back after a pause has no credit for it.
+            unit.used = max(unit.used, self._clock)
+        unit.waiting.append(request)
+
+    def take(self, now: float) -> T | None:
+        """Return the next request that may go now."""
+        unit = self._next(now)
+        if unit is None:
+            return None
+        if not unit.silent:
+            self._clock = unit.used
+        return unit.waiting.popleft()
+
+    def when(self) -> float | None:
+        """Return when to `take` again if it has just returned None; None if nothing waits."""
+        times = [
+            max(unit.held, self._silent_from) if unit.silent else unit.held
+            for unit in self._units.values()
+            if unit.waiting
+        ]
+        return min(times, default=None)
+
+    def done(self, number: int, seconds: float, now: float, *, answered: bool) -> None:
+        """Account for a request that took so long, and whether the unit answered it."""
+        unit = self._units[number]
+        unit.used += seconds
+        unit.misses = 0 if answered else unit.misses + 1
+        if unit.silent and any(not other.silent for other in self._units.values()):
+            self._silent_from = now + seconds * (1 - SHARE) / SHARE
+
+    def hold(self, number: int, until: float) -> None:
+        """Let nothing go to a unit before this time."""
+        self._units[number].held = until
+
+    def misses(self, number: int) -> int:
+        """Return how many requests in a row a unit has not answered."""
+        unit = self._units.get(number)
+        return unit.misses if unit else 0
+
+    def drop_all(self) -> list[T]:
+        """Remove and return all that waits, and hold nobody any more."""
+        dropped = [request for unit in self._units.values() for request in unit.waiting]
+        for unit in self._units.values():
+            unit.waiting.clear()
+            unit.held = 0.0
+        return dropped
+
+    def _next(self, now: float) -> _Unit[T] | None:
+        first: _Unit[T] | None = None
+        for unit in self._units.values():
+            if not unit.waiting or unit.held > now:
+                continue
+            if unit.silent:
+                if now < self._silent_from:
+                    continue
+                # Its share is due: a link that is always busy would never come to it otherwise.
+                if first is None or not first.silent or unit.used < first.used:
+                    first = unit
+            elif first is None or (not first.silent and unit.used < first.used):
+                first = unit
+        return first

@@ -1,0 +1,79 @@
+"""TCP, and TLS over it."""
+
+import asyncio
+import socket
+import ssl
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import cast
+
+from edge_agent.drivers.modbus.wires import Listener, Wire
+
+_KEEPALIVE = ((socket.TCP_KEEPIDLE, 30), (socket.TCP_KEEPINTVL, 10), (socket.TCP_KEEPCNT, 3))
+"""Seconds of silence before the first question, seconds between questions, how many without an answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tcp:
+    """A TCP server; with `tls`, one that has to prove itself to be `server_name`, by default `host`."""
+
+    host: str
+    port: int
+    tls: ssl.SSLContext | None = None
+    server_name: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}"
+
+    async def open(self, listener: Listener, timeout: float) -> Wire:
+        """Connect. Raises OSError."""
+        name = (self.server_name or self.host) if self.tls else None
+        async with asyncio.timeout(timeout):
+            try:
+                transport, stream = await asyncio.get_running_loop().create_connection(
+                    lambda: _Stream(listener), self.host, self.port, ssl=self.tls, server_hostname=name
+                )
+            except UnicodeError as error:
+                raise OSError(f"no host can be named {self.host!r}: {error}") from None
+        sock = transport.get_extra_info("socket")
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for option, value in _KEEPALIVE:
+            sock.setsockopt(socket.IPPROTO_TCP, option, value)
+        return stream
+
+
+class _Stream(asyncio.Protocol):
+    def __init__(self, listener: Listener) -> None:
+        self._listener: Listener | None = listener
+        self._transport: asyncio.Transport | None = None
+
+    def send(self, data: bytes) -> None:
+        if self._transport is not None:
+            self._transport.write(data)
+
+    def close(self) -> None:
+        self._listener = None
+        if self._transport is not None:
+            with suppress(OSError):
+                self._transport.abort()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+
+    def data_received(self, data: bytes) -> None:
+        if self._listener is not None:
+            self._listener.received(data)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._listener is not None:
+            self._listener.lost(reason(exc) if isinstance(exc, OSError) else "closed by the device")
+        self._listener = None
+
+
+def reason(error: OSError) -> str:
+    """Say in words what an error of the operating system or of TLS means."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"the device's certificate is not trusted: {error.verify_message}"
+    if isinstance(error, ssl.SSLError):
+        return f"TLS: {(error.reason or 'the device broke it off').lower().replace('_', ' ')}"
+    return error.strerror or str(error)
