@@ -24,11 +24,12 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     tags: list[TagLine]
     outputs: list[TagLine]
     machines: list[str]
+    warnings: list[str]
 
     def text(self) -> str:
         """The same for a person."""
-        parts = [*_table("read", self.tags), *_table("written", self.outputs), *self.machines, "ok"]
-        return "\n".join(parts)
+        parts = [*_table("read", self.tags), *_table("written", self.outputs), *self.machines]
+        return "\n".join([*parts, *(f"warning: {text}" for text in self.warnings), "ok"])
 
 
 def summary(config: Config) -> Summary:
@@ -42,6 +43,7 @@ def summary(config: Config) -> Summary:
             f"{m.bundle.manifest.period:g} s, window {m.bundle.manifest.window}, mode {m.mode}"
             for m in config.machines
         ],
+        warnings=config.warnings,
     )
 
 

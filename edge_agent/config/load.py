@@ -3,16 +3,15 @@
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from edge_agent.bundle import Bundle, BundleError, read
+from edge_agent.config import opcua
 from edge_agent.config.fields import ConfigError, Place, build, nearest
 from edge_agent.config.result import overlaps, result_of
 from edge_agent.config.schema import (
     AgentTable,
     Config,
     Device,
-    DeviceTable,
     Machine,
     MachineTable,
     ModbusTable,
@@ -34,15 +33,27 @@ def load(file: Path) -> Config:
         if key not in _SECTIONS:
             root.at(key).wrong(f"unknown section; {nearest(key, _SECTIONS)}")
     agent = build(AgentTable, data.get("agent", {}), root.at("agent"))
-    devices, broken = _devices(_section(data, root.at("device")), root.at("device"))
     state = file.parent / (agent.state if agent else "")
+    devices, broken = _devices(_section(data, root.at("device")), state, root.at("device"))
     machines = _machines(_section(data, root.at("machine")), state, devices, broken, root.at("machine"))
     overlaps(devices, machines, root.at("machine"))
     if agent and agent.trust:
         _trusted(machines, file.parent / agent.trust, root.at("machine"))
     if root.errors or agent is None:
         raise ConfigError(root.errors)
-    return Config(name=agent.name, state=str(state), devices=list(devices.values()), machines=machines)
+    warnings = [
+        warning
+        for device in devices.values()
+        if isinstance(device.table, OpcUaTable)
+        for warning in opcua.warnings(device.name, device.table)
+    ]
+    return Config(
+        name=agent.name,
+        state=str(state),
+        devices=list(devices.values()),
+        machines=machines,
+        warnings=warnings,
+    )
 
 
 def _toml(file: Path) -> Mapping[str, object]:
@@ -62,7 +73,7 @@ def _section(data: Mapping[str, object], place: Place) -> Mapping[str, object]:
     return {}
 
 
-def _devices(section: Mapping[str, object], place: Place) -> tuple[dict[str, Device], set[str]]:
+def _devices(section: Mapping[str, object], state: Path, place: Place) -> tuple[dict[str, Device], set[str]]:
     """Return the devices, and the names of those whose tags are not all known for what was told wrong."""
     devices: dict[str, Device] = {}
     broken = set()
@@ -82,7 +93,10 @@ def _devices(section: Mapping[str, object], place: Place) -> tuple[dict[str, Dev
         if table is None:
             broken.add(name)
             continue
-        _limits(table, where)
+        if isinstance(table, OpcUaTable):
+            table = opcua.checked(table, state, where)
+        else:
+            _limits(table, where)
         before = len(place.errors)
         devices[name] = Device(name=name, table=table, tags=tags_of(name, table, where))
         if len(place.errors) > before:
@@ -90,11 +104,7 @@ def _devices(section: Mapping[str, object], place: Place) -> tuple[dict[str, Dev
     return devices, broken
 
 
-def _limits(table: DeviceTable, place: Place) -> None:
-    if isinstance(table, OpcUaTable):
-        if not _is_opcua(table.url):
-            place.at("url").wrong(f"{table.url!r} is not an OPC UA address: write opc.tcp://host:port")
-        return
+def _limits(table: ModbusTable, place: Place) -> None:
     for name, low, high in (
         ("port", 1, 65535),
         ("unit", 0, 255),
@@ -103,14 +113,6 @@ def _limits(table: DeviceTable, place: Place) -> None:
     ):
         if not low <= getattr(table, name) <= high:
             place.at(name).wrong(f"{getattr(table, name)} is not {low}..{high}")
-
-
-def _is_opcua(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-        return parts.scheme == "opc.tcp" and bool(parts.hostname) and bool(parts.port)
-    except ValueError:
-        return False
 
 
 def _machines(

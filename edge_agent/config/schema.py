@@ -37,11 +37,19 @@ class ModbusTable(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OpcUaTable(msgspec.Struct, frozen=True, kw_only=True):
-    """``[device.NAME]`` with ``driver = "opc-ua"``. `security` has to be said, so that none is a choice."""
+    """``[device.NAME]`` with ``driver = "opc-ua"``. Only ``security = "none"`` makes it do without security.
+
+    `policy` ``best`` is the strongest that the server offers of the three. `login` names a credential.
+    `pki` is the folder of certificates; if empty, ``pki`` in the state folder.
+    """
 
     driver: Literal["opc-ua"]
     url: str
-    security: Literal["none"]
+    security: Literal["sign-and-encrypt", "sign", "none"] = "sign-and-encrypt"
+    policy: Literal["best", "Aes256_Sha256_RsaPss", "Aes128_Sha256_RsaOaep", "Basic256Sha256"] = "best"
+    login: str = ""
+    pki: str = ""
+    verify_host: bool = True
     timeout: Seconds = Seconds(2.0)
     scan: Seconds = Seconds(1.0)
     tags: str | list[dict[str, Any]] = msgspec.field(default_factory=list)
@@ -109,9 +117,10 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True):
-    """A configuration that was checked whole."""
+    """A configuration that was checked whole. `warnings` are what is allowed and had better not be."""
 
     name: str
     state: str
     devices: list[Device]
     machines: list[Machine]
+    warnings: list[str] = msgspec.field(default_factory=list)

@@ -1,0 +1,42 @@
+"""What an OPC UA device may say: its address, its security, its login."""
+
+import re
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import msgspec
+
+from edge_agent.config.fields import Place
+from edge_agent.config.schema import OpcUaTable
+
+_CREDENTIAL = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*")
+
+
+def checked(table: OpcUaTable, state: Path, place: Place) -> OpcUaTable:
+    """Keep every error of the table; return it with its `pki` folder as a whole path."""
+    if not _is_opcua(table.url):
+        place.at("url").wrong(f"{table.url!r} is not an OPC UA address: write opc.tcp://host:port")
+    if table.login and table.security == "none":
+        place.at("login").wrong("would cross the wire in the clear; it needs security")
+    if table.login and not _CREDENTIAL.fullmatch(table.login):
+        place.at("login").wrong(f"{table.login!r} is not a credential's name: write letters, digits, - _ .")
+    folder = place.file.parent / table.pki if table.pki else state / "pki"
+    return msgspec.structs.replace(table, pki=str(folder))
+
+
+def warnings(name: str, table: OpcUaTable) -> list[str]:
+    """Return what is allowed and had better not be."""
+    said = []
+    if table.security == "none":
+        said.append(f"device {name}: no security: anybody on the way can read and change what is sent")
+    elif not table.verify_host:
+        said.append(f"device {name}: the host in the server's certificate is not compared with the url")
+    return said
+
+
+def _is_opcua(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme == "opc.tcp" and bool(parts.hostname) and bool(parts.port)
+    except ValueError:
+        return False
