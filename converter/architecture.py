@@ -9,12 +9,17 @@ from converter.graph import DTYPES, OPERATORS
 
 
 class Operator(msgspec.Struct, frozen=True):
-    """One operator, shape and dtype of its first result, how many constants of which dtype it reads."""
+    """One operator, shape and dtype of its first result, how many constants of which dtype it reads.
+
+    `reads` and `results` are names of tensors: those it reads that are no constants, and its results.
+    """
 
     name: str
     shape: list[int]
     dtype: str
     constants: dict[str, int]
+    reads: list[str]
+    results: list[str]
 
 
 def operators(tflite: bytes) -> list[Operator]:
@@ -33,16 +38,18 @@ def _operator(model: schema.Model, graph: schema.SubGraph, operator: schema.Oper
     # Files of before 2020 have only the 8-bit code, files of now have 127 there for what is above.
     name = OPERATORS[max(code.BuiltinCode(), code.DeprecatedBuiltinCode())]
     constants: dict[str, int] = {}
+    reads: list[str] = []
     for place in range(operator.InputsLength()):
         if (index := operator.Inputs(place)) >= 0:  # -1 is an input left out
             tensor = graph.Tensors(index)
             if model.Buffers(tensor.Buffer()).DataLength():
                 dtype = DTYPES[tensor.Type()]
                 constants[dtype] = constants.get(dtype, 0) + math.prod(_shape(tensor))
-    if not operator.OutputsLength():
-        return Operator(name, [], "", constants)
-    result = graph.Tensors(operator.Outputs(0))
-    return Operator(name, _shape(result), DTYPES[result.Type()], constants)
+            else:
+                reads.append(tensor.Name().decode())
+    outputs = [graph.Tensors(operator.Outputs(place)) for place in range(operator.OutputsLength())]
+    shape, dtype = (_shape(outputs[0]), DTYPES[outputs[0].Type()]) if outputs else ([], "")
+    return Operator(name, shape, dtype, constants, reads, [tensor.Name().decode() for tensor in outputs])
 
 
 def _shape(tensor: schema.Tensor) -> list[int]:
