@@ -87,10 +87,11 @@ def _from_bytes(carriers: Carriers) -> Floats:
     return _seconds(2000 + (c >> 40 & 255), c >> 32 & 255, c >> 24 & 255, clock)
 
 
-def _civil(value: float) -> tuple[int, int, int, int, int, float]:
+def _civil(value: float, digits: int) -> tuple[int, int, int, int, int, float]:
     """Return year since 2000, month, day, hour, minute and second of seconds since 1970."""
     if not 946_684_800 <= value < 4_102_444_800:
-        raise ValueError(f"{value} s since 1970 is not within 2000 to 2099")
+        raise ValueError(f"{value} s since 1970 does not fit 2000 to 2099")
+    value = round(value, digits)
     day = np.datetime64(int(value // 86400), "D")
     month = day.astype("M8[M]")
     months = int(month.astype(np.int64))
@@ -100,12 +101,12 @@ def _civil(value: float) -> tuple[int, int, int, int, int, float]:
 
 
 def _to_iec(value: float) -> int:
-    year, month, day, hour, minute, second = _civil(round(value, 3))
+    year, month, day, hour, minute, second = _civil(value, 3)
     return year << 48 | month << 40 | day << 32 | hour << 24 | minute << 16 | min(round(second * 1000), 59999)
 
 
 def _to_bytes(value: float) -> int:
-    year, month, day, hour, minute, second = _civil(float(round(value)))
+    year, month, day, hour, minute, second = _civil(value, 0)
     return year << 40 | month << 32 | day << 24 | hour << 16 | minute << 8 | int(second)
 
 

@@ -125,9 +125,8 @@ class Address(msgspec.Struct, frozen=True, kw_only=True):
         if self.type == "bool":
             return f"order {self.order!r} means nothing for one bit"
         if self.letters == "HL":
-            return (
-                None if self.order in ("H", "L") else f"order {self.order!r} is not H or L, which byte it is"
-            )
+            known = self.order in ("H", "L")
+            return None if known else f"order {self.order!r} is neither H nor L, the high byte or the low"
         if sorted(self.order) != list(self.letters):
             return f"order {self.order!r} does not hold each of {self.letters} once, as {self.type} needs"
         return None
@@ -139,6 +138,8 @@ class Address(msgspec.Struct, frozen=True, kw_only=True):
             return f"a string is written string[n], n bytes from 1 to {LONGEST_STRING}"
         if self.encoding not in ENCODINGS:
             return f"encoding {self.encoding!r} is none of {', '.join(ENCODINGS)}"
+        if self.encoding == "utf-16-be" and self.length % 2:
+            return f"a string of {self.length} bytes cannot be utf-16-be, which has two a character"
         return None
 
     def _nan_problem(self) -> str | None:

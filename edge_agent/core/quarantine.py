@@ -1,0 +1,154 @@
+"""What a device refuses: a block is halved until the bad address stands alone, its neighbours go on.
+
+A planned block that was refused is torn: its values stand in parts that are asked in every cycle, in
+suspects that are asked until they are answered or halved to one value, or alone in quarantine. A cycle
+asks a bounded number of suspects. Once all is known, what stands between two bad addresses is one part
+again, so that a bad address costs one request more and not many.
+"""
+
+from bisect import insort
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+from edge_agent.core.readplan import Block, block_of
+
+RETRY = 60_000_000_000
+"""Nanoseconds until an address in quarantine is asked again."""
+EXTRA = 8
+"""Suspects that one cycle asks."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Request:
+    """A block to ask for: spans `first` up to `stop` of the planned block with index `of`."""
+
+    block: Block
+    of: int
+    first: int
+    stop: int
+
+
+@dataclass(slots=True)
+class _Torn:
+    """A planned block in pieces: every span is in one of `parts` or `suspects`, or `bad` until a time.
+
+    `known` are the spans that were told to be bad.
+    """
+
+    whole: Request
+    suspects: list[Request]
+    parts: list[Request] = field(default_factory=list)
+    bad: dict[int, tuple[int, Request]] = field(default_factory=dict)
+    known: set[int] = field(default_factory=set)
+    found: bool = False
+
+    def request(self, first: int, stop: int) -> Request:
+        whole = self.whole
+        return Request(block_of(whole.block.spans[first:stop]), whole.of, first, stop)
+
+    def join(self) -> None:
+        edges = [-1, *sorted(self.bad), self.whole.stop]
+        self.parts = [self.request(a + 1, b) for a, b in pairwise(edges) if a + 1 < b]
+        self.found = False
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A value that went into quarantine (`bad`) or came out of it."""
+
+    block: Block
+    bad: bool
+
+
+class Quarantine:
+    """The requests of one scan class as its device lets them be made. Times are monotonic, in ns."""
+
+    def __init__(self, blocks: Sequence[Block]) -> None:
+        self._whole = [Request(block, of, 0, len(block.spans)) for of, block in enumerate(blocks)]
+        self._torn: dict[int, _Torn] = {}
+        self._asked: set[Request] = set()
+        self._retrying = False
+        self._now = 0
+        self.changes: list[Change] = []
+        """What changed since somebody emptied the list."""
+
+    def requests(self, now: int) -> list[Request]:
+        """Begin a cycle: return what to ask first. Then ask for `more` until there is none."""
+        self._now, self._retrying = now, True
+        self._asked.clear()
+        if not self._torn:
+            return self._whole
+        asked: list[Request] = []
+        for whole in self._whole:
+            torn = self._torn.get(whole.of)
+            if torn is None:
+                asked.append(whole)
+                continue
+            if torn.found and not torn.suspects:
+                torn.join()
+            asked += torn.parts
+        return asked + self.more()
+
+    def more(self) -> list[Request]:
+        """Return the suspects that are asked next in this cycle; call it when all before are settled."""
+        if not self._torn:
+            return []
+        self._retry()
+        room = EXTRA - len(self._asked)
+        waiting = [s for torn in self._torn.values() for s in torn.suspects if s not in self._asked]
+        self._asked.update(waiting[:room])
+        return waiting[:room]
+
+    def answered(self, request: Request) -> None:
+        """Settle a request that the device answered."""
+        torn = self._torn.get(request.of)
+        if torn is None:
+            return
+        if request in torn.suspects:
+            torn.suspects.remove(request)
+            insort(torn.parts, request, key=lambda part: part.first)
+        if request.first in torn.known:
+            torn.known.remove(request.first)
+            torn.found = True
+            self.changes.append(Change(request.block, bad=False))
+            self._retrying = True
+        if request.stop - request.first == torn.whole.stop:
+            del self._torn[request.of]
+
+    def refused(self, request: Request) -> None:
+        """Settle a request whose address the device refused."""
+        torn = self._torn.setdefault(request.of, _Torn(request, [request]))
+        held = torn.suspects if request in torn.suspects else torn.parts
+        held.remove(request)
+        if request.stop - request.first > 1:
+            middle = (request.first + request.stop) // 2
+            halves = [torn.request(request.first, middle), torn.request(middle, request.stop)]
+            torn.suspects[:0] = halves
+            return
+        torn.bad[request.first] = self._now + RETRY, request
+        if request.first not in torn.known:
+            torn.known.add(request.first)
+            torn.found = True
+            self.changes.append(Change(request.block, bad=True))
+
+    @property
+    def suspects(self) -> list[Block]:
+        """What was refused and is not known to be good or bad yet."""
+        return [request.block for torn in self._torn.values() for request in torn.suspects]
+
+    @property
+    def bad(self) -> list[Block]:
+        """What is in quarantine, each value by itself."""
+        return [request.block for torn in self._torn.values() for _, request in torn.bad.values()]
+
+    def _retry(self) -> None:
+        """Make the one that waited longest a suspect again: one in a cycle, as long as it is refused."""
+        if not self._retrying:
+            return
+        bad = ((when, torn, r) for torn in self._torn.values() for when, r in torn.bad.values())
+        when, torn, request = min(bad, key=lambda entry: entry[0], default=(self._now + 1, None, None))
+        if when <= self._now and torn is not None and request is not None:
+            self._retrying = False
+            del torn.bad[request.first]
+            torn.suspects.append(request)

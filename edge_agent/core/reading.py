@@ -1,0 +1,114 @@
+"""One scan class of a Modbus device without its I/O: requests out, replies in, columns out."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from edge_agent.core.codec import Codec
+from edge_agent.core.quarantine import RETRY, Change, Quarantine, Request
+from edge_agent.core.readplan import Block
+from edge_agent.core.registers import BIT_TABLES, Address
+from edge_agent.core.tags import Columns, Grader, Reason, Tag
+
+ADDRESS_EXCEPTIONS = (2, 3)
+"""Exception codes that speak of an address: illegal data address, illegal data value."""
+
+
+class Reading:
+    """Compiled once for a fixed list of tags; one cycle at a time.
+
+    A cycle is `requests`, every one of them settled by `answered` or `refused`, then the same with `more`
+    until there is none, then `columns`. Times are monotonic, in ns.
+    """
+
+    def __init__(
+        self,
+        tags: Sequence[Tag],
+        blocks: Sequence[Block],
+        address_exceptions: Sequence[int] = ADDRESS_EXCEPTIONS,
+    ) -> None:
+        self._names = [tag.name for tag in tags]
+        self._blocks = blocks
+        self._codec = Codec([address_of(tag) for tag in tags], blocks)
+        self._grader = Grader(list(tags))
+        self._quarantine = Quarantine(blocks)
+        self._address_exceptions = address_exceptions
+        self._bytes = bytearray(self._codec.size + 1)
+        self._buffer = np.frombuffer(self._bytes, np.uint8)
+        self._failed: list[Block] = []
+        self._open = 0
+
+    def __len__(self) -> int:
+        return self._codec.rows
+
+    def requests(self, now: int) -> list[Request]:
+        """Begin a cycle."""
+        self._failed = []
+        asked = self._quarantine.requests(now)
+        self._open = len(asked)
+        return asked
+
+    def more(self) -> list[Request]:
+        """Return what else to ask in this cycle."""
+        asked = self._quarantine.more()
+        self._open += len(asked)
+        return asked
+
+    def answered(self, request: Request, data: bytes) -> None:
+        """Take the data of a reply, as long as its block's `size`."""
+        block, planned = request.block, self._blocks[request.of]
+        place, ahead = self._codec.places[request.of], block.start - planned.start
+        if block.table in BIT_TABLES:
+            bits = np.unpackbits(np.frombuffer(data, np.uint8), count=block.count, bitorder="little")
+            self._put(place + ahead, bits.tobytes())
+        else:
+            self._put(place + 2 * ahead, data)
+        self._quarantine.answered(request)
+        self._open -= 1
+
+    def refused(self, request: Request, code: int) -> None:
+        """Take an exception code instead of a reply."""
+        if code in self._address_exceptions:
+            self._quarantine.refused(request)
+        else:
+            self._failed.append(request.block)
+        self._open -= 1
+
+    def columns(self, now: int) -> Columns:
+        """End the cycle."""
+        assert self._open == 0, "a request of this cycle is not settled"
+        reason = np.zeros(len(self), np.uint8)
+        for block in (*self._failed, *self._quarantine.suspects):
+            reason[block.rows] = Reason.DEVICE_REFUSED
+        for block in self._quarantine.bad:
+            reason[block.rows] = Reason.QUARANTINED
+        raw, reason, exact = self._codec.decode(self._buffer, reason)
+        return self._grader.grade(raw, reason, now, exact)
+
+    @property
+    def quarantined(self) -> list[str]:
+        """The names of the tags that stand in quarantine."""
+        return [self._names[row] for block in self._quarantine.bad for row in block.rows]
+
+    def news(self) -> list[str]:
+        """Return a sentence for every value that went into quarantine or came out of it since the last."""
+        changes, self._quarantine.changes = self._quarantine.changes, []
+        return [self._sentence(change) for change in changes]
+
+    def _sentence(self, change: Change) -> str:
+        block = change.block
+        where = f"{block.table} {block.start}" + (f"-{block.stop - 1}" if block.count > 1 else "")
+        names = ", ".join(self._names[row] for row in block.rows)
+        if change.bad:
+            return f"{where} is refused; BAD and asked again every {RETRY // 10**9} s: {names}"
+        return f"{where} is answered again: {names}"
+
+    def _put(self, place: int, data: bytes) -> None:
+        assert place + len(data) < len(self._bytes), "more data than the block has"
+        self._bytes[place : place + len(data)] = data
+
+
+def address_of(tag: Tag) -> Address:
+    """Return the tag's Modbus address."""
+    assert isinstance(tag.address, Address), f"{tag.name} has no Modbus address"
+    return tag.address

@@ -1,0 +1,186 @@
+"""The read plan: which requests fetch a set of values in the least time on the bus.
+
+A request costs its overhead and then so much for each register. Reading over a gap wastes the gap's
+registers and saves an overhead. The plan is the exact optimum: over values sorted by address, the best
+plan of the first j is the best of some first i plus one request for the rest.
+"""
+
+from bisect import bisect_left
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import groupby, pairwise
+from operator import attrgetter
+
+import numpy as np
+import numpy.typing as npt
+
+from edge_agent.core.registers import BIT_TABLES, Address, Table
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Bus time in seconds: of a request and its answer without data, and of each register."""
+
+    request: float
+    register: float
+
+
+NETWORK = Cost(request=1e-3, register=2e-6)
+"""A PLC on Ethernet: a millisecond of its cycle weighs more than any gap that `max_gap` allows."""
+
+
+def serial_cost(baud: int, turnaround: float = 5e-3) -> Cost:
+    """Return the cost on a serial line of 11 bits a character; `turnaround` is the device's, in seconds.
+
+    A read is 8 characters, its answer 5 and the data, each frame followed by 3.5 of silence, of at least
+    1.75 ms (MODBUS over Serial Line V1.02, 2.5.1).
+    """
+    character = 11 / baud
+    silence = max(3.5 * character, 1.75e-3)
+    return Cost(request=13 * character + 2 * silence + turnaround, register=2 * character)
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """Registers `first` to `last` of a table that no request may touch."""
+
+    table: Table
+    first: int
+    last: int
+
+    def touches(self, table: Table, start: int, stop: int) -> bool:
+        """Whether any of it is within `start` up to but not including `stop`."""
+        return table == self.table and start <= self.last and self.first < stop
+
+
+@dataclass(slots=True)
+class Span:
+    """Registers that must not be split: one value, and whatever lies within it."""
+
+    table: Table
+    start: int
+    stop: int
+    rows: list[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Consecutive registers or bits that one request moves; `rows` are the values that need it.
+
+    `spans` are where it may be parted.
+    """
+
+    table: Table
+    start: int
+    count: int
+    rows: npt.NDArray[np.intp]
+    spans: tuple[Span, ...] = ()
+
+    @property
+    def stop(self) -> int:
+        """The address after its last."""
+        return self.start + self.count
+
+    @property
+    def size(self) -> int:
+        """Length of the block's data in a PDU, in bytes."""
+        return (self.count + 7) // 8 if self.table in BIT_TABLES else 2 * self.count
+
+
+def spans_of(addresses: Sequence[Address]) -> list[Span]:
+    """Return what has to be read, by table and sorted; starts and stops both rise within a table."""
+    wanted = [(a.table, a.offset, -(a.offset + a.count), row) for row, a in enumerate(addresses)]
+    for row, address in enumerate(addresses):
+        if address.factor is not None:
+            factor = address.factor
+            wanted.append((factor.table, factor.offset, -(factor.offset + factor.count), row))
+    spans: list[Span] = []
+    for table, start, minus_stop, row in sorted(wanted):
+        if spans and spans[-1].table == table and -minus_stop <= spans[-1].stop:
+            spans[-1].rows.append(row)
+        else:
+            spans.append(Span(table, start, -minus_stop, [row]))
+    return spans
+
+
+def block_of(spans: Sequence[Span]) -> Block:
+    """Return the block that covers neighbouring spans."""
+    rows = np.unique([row for span in spans for row in span.rows])
+    first, last = spans[0], spans[-1]
+    return Block(first.table, first.start, last.stop - first.start, rows, tuple(spans))
+
+
+def plan_blocks(
+    addresses: Sequence[Address],
+    max_gap: int,
+    max_registers: int = 125,
+    max_bits: int = 2000,
+    *,
+    forbidden: Sequence[Range] = (),
+    cost: Cost = NETWORK,
+) -> list[Block]:
+    """Cover every address with the blocks that cost least.
+
+    No block is longer than `max_registers` or `max_bits` (the largest counts are those of the MODBUS
+    Application Protocol V1.1b3, 6.1 to 6.4), reads over a gap longer than `max_gap`, touches what is
+    `forbidden`, or holds a part of a value.
+    """
+    blocks: list[Block] = []
+    for table, group in groupby(spans_of(addresses), attrgetter("table")):
+        spans = list(group)
+        bits = table in BIT_TABLES
+        each = cost.register / 16 if bits else cost.register
+        most = max_bits if bits else max_registers
+        barred = [r for r in forbidden if r.table == table]
+        cuts = _cuts(spans, max_gap, barred)
+        blocks += [block_of(part) for part in _cheapest(spans, cuts, most, cost.request, each)]
+    return blocks
+
+
+def _cuts(spans: Sequence[Span], max_gap: int, forbidden: Sequence[Range]) -> set[int]:
+    """Return the indices of spans that cannot be in one block with the span before them."""
+    return {
+        i + 1
+        for i, (a, b) in enumerate(pairwise(spans))
+        if b.start - a.stop > max_gap or any(r.touches(a.table, a.stop, b.start) for r in forbidden)
+    }
+
+
+def _cheapest(
+    spans: Sequence[Span], cuts: set[int], most: int, request: float, each: float
+) -> Iterable[Sequence[Span]]:
+    """Part the spans so that the sum of `request + each * length` is least; no part is longer than `most`.
+
+    The last part of the best plan up to span j starts at the i that makes best[i] - each * start[i] least
+    among those still in reach. The reach only moves forward, so those that can still win form a queue.
+    """
+    best = [0.0]
+    first = [0] * len(spans)
+    queue: deque[tuple[float, int]] = deque()
+    for j, span in enumerate(spans):
+        if j in cuts:
+            queue.clear()
+        here = best[j] - each * span.start
+        while queue and queue[-1][0] >= here:
+            queue.pop()
+        queue.append((here, j))
+        while len(queue) > 1 and span.stop - spans[queue[0][1]].start > most:
+            queue.popleft()
+        least, first[j] = queue[0]
+        best.append(least + request + each * span.stop)
+    parts = []
+    stop = len(spans)
+    while stop:
+        start = first[stop - 1]
+        parts.append(spans[start:stop])
+        stop = start
+    return reversed(parts)
+
+
+def holder(blocks: Sequence[Block], address: Address) -> int:
+    """Return the index of the block that holds an address whole. `blocks` are as `plan_blocks` sorts them."""
+    at = bisect_left(blocks, (address.table, address.offset + 1), key=lambda b: (b.table, b.start)) - 1
+    while blocks[at].stop < address.offset + address.count:
+        at -= 1
+    return at
