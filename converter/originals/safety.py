@@ -7,14 +7,15 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
+from converter.originals import operations
 from converter.originals.original import Refused
 
 _STRUCTURE = {
-    "__ellipsis__", "__keras_tensor__", "__numpy__", "__tensor__", "__tuple__", "__typespec__",
+    "__ellipsis__", "__keras_tensor__", "__numpy__", "__slice__", "__tensor__", "__tuple__", "__typespec__",
     "DTypePolicy", "FloatDTypePolicy", "Functional", "InputLayer", "Model", "Policy", "Sequential",
     "TensorShape", "slice",
 }  # fmt: skip
-_OPERATIONS = {"ClassMethod", "InstanceMethod", "InstanceProperty", "SlicingOpLambda", "TFOpLambda"}
+_METHODS = {"ClassMethod", "InstanceMethod", "InstanceProperty"}
 _OUTSIDE = {"TFSMLayer", "TensorFlowOpLayer", "TorchModuleWrapper", "JaxLayer", "FlaxLayer"}
 _REBUILD = "rebuild the model from Keras's own layers and copy the weights with set_weights(get_weights())"
 
@@ -32,7 +33,7 @@ def library_classes(library: Any) -> set[str]:
         library.metrics,
     )
     found = {name for place in places for name in dir(place) if isinstance(getattr(place, name), type)}
-    return (found | _STRUCTURE) - _OPERATIONS - _OUTSIDE - {"Lambda"}
+    return (found | _STRUCTURE | operations.CALLS) - _METHODS - _OUTSIDE - {"Lambda"}
 
 
 def check(path: Path, config: Any, known: Collection[str], trusted: Collection[str], library: str) -> None:
@@ -89,9 +90,13 @@ def _refuse_code(layer: str, described: dict[str, Any], trusted: Collection[str]
             f"{layer} uses the function {given!r}, which is not Keras's; "
             "give the Python file that defines it with --trust-code FILE.py"
         )
-    if name in _OPERATIONS:
-        called = inner.get("function", name)
-        raise Refused(f"{layer} is a {name}: a bare TensorFlow call ({called}), no layer; {_REBUILD}")
+    if name in _METHODS:
+        raise Refused(f"{layer} is a {name}: an attribute of a tensor, no layer; {_REBUILD}")
+    if name in operations.CALLS and inner.get("function") not in operations.PURE:
+        raise Refused(
+            f"{layer} calls {inner.get('function')} of TensorFlow, which is not known to be a pure function; "
+            f"{_REBUILD}"
+        )
     if name in _OUTSIDE:
         raise Refused(f"{layer} is a {name}: it runs what is outside the file; {_REBUILD}")
 

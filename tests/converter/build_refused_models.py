@@ -48,7 +48,21 @@ for label, k, custom in (("keras3", keras, Squared), ("keras2", tf_keras, Square
 canary.unlink(missing_ok=True)
 
 rows = tf_keras.Input((2,))
-tf_keras.Model(rows, tf_keras.layers.Dense(1)(rows) + 1.0).save(out / "bare_operation.h5")
+calling = tf_keras.Model(rows, tf_keras.layers.Dense(1)(rows) + 1.0)
+
+
+def called(name, function, kind="TFOpLambda"):
+    """Write a model that says it calls another function of TensorFlow."""
+    calling.save(out / name)
+    with h5py.File(out / name, "r+") as file:
+        said = file.attrs["model_config"].replace("__operators__.add", function)
+        file.attrs["model_config"] = said.replace("TFOpLambda", kind)
+
+
+called("calls_add.h5", "__operators__.add")
+called("calls_write.h5", "io.write_file")
+called("slices_write.h5", "io.write_file", "SlicingOpLambda")
+called("calls_a_method.h5", "add", "ClassMethod")
 
 
 def rewritten(source, name, change):

@@ -64,6 +64,34 @@ def attending(k):
     return k.Model(rows, layers.Dense(1)(layers.Flatten()(added)))
 
 
+def calling(k):
+    """Calls of the library beside its layers: slices, sums, means."""
+    layers = k.layers
+    mean, square, joined = (
+        (k.ops.mean, k.ops.square, k.ops.concatenate)
+        if k is keras
+        else (tf.reduce_mean, tf.square, tf.concat)
+    )
+    rows = layers.Input((12, 3))
+    heard = layers.GRU(4, return_sequences=True)(rows)
+    both = heard[:, -1] + 0.5 * mean(heard, axis=1)
+    wide = joined([both, square(both), 1.0 - rows[:, 2:4, 0]], axis=-1)
+    return k.Model(rows, layers.Dense(2)(abs(wide)))
+
+
+def prepared(k):
+    """Preprocessing baked in."""
+    layers = k.layers
+    return [
+        layers.Rescaling(0.5, offset=0.1),
+        layers.Discretization(bin_boundaries=[-0.5, 0.0, 0.5]),
+        layers.Flatten(),
+        layers.Rescaling(0.3),
+        layers.Dense(4, activation="gelu"),
+        layers.Dense(2),
+    ]
+
+
 def sequential(k, layers, **given):
     return k.Sequential([k.layers.Input((12, 3), **given), *layers])
 
@@ -88,10 +116,14 @@ for label, k in LIBRARIES.items():
     save(sequential(k, lstm_autoencoder(k)), f"{label}_autoencoder.keras")
     save(sequential(k, convolutional(k)), f"{label}_convolutional.h5")
     save(attending(k), f"{label}_attending.keras")
+    save(calling(k), f"{label}_calling.keras")
+    save(sequential(k, prepared(k)), f"{label}_prepared.keras")
     apart = remember(sequential(k, small(k)), f"{label}.json")
     (out / f"{label}.json").write_text(apart.to_json())
     apart.save_weights(out / f"{label}.weights.h5")
 
+
+save(calling(tf_keras), "keras2_calling.h5")
 save(sequential(keras, small(keras), batch_size=8), "keras3_batch_of_8.h5")
 exported = remember(sequential(keras, stacked(keras)), "keras3_exported")
 exported.export(out / "keras3_exported", verbose=False)

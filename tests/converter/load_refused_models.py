@@ -5,9 +5,10 @@ import sys
 from pathlib import Path
 
 import tf_keras
+from tensorflow.python.util.tf_export import get_symbol_from_name
 
 from converter.loading import Loading
-from converter.originals import Refused, load
+from converter.originals import Refused, load, operations
 
 folder = Path(sys.argv[1])
 
@@ -46,4 +47,6 @@ canary = folder / "code_was_run"
 refusals["code was run"] = str(canary.exists())
 tf_keras.models.load_model(folder / "keras2_lambda.h5", compile=False)
 refusals["code was run by Keras alone"] = str(canary.exists())
+missing = sorted(name for name in operations.PURE if get_symbol_from_name(name) is None)
+refusals["calls that TensorFlow does not have"] = str(missing)
 print(json.dumps(refusals))
