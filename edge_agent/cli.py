@@ -49,8 +49,6 @@ def run(config: Path, log_level: str) -> None:
     checked = _load(config)
     for line in ("not a safety function: the PLC stays in charge", *_modes(checked)):
         logging.getLogger(__name__).info(line)
-    for line in checked.warnings:
-        logging.getLogger(__name__).warning(line)
     try:
         app.run(checked, lambda: load(config))
     except OSError as error:
@@ -105,10 +103,10 @@ def write(config: Path, name: str, value: float, *, yes: bool, force: bool) -> N
 def status(config: Path, *, as_json: bool, watch: bool) -> None:
     """Show what the running agent of CONFIG sees."""
     from edge_agent import screen  # noqa: PLC0415
-    from edge_agent.status import NotRunning, ask  # noqa: PLC0415
+    from edge_agent.status import NotRunning, ask, folder  # noqa: PLC0415
 
-    state = Path(_load(config).state)
     try:
+        state = folder(config)
         if as_json:
             click.echo(msgspec.json.encode(ask(state)))
         else:

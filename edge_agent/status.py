@@ -2,12 +2,14 @@
 
 import asyncio
 import math
+import tomllib
 from pathlib import Path
 
 import msgspec
 
 from edge_agent import __version__
 from edge_agent.build import Parts
+from edge_agent.config.schema import AgentTable
 from edge_agent.core.tags import Quality
 from edge_agent.device import Device
 from edge_agent.historian import Historian
@@ -112,6 +114,18 @@ def _machine(machine: Machine) -> MachineStatus:
         runtime=machine.model.runtime,
         model_starts=machine.model.starts,
     )
+
+
+def folder(config: Path) -> Path:
+    """Return the state folder that a configuration names, whatever else is wrong in it by now.
+
+    Raises `NotRunning` if it names none that can be read.
+    """
+    try:
+        agent = tomllib.loads(config.read_text(encoding="utf-8")).get("agent", {})
+        return config.parent / agent.get("state", AgentTable().state)
+    except (OSError, ValueError, AttributeError, TypeError) as error:
+        raise NotRunning(f"{config}: {error}") from None
 
 
 class NotRunning(Exception):

@@ -77,7 +77,7 @@ def test_check_of_a_good_configuration_ends_well_and_connects_to_nothing(
     assert len(proxy.requests) == before
 
 
-@pytest.mark.parametrize("name", ["check", "run", "read", "status"])
+@pytest.mark.parametrize("name", ["check", "run", "read"])
 def test_a_bad_configuration_is_exit_code_78(command: Command, name: str) -> None:
     ended = command(name, config="bad.toml")
     assert ended.returncode == 78

@@ -1,0 +1,185 @@
+"""Build the Debian package: the agent in an environment of its own, its unit, its documents.
+
+    python scripts/deb.py --arch amd64 --out dist
+
+Everything comes from the lock file. The package is for one minor version of Debian's Python, by default
+that of this machine's /usr/bin/python3; no pip runs on the gateway.
+"""
+
+import argparse
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+HOME = "usr/lib/edge-agent"
+PLATFORMS = {"amd64": "x86_64-manylinux_2_28", "arm64": "aarch64-manylinux_2_28"}
+DOCUMENTS = ("README.md", "CHANGELOG.md", "docs/operations.md", "docs/controls-engineer.md")
+INSTALLED = {
+    "../../edge_agent/demo/bearing.bundle": "bearing.bundle",
+    "../../build/bearing/state": "/var/lib/edge-agent",
+}
+"""Paths of the example in the sources, and what they are once it is installed."""
+
+LAUNCHER = f"""#!/bin/sh
+exec /{HOME}/bin/python -I -m edge_agent "$@"
+"""
+
+CONTROL = """Package: edge-agent
+Version: {version}
+Architecture: {arch}
+Maintainer: edge-agent <edge-agent@localhost>
+Installed-Size: {kilobytes}
+Depends: python3 (>= {python}), python3 (<< {next_python}), libc6 (>= 2.28), libstdc++6
+Section: misc
+Priority: optional
+Description: a neural network beside the machine
+ Reads PLCs over Modbus and OPC UA, runs a model bundle on this box and
+ writes the result into PLC registers. Shadow mode is the default.
+"""
+
+POSTINST = """#!/bin/sh
+set -e
+if [ "$1" = configure ] && [ -d /run/systemd/system ]; then
+    systemctl daemon-reload
+    # After an upgrade the new version runs at once; a stopped service stays stopped.
+    [ -z "$2" ] || systemctl try-restart edge-agent.service
+fi
+if [ "$1" = configure ] && [ ! -e /etc/edge-agent/agent.toml ]; then
+    echo "edge-agent: copy /etc/edge-agent/example to your needs as /etc/edge-agent/agent.toml,"
+    echo "then: edge-agent check /etc/edge-agent/agent.toml && systemctl enable --now edge-agent"
+fi
+"""
+
+PRERM = """#!/bin/sh
+set -e
+if [ "$1" = remove ] && [ -d /run/systemd/system ]; then
+    systemctl disable --now edge-agent.service || true
+fi
+"""
+
+POSTRM = """#!/bin/sh
+set -e
+if [ "$1" = purge ]; then
+    rm -rf /var/lib/private/edge-agent /etc/edge-agent
+    rm -f /var/lib/edge-agent
+fi
+if [ -d /run/systemd/system ]; then
+    systemctl daemon-reload
+fi
+"""
+
+
+def main() -> None:
+    """Build one package and print its path."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--arch", choices=PLATFORMS, default="amd64")
+    parser.add_argument("--python", default=_system_python(), help="minor version, such as 3.11")
+    parser.add_argument("--out", type=Path, default=ROOT / "dist")
+    options = parser.parse_args()
+    options.out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="edge-agent-deb-") as name:
+        tree = Path(name) / "tree"
+        version = _environment(tree, options.arch, options.python)
+        _files(tree)
+        package = options.out / f"edge-agent_{version}_{options.arch}_python{options.python}.deb"
+        _control(tree, version, options.arch, options.python)
+        _run("dpkg-deb", "--root-owner-group", "-Zzstd", "-z6", "--build", tree, package)
+    print(package)  # noqa: T201
+
+
+def _environment(tree: Path, arch: str, python: str) -> str:
+    """Put the interpreter's link and every locked wheel in place; return the agent's version."""
+    packages = tree / HOME / "lib" / f"python{python}" / "site-packages"
+    packages.mkdir(parents=True)
+    with tempfile.TemporaryDirectory(prefix="edge-agent-wheel-") as name:
+        wheels = Path(name)
+        _uv("build", "--quiet", "--wheel", "--out-dir", wheels)
+        (wheel,) = wheels.glob("*.whl")
+        locked = wheels / "locked.txt"
+        _uv("export", "--quiet", "--frozen", "--no-dev", "--no-emit-project", "--extra", "fast", "-o", locked)
+        common = ("--quiet", "--no-deps", "--only-binary", ":all:", "--target", packages)
+        # Hard links to a cache would be counted twice by nobody, but a package must own its files.
+        target = ("--python", python, "--python-platform", PLATFORMS[arch], "--link-mode", "copy")
+        _uv("pip", "install", *common, *target, "--require-hashes", "-r", locked)
+        _uv("pip", "install", *common, *target, wheel)
+        version = wheel.name.split("-")[1]
+    shutil.rmtree(packages / "bin", ignore_errors=True)
+    # Checked by content, not by time, so that unpacking on a box with a wrong clock costs no start-up time.
+    _uv("run", "--no-project", "--python", python, "python", "-m", "compileall", "-q", "-j0",
+        "--invalidation-mode", "unchecked-hash", "-s", tree, "-p", "/", packages)  # fmt: skip
+    home = tree / HOME
+    (home / "bin").mkdir()
+    (home / "bin" / "python").symlink_to(f"/usr/bin/python{python}")
+    (home / "pyvenv.cfg").write_text("home = /usr/bin\ninclude-system-site-packages = false\n")
+    return version
+
+
+def _files(tree: Path) -> None:
+    _put(tree / "usr/bin/edge-agent", LAUNCHER, 0o755)
+    _put(tree / "lib/systemd/system/edge-agent.service", (ROOT / "systemd/edge-agent.service").read_text())
+    documents = tree / "usr/share/doc/edge-agent"
+    for document in DOCUMENTS:
+        _put(documents / Path(document).name, (ROOT / document).read_text())
+    _put(documents / "serial.conf", (ROOT / "systemd/serial.conf").read_text())
+    _put(documents / "copyright", (ROOT / "LICENSE").read_text())
+    for file in ("agent.toml", "tags-plc.csv", "tags-scada.csv"):
+        text = (ROOT / "examples/bearing" / file).read_text()
+        for here, installed in INSTALLED.items():
+            text = text.replace(here, installed)
+        _put(tree / "etc/edge-agent/example" / file, text)
+    shutil.copyfile(
+        ROOT / "edge_agent/demo/bearing.bundle", tree / "etc/edge-agent/example/bearing.bundle"
+    )
+
+
+def _control(tree: Path, version: str, arch: str, python: str) -> None:
+    control = tree / "DEBIAN"
+    files = sorted(p for p in tree.rglob("*") if p.is_file() and not p.is_symlink())
+    sums = (f"{hashlib.md5(p.read_bytes()).hexdigest()}  {p.relative_to(tree)}\n" for p in files)  # noqa: S324
+    major, minor = python.split(".")
+    text = CONTROL.format(
+        version=version,
+        arch=arch,
+        python=python,
+        next_python=f"{major}.{int(minor) + 1}",
+        kilobytes=sum(p.stat().st_size for p in files) // 1024,
+    )
+    _put(control / "md5sums", "".join(sums))
+    _put(control / "control", text)
+    configuration = sorted(p for p in files if p.is_relative_to(tree / "etc"))
+    _put(control / "conffiles", "".join(f"/{p.relative_to(tree)}\n" for p in configuration))
+    for name, script in (("postinst", POSTINST), ("prerm", PRERM), ("postrm", POSTRM)):
+        _put(control / name, script, 0o755)
+
+
+def _put(file: Path, text: str, mode: int = 0o644) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text)
+    file.chmod(mode)
+
+
+def _system_python() -> str:
+    code = "import sys; print('%d.%d' % sys.version_info[:2])"
+    found = subprocess.run(["/usr/bin/python3", "-c", code], check=True, capture_output=True, text=True)
+    return found.stdout.strip()
+
+
+def _uv(*arguments: object) -> None:
+    _run(os.environ.get("UV") or shutil.which("uv") or ROOT / ".cache/uv/bin/uv", *arguments)
+
+
+def _run(*command: object) -> None:
+    done = subprocess.run(
+        [str(part) for part in command], check=False, cwd=ROOT, capture_output=True, text=True
+    )
+    if done.returncode:
+        sys.exit(f"{' '.join(map(str, command))}\n{done.stdout}{done.stderr}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,174 @@
+"""The installed service under a real systemd: it starts, dies, hangs, reloads and stops as it should."""
+
+import json
+import re
+
+import pytest
+from agent_process import until
+from box import Box
+
+UNIT = "edge-agent.service"
+CONFIG = "/etc/edge-agent/agent.toml"
+PYTHON = "/usr/lib/edge-agent/bin/python"
+OFF, ADVISORY = 0, 4
+READ_BLOCK = """
+import json
+from pymodbus.client import ModbusTcpClient
+with ModbusTcpClient("127.0.0.1", port=15020) as plc:
+    print(json.dumps(plc.read_holding_registers(400, count=14, device_id=1).registers))
+"""
+COUNT_RESULTS = """
+import sqlite3
+history = sqlite3.connect("/var/lib/edge-agent/history.db")
+print(history.execute("select count(*) from result").fetchone()[0])
+"""
+
+pytestmark = [pytest.mark.sockets, pytest.mark.timeout(300)]
+
+
+def words(box: Box) -> list[int]:
+    """The result block as an independent client reads it from the PLC."""
+    return json.loads(box.run(PYTHON, "-I", "-c", READ_BLOCK))
+
+
+def results(box: Box) -> None:
+    """Wait until the PLC gets new results."""
+    before = words(box)[2]
+    until(lambda: words(box)[3] == ADVISORY and words(box)[2] != before, "new results in the PLC", 60)
+
+
+def status(box: Box) -> dict:
+    return json.loads(box.run("edge-agent", "status", CONFIG, "--json"))
+
+
+def pid(box: Box) -> int:
+    return int(box.unit(UNIT, "MainPID")["MainPID"])
+
+
+@pytest.fixture
+def box(installed: Box) -> Box:
+    """The service at work."""
+    installed.run("systemctl", "start", UNIT)
+    installed.becomes(UNIT, ActiveState="active", SubState="running")
+    results(installed)
+    return installed
+
+
+def test_it_is_ready_after_its_first_cycle_and_says_what_the_plant_looks_like(box: Box) -> None:
+    def told() -> bool:
+        return box.unit(UNIT, "StatusText")["StatusText"] == "2 of 2 devices answer; pump ADVISORY"
+
+    until(told, f"the status text, not {box.unit(UNIT, 'StatusText')}")
+    assert "known answers proven" in box.journal(UNIT)
+
+
+def test_the_exposure_is_small(box: Box) -> None:
+    said = box.run("systemd-analyze", "security", UNIT, "--no-pager")
+    exposure = re.search(r"exposure level for edge-agent.service: ([0-9.]+)", said)
+    assert exposure is not None
+    print(exposure.group(0))
+    assert float(exposure.group(1)) <= 1.5
+
+
+def test_it_runs_as_a_user_of_its_own_and_its_state_is_its_own(box: Box) -> None:
+    user = box.run("ps", "-o", "euser:32=", "-p", pid(box)).strip()
+    assert user == "edge-agent"
+    refused = box.run("setpriv", "--reuid=65534", "--clear-groups", "ls", "/var/lib/edge-agent/", check=False)
+    assert refused == ""
+    assert "history.db" in box.run("ls", "/var/lib/edge-agent/")
+
+
+def test_kill_9_is_followed_by_a_restart_and_new_results(box: Box) -> None:
+    restarts, killed = int(box.unit(UNIT, "NRestarts")["NRestarts"]), pid(box)
+    box.run("kill", "-9", killed)
+    box.becomes(UNIT, ActiveState="active", SubState="running", NRestarts=str(restarts + 1))
+    results(box)
+    assert pid(box) != killed
+
+
+def test_a_hung_agent_is_restarted_and_its_stack_is_in_the_journal(box: Box) -> None:
+    hung = pid(box)
+    box.run("kill", "-STOP", hung)
+    until(lambda: pid(box) not in (0, hung), "the watchdog's restart", 60)
+    results(box)
+    journal = box.journal(UNIT, 200)
+    assert "Watchdog timeout" in journal
+    assert "Fatal Python error: Aborted" in journal
+    assert re.search(r'File ".*edge_agent/app\.py", line \d+ in run', journal)
+
+
+def test_a_hung_child_is_replaced_without_a_restart(box: Box) -> None:
+    agent, (child,) = pid(box), box.children(pid(box))
+    box.run("kill", "-STOP", child)
+    until(lambda: box.children(agent) not in ([], [child]), "another child", 60)
+    results(box)
+    assert pid(box) == agent
+
+
+def test_a_good_configuration_is_taken_over_and_a_bad_one_is_not(box: Box) -> None:
+    before = box.run("cat", CONFIG)
+    agent, reads = pid(box), status(box)["devices"][0]["reads"]
+    box.write(CONFIG, before.replace("[machine.pump", "[machine.press"))
+    box.run("systemctl", "reload", UNIT)
+    until(lambda: [m["name"] for m in status(box)["machines"]] == ["press"], "the renamed machine")
+    results(box)
+    box.write(CONFIG, before.replace('mode = "advisory"', 'mode = "advisery"'))
+    box.run("systemctl", "reload", UNIT)
+    until(lambda: "reload: refused" in box.journal(UNIT, 20), "the refusal in the journal")
+    assert "machine.pump.mode" in box.journal(UNIT, 20)
+    assert [m["name"] for m in status(box)["machines"]] == ["press"]
+    box.write(CONFIG, before)
+    box.run("systemctl", "reload", UNIT)
+    until(lambda: [m["name"] for m in status(box)["machines"]] == ["pump"], "the first machine")
+    results(box)
+    assert pid(box) == agent
+    assert status(box)["devices"][0]["reads"] > reads
+    assert status(box)["devices"][0]["failures"] == 0
+
+
+def test_a_bad_configuration_at_start_is_told_and_not_tried_again(box: Box) -> None:
+    before = box.run("cat", CONFIG)
+    box.run("systemctl", "stop", UNIT)
+    box.write(CONFIG, before.replace("[device.plc]", "[device.plk]"))
+    box.run("systemctl", "start", UNIT, check=False)
+    box.becomes(UNIT, ActiveState="failed", ExecMainStatus="78", NRestarts="0")
+    box.write(CONFIG, before)
+
+
+def test_stopping_writes_the_stop_values_and_state_is_kept(box: Box) -> None:
+    committed = status(box)["history_committed"]
+    box.run("systemctl", "stop", UNIT)
+    box.becomes(UNIT, ActiveState="inactive", Result="success")
+    assert words(box)[3] == OFF
+    rows = int(box.run(PYTHON, "-I", "-c", COUNT_RESULTS))
+    assert rows > committed / 2
+    box.run("dpkg", "--install", "/opt/edge-agent.deb")
+    box.run("systemctl", "start", UNIT)
+    results(box)
+    assert int(box.run(PYTHON, "-I", "-c", COUNT_RESULTS)) >= rows
+
+
+def test_a_credential_is_the_services_alone(box: Box) -> None:
+    box.write("/etc/edge-agent/secret", "very secret")
+    box.run("chmod", "600", "/etc/edge-agent/secret")
+    box.write(
+        f"/etc/systemd/system/{UNIT}.d/plc.conf", "[Service]\nLoadCredential=plc:/etc/edge-agent/secret\n"
+    )
+    box.run("systemctl", "daemon-reload")
+    box.run("systemctl", "restart", UNIT)
+    results(box)
+    where = f"/proc/{pid(box)}/root/run/credentials/{UNIT}/plc"
+    assert box.run("cat", where) == "very secret"
+    assert box.run("stat", "-c", "%a", where).strip() in ("400", "440")
+    assert box.run("setpriv", "--reuid=65534", "--clear-groups", "cat", where, check=False) == ""
+    environment = box.run("sh", "-c", f"tr '\\0' '\\n' </proc/{pid(box)}/environ")
+    assert "very secret" not in environment
+    box.run("rm", f"/etc/systemd/system/{UNIT}.d/plc.conf")
+
+
+def test_removal_keeps_the_state_and_purging_takes_it(box: Box) -> None:
+    box.run("dpkg", "--remove", "edge-agent")
+    assert box.run("systemctl", "is-active", UNIT, check=False).strip() != "active"
+    assert "history.db" in box.run("ls", "/var/lib/private/edge-agent")
+    box.run("dpkg", "--purge", "edge-agent")
+    assert box.run("ls", "-d", "/var/lib/private/edge-agent", "/usr/lib/edge-agent", check=False) == ""
