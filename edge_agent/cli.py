@@ -49,6 +49,8 @@ def run(config: Path, log_level: str) -> None:
     checked = _load(config)
     for line in ("not a safety function: the PLC stays in charge", *_modes(checked)):
         logging.getLogger(__name__).info(line)
+    for line in checked.warnings:
+        logging.getLogger(__name__).warning(line)
     try:
         app.run(checked, lambda: load(config))
     except OSError as error:
