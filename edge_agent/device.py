@@ -49,6 +49,8 @@ class Device:
         self._lost = asyncio.Event()
         self._lost.set()
         self._attempt = 0
+        self._patience = 0.0
+        self._told = ""
         self._reason = Reason.NO_LINK
         self._since = 0.0
         self.healthy: bool | None = None
@@ -147,15 +149,19 @@ class Device:
 
     def _complain(self, error: LinkDown) -> None:
         self.failures += 1
-        self._reason = error.reason
-        if self.healthy is not False:
+        self._reason, self._patience = error.reason, error.patience
+        was_up = self.healthy is not False
+        if was_up:
             self.healthy, self._since = False, _seconds()
+        # What somebody has to put right is told even if the link had been down for another cause.
+        if was_up or (error.patience and self._told != str(error)):
+            self._told = str(error)
             log.warning("device %s: %s; its tags are BAD until it answers", self.name, error)
 
     def _pause(self) -> float:
         if self._attempt == 0:
             return 0.0
-        longest = min(LAST_RETRY, FIRST_RETRY * 2.0 ** min(self._attempt - 1, 10))
+        longest = self._patience or min(LAST_RETRY, FIRST_RETRY * 2.0 ** min(self._attempt - 1, 10))
         return longest * random.uniform(0.5, 1.0)  # noqa: S311 - jitter, not a secret
 
 

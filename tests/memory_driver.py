@@ -17,7 +17,7 @@ class MemoryDriver:
 
     def __init__(self, values: dict[str, float] | None = None) -> None:
         self.values = values or {}
-        self.absent = self.silent = self.refuses = False
+        self.absent = self.silent = self.refuses = self.distrusts = False
         self.delay = 0.0
         self.tamper: dict[str, float] = {}
         self.connected = False
@@ -39,6 +39,8 @@ class MemoryDriver:
         try:
             if self.absent:
                 raise LinkDown("Connection refused")
+            if self.distrusts:
+                raise LinkDown("certificate refused", patience=60)
             self.connected = True
         finally:
             self._busy = False

@@ -74,6 +74,24 @@ async def test_retries_double_up_to_the_cap_with_jitter_below_it(rig: Rig) -> No
     assert len({round(pause, 6) for pause in late}) == len(late), "no jitter"
 
 
+async def test_what_only_people_can_mend_is_told_whatever_came_before_and_not_tried_at_once(
+    rig: Rig, caplog: pytest.LogCaptureFixture
+) -> None:
+    rig.start(absent=True)
+    await asyncio.sleep(60)
+    rig.driver.absent, rig.driver.distrusts = False, True
+    rig.driver.connects.clear()
+    await asyncio.sleep(1000)
+    pauses = [b - a for a, b in itertools.pairwise(rig.driver.connects)]
+    assert all(30 <= pause <= 60 for pause in pauses)
+    assert [line.split(": ")[1].split(";")[0] for line in lines(caplog)] == [
+        "Connection refused",
+        "certificate refused",
+    ]
+    rig.driver.distrusts = False
+    await rig.connected()
+
+
 async def test_after_an_answer_the_first_retry_is_quick_again(rig: Rig) -> None:
     rig.start(absent=True)
     await asyncio.sleep(60)
