@@ -1,0 +1,160 @@
+"""Security with a server that nobody here wrote, node-opcua: every policy, and both sides' refusals."""
+
+import asyncio
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from asyncua import ua
+from authority import Identity, identity
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from node_opcua import NodeServer
+from opcua_process import free_port, tags
+
+from edge_agent.core.tags import Quality
+from edge_agent.drivers import LinkDown
+from edge_agent.drivers.opcua.breaking import PATIENCE, Insecure
+from edge_agent.drivers.opcua.driver import OpcUa
+from edge_agent.drivers.opcua.security import POLICIES, Security
+from edge_agent.pki.folder import PkiFolder
+
+pytestmark = pytest.mark.sockets
+PLC, OPERATOR = identity("plc", hosts=("localhost",)), identity("operator")
+
+
+class Site:
+    """A server that knows our first certificate, and our pki folder, which knows nobody."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.pki = PkiFolder(folder / "pki")
+        policies = ["Aes256_Sha256_RsaPss", "Aes128_Sha256_RsaOaep", "Basic256Sha256"]
+        self.server = NodeServer(folder, free_port(), PLC, policies=policies, users={"press": "sésame"})
+        self.server.trust(self.pki.own(datetime.now(UTC))[0].file.read_bytes())
+        self.server.trust(OPERATOR.der, "operator")
+
+    def trusts(self, *servers: Identity) -> None:
+        for file, _ in self.pki.listed("trusted/certs"):
+            file.unlink()
+        for number, server in enumerate(servers):
+            self.pki.add("trusted/certs", server.der, f"{number}.der")
+
+    async def value(self, **security: Any) -> float:
+        driver = OpcUa(self.server.url, 5, Security(self.pki.folder, **security))
+        plan = driver.plan_read(tags("Vibration"))
+        try:
+            await driver.connect()
+            sample = (await driver.read(plan))[0]
+        finally:
+            await driver.close()
+        assert sample.quality == Quality.GOOD
+        return sample.value
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    site = Site(tmp_path_factory.mktemp("secured"))
+    site.server.start()
+    yield site
+    site.server.kill()
+
+
+@pytest.fixture
+def site(running: Site) -> Site:
+    running.trusts(PLC)
+    return running
+
+
+@pytest.mark.parametrize("mode", ["sign-and-encrypt", "sign"])
+@pytest.mark.parametrize("policy", POLICIES)
+async def test_every_policy_in_both_modes(site: Site, policy: str, mode: str) -> None:
+    assert await site.value(policy=policy, mode=mode) == 1.5
+
+
+async def test_an_unknown_server_is_refused_and_kept_for_an_operator(site: Site) -> None:
+    site.trusts()
+    with pytest.raises(Insecure, match=r"plc: thumbprint: .* is not in trusted/certs") as refused:
+        await site.value()
+    assert (refused.value.status, refused.value.ours) == ("BadCertificateUntrusted", False)
+    assert refused.value.patience == PATIENCE
+    [(file, certificate)] = site.pki.listed("rejected")
+    assert certificate == PLC.certificate
+    file.rename(site.pki.folder / "trusted/certs" / file.name)
+    assert await site.value() == 1.5
+
+
+async def test_the_host_in_the_url_has_to_be_the_certificates(site: Site) -> None:
+    site.server.url = f"opc.tcp://127.0.0.1:{site.server.port}"
+    try:
+        with pytest.raises(Insecure, match=r"is for localhost, not for 127\.0\.0\.1"):
+            await site.value()
+        assert await site.value(verify_host=False) == 1.5
+    finally:
+        site.server.url = f"opc.tcp://localhost:{site.server.port}"
+
+
+async def test_a_policy_that_the_server_lacks_is_told_with_those_it_has(site: Site) -> None:
+    only = OpcUa(site.server.url, 5, Security(site.pki.folder))._security
+    assert only is not None
+    with pytest.raises(Insecure, match=r"offers Basic256 Sign; wanted is Aes256_Sha256_RsaPss or .* SignAnd"):
+        only.choose("x", [_deprecated()])
+
+
+def _deprecated() -> Any:
+
+    uri = "http://opcfoundation.org/UA/SecurityPolicy#Basic256"
+    return ua.EndpointDescription(
+        "opc.tcp://x", SecurityMode=ua.MessageSecurityMode.Sign, SecurityPolicyUri=uri
+    )
+
+
+class TestLogin:
+    @pytest.fixture(autouse=True)
+    def credentials(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+        pem = OPERATOR.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        for name, data in {
+            "right": "press\nsésame\n".encode(),
+            "wrong": b"press\nopen\n",
+            "certificate": OPERATOR.certificate.public_bytes(Encoding.PEM) + pem,
+        }.items():
+            (tmp_path / name).touch(0o600)
+            (tmp_path / name).write_bytes(data)
+
+    @pytest.mark.parametrize("login", ["right", "certificate"])
+    @pytest.mark.parametrize("mode", ["sign-and-encrypt", "sign"])
+    async def test_by_name_and_by_certificate(self, site: Site, login: str, mode: str) -> None:
+        assert await site.value(login=login, mode=mode) == 1.5
+
+    async def test_a_wrong_password_is_the_servers_refusal(self, site: Site) -> None:
+        with pytest.raises(Insecure, match="BadUserAccessDenied") as refused:
+            await site.value(login="wrong")
+        assert refused.value.ours
+        assert "open" not in str(refused.value)
+
+    async def test_a_credential_that_is_not_there_is_named(self, site: Site) -> None:
+        with pytest.raises(LinkDown, match=r"credential missing: .*No such file"):
+            await site.value(login="missing")
+
+
+async def test_a_successor_of_our_certificate_is_used_once_the_server_trusts_it(
+    site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    newer = await asyncio.to_thread(site.pki.renew, datetime.now(UTC))
+    assert await site.value() == 1.5
+    [line] = [r.getMessage() for r in caplog.records if r.name.startswith("edge_agent")]
+    assert f"does not take our new certificate {newer.file.name} yet: BadSecurityChecksFailed" in line
+
+
+async def test_after_a_restart_another_key_is_refused_and_a_moved_namespace_is_found(site: Site) -> None:
+    swapped = identity("plc", hosts=("localhost",), size=3072)
+    site.server.kill()
+    site.server.present(swapped)
+    site.server.options["namespaces"] = ["urn:other:a", "urn:other:b"]
+    site.server.start()
+    with pytest.raises(Insecure, match="is not in trusted/certs"):
+        await site.value()
+    site.trusts(swapped)
+    assert await site.value() == 1.5

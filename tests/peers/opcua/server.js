@@ -1,0 +1,105 @@
+// An OPC UA server by node-opcua: `node server.js OPTIONS`, a JSON object. Prints "ready"; obeys JSON lines on stdin.
+// Nodes are strings in urn:test:plant, which is registered behind `namespaces`, so that they shift its index.
+"use strict";
+const readline = require("node:readline");
+const {
+    DataType, DataValue, MessageSecurityMode, OPCUACertificateManager, OPCUAServer,
+    SecurityPolicy, StatusCodes, Variant, VariantArrayType,
+} = require("node-opcua");
+
+const options = { namespaces: [], count: 0, maxSessions: 20, maxNodesPerRead: 1000, ...JSON.parse(process.argv[2]) };
+
+function scalar(type, value) {
+    return { dataType: DataType[type], arrayType: VariantArrayType.Scalar, value };
+}
+
+async function main() {
+    const pki = new OPCUACertificateManager({
+        rootFolder: options.pki, automaticallyAcceptUnknownCertificate: options.policies.length === 0,
+    });
+    await pki.initialize();
+    const secured = options.policies.length > 0;
+    const server = new OPCUAServer({
+        port: options.port,
+        hostname: "localhost",
+        resourcePath: "/",
+        serverInfo: { applicationUri: options.uri || "urn:test:server" },
+        ...(secured ? { certificateFile: options.certificate, privateKeyFile: options.key } : {}),
+        serverCertificateManager: pki,
+        userCertificateManager: pki,
+        securityPolicies: secured ? options.policies.map((name) => SecurityPolicy[name]) : [SecurityPolicy.None],
+        securityModes: secured
+            ? [MessageSecurityMode.SignAndEncrypt, MessageSecurityMode.Sign] : [MessageSecurityMode.None],
+        allowAnonymous: true,
+        userManager: { isValidUser: (name, password) => (options.users || {})[name] === password },
+        nodeset_filename: [require("node-opcua").nodesets.standard],
+        serverCapabilities: {
+            maxSessions: options.maxSessions,
+            operationLimits: { maxNodesPerRead: options.maxNodesPerRead, maxNodesPerWrite: 500 },
+        },
+    });
+    await server.initialize();
+    const space = server.engine.addressSpace;
+    for (const uri of options.namespaces) space.registerNamespace(uri);
+    const variables = populate(space, space.registerNamespace("urn:test:plant"));
+    await server.start();
+    process.stdout.write("ready\n");
+    for await (const line of readline.createInterface({ input: process.stdin })) {
+        obey(variables, JSON.parse(line));
+        process.stdout.write("done\n");
+    }
+    process.exit(0);
+}
+
+function populate(space, namespace) {
+    const variables = {};
+    const press = namespace.addObject({
+        browseName: "Press", nodeId: "s=Press", organizedBy: space.rootFolder.objects,
+    });
+    function add(name, value, more = {}) {
+        variables[name] = namespace.addVariable({
+            browseName: name, nodeId: `s=${name}`, componentOf: press, dataType: value.dataType,
+            minimumSamplingInterval: 10, value, ...more,
+        });
+    }
+    add("Vibration", scalar("Double", 1.5));
+    add("Count", scalar("UInt16", 7));
+    add("Big", scalar("UInt64", [0x200000, 1]));
+    add("Text", scalar("String", "running"));
+    add("Started", scalar("DateTime", new Date(Date.UTC(2026, 0, 2, 3, 4, 5))));
+    add("State", scalar("Int32", 3));
+    add("Fixed", scalar("Double", 1), { accessLevel: "CurrentRead", userAccessLevel: "CurrentRead" });
+    add("Curve", { dataType: DataType.Double, arrayType: VariantArrayType.Array, value: Float64Array.of(1, 2, 4) },
+        { valueRank: 1 });
+    variables.Slow = namespace.addVariable({
+        browseName: "Slow", nodeId: "s=Slow", componentOf: press, dataType: "Double", minimumSamplingInterval: 1000,
+        value: {
+            refreshFunc: (done) => setTimeout(() => done(null, new DataValue({
+                value: new Variant(scalar("Double", 1)), statusCode: StatusCodes.Good,
+            })), 3000),
+        },
+    });
+    variables.Temperature = namespace.addAnalogDataItem({
+        browseName: "Temperature", nodeId: "s=Temperature", componentOf: press, dataType: "Double",
+        engineeringUnitsRange: { low: -20, high: 150 },
+        engineeringUnits: require("node-opcua").standardUnits.degree_celsius,
+        value: new Variant(scalar("Double", 60)),
+    });
+    for (let i = 0; i < options.count; i++) add(`v${i}`, scalar("Double", i));
+    if (options.rate) {
+        let tick = 0;
+        setInterval(() => {
+            tick++;
+            for (let i = 0; i < options.count; i++) variables[`v${i}`].setValueFromSource(scalar("Double", i + tick));
+        }, options.rate);
+    }
+    return variables;
+}
+
+function obey(variables, { name, value, status }) {
+    const variable = variables[name];
+    const type = DataType[variable.readValue().value.dataType];
+    variable.setValueFromSource(scalar(type, value), StatusCodes[status || "Good"]);
+}
+
+main().catch((error) => { console.error(error); process.exit(1); });
