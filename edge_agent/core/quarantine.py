@@ -20,8 +20,8 @@ EXTRA = 8
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Request:
-    """A block to ask for: spans `first` up to `stop` of the planned block with index `of`."""
+class Part:
+    """What one request asks for: spans `first` up to `stop` of the planned block with index `of`."""
 
     block: Block
     of: int
@@ -36,20 +36,20 @@ class _Torn:
     `known` are the spans that were told to be bad.
     """
 
-    whole: Request
-    suspects: list[Request]
-    parts: list[Request] = field(default_factory=list)
-    bad: dict[int, tuple[int, Request]] = field(default_factory=dict)
+    whole: Part
+    suspects: list[Part]
+    parts: list[Part] = field(default_factory=list)
+    bad: dict[int, tuple[int, Part]] = field(default_factory=dict)
     known: set[int] = field(default_factory=set)
     found: bool = False
 
-    def request(self, first: int, stop: int) -> Request:
+    def part(self, first: int, stop: int) -> Part:
         whole = self.whole
-        return Request(block_of(whole.block.spans[first:stop]), whole.of, first, stop)
+        return Part(block_of(whole.block.spans[first:stop]), whole.of, first, stop)
 
     def join(self) -> None:
         edges = [-1, *sorted(self.bad), self.whole.stop]
-        self.parts = [self.request(a + 1, b) for a, b in pairwise(edges) if a + 1 < b]
+        self.parts = [self.part(a + 1, b) for a, b in pairwise(edges) if a + 1 < b]
         self.found = False
 
 
@@ -65,21 +65,21 @@ class Quarantine:
     """The requests of one scan class as its device lets them be made. Times are monotonic, in ns."""
 
     def __init__(self, blocks: Sequence[Block]) -> None:
-        self._whole = [Request(block, of, 0, len(block.spans)) for of, block in enumerate(blocks)]
+        self._whole = [Part(block, of, 0, len(block.spans)) for of, block in enumerate(blocks)]
         self._torn: dict[int, _Torn] = {}
-        self._asked: set[Request] = set()
+        self._asked: set[Part] = set()
         self._retrying = False
         self._now = 0
         self.changes: list[Change] = []
         """What changed since somebody emptied the list."""
 
-    def requests(self, now: int) -> list[Request]:
+    def begin(self, now: int) -> list[Part]:
         """Begin a cycle: return what to ask first. Then ask for `more` until there is none."""
         self._now, self._retrying = now, True
         self._asked.clear()
         if not self._torn:
             return self._whole
-        asked: list[Request] = []
+        asked: list[Part] = []
         for whole in self._whole:
             torn = self._torn.get(whole.of)
             if torn is None:
@@ -90,7 +90,7 @@ class Quarantine:
             asked += torn.parts
         return asked + self.more()
 
-    def more(self) -> list[Request]:
+    def more(self) -> list[Part]:
         """Return the suspects that are asked next in this cycle; call it when all before are settled."""
         if not self._torn:
             return []
@@ -100,55 +100,55 @@ class Quarantine:
         self._asked.update(waiting[:room])
         return waiting[:room]
 
-    def answered(self, request: Request) -> None:
+    def answered(self, part: Part) -> None:
         """Settle a request that the device answered."""
-        torn = self._torn.get(request.of)
+        torn = self._torn.get(part.of)
         if torn is None:
             return
-        if request in torn.suspects:
-            torn.suspects.remove(request)
-            insort(torn.parts, request, key=lambda part: part.first)
-        if request.first in torn.known:
-            torn.known.remove(request.first)
+        if part in torn.suspects:
+            torn.suspects.remove(part)
+            insort(torn.parts, part, key=lambda p: p.first)
+        if part.first in torn.known:
+            torn.known.remove(part.first)
             torn.found = True
-            self.changes.append(Change(request.block, bad=False))
+            self.changes.append(Change(part.block, bad=False))
             self._retrying = True
-        if request.stop - request.first == torn.whole.stop:
-            del self._torn[request.of]
+        if part.stop - part.first == torn.whole.stop:
+            del self._torn[part.of]
 
-    def refused(self, request: Request) -> None:
+    def refused(self, part: Part) -> None:
         """Settle a request whose address the device refused."""
-        torn = self._torn.setdefault(request.of, _Torn(request, [request]))
-        held = torn.suspects if request in torn.suspects else torn.parts
-        held.remove(request)
-        if request.stop - request.first > 1:
-            middle = (request.first + request.stop) // 2
-            halves = [torn.request(request.first, middle), torn.request(middle, request.stop)]
+        torn = self._torn.setdefault(part.of, _Torn(part, [part]))
+        held = torn.suspects if part in torn.suspects else torn.parts
+        held.remove(part)
+        if part.stop - part.first > 1:
+            middle = (part.first + part.stop) // 2
+            halves = [torn.part(part.first, middle), torn.part(middle, part.stop)]
             torn.suspects[:0] = halves
             return
-        torn.bad[request.first] = self._now + RETRY, request
-        if request.first not in torn.known:
-            torn.known.add(request.first)
+        torn.bad[part.first] = self._now + RETRY, part
+        if part.first not in torn.known:
+            torn.known.add(part.first)
             torn.found = True
-            self.changes.append(Change(request.block, bad=True))
+            self.changes.append(Change(part.block, bad=True))
 
     @property
     def suspects(self) -> list[Block]:
         """What was refused and is not known to be good or bad yet."""
-        return [request.block for torn in self._torn.values() for request in torn.suspects]
+        return [part.block for torn in self._torn.values() for part in torn.suspects]
 
     @property
     def bad(self) -> list[Block]:
         """What is in quarantine, each value by itself."""
-        return [request.block for torn in self._torn.values() for _, request in torn.bad.values()]
+        return [part.block for torn in self._torn.values() for _, part in torn.bad.values()]
 
     def _retry(self) -> None:
         """Make the one that waited longest a suspect again: one in a cycle, as long as it is refused."""
         if not self._retrying:
             return
         bad = ((when, torn, r) for torn in self._torn.values() for when, r in torn.bad.values())
-        when, torn, request = min(bad, key=lambda entry: entry[0], default=(self._now + 1, None, None))
-        if when <= self._now and torn is not None and request is not None:
+        when, torn, part = min(bad, key=lambda entry: entry[0], default=(self._now + 1, None, None))
+        if when <= self._now and torn is not None and part is not None:
             self._retrying = False
-            del torn.bad[request.first]
-            torn.suspects.append(request)
+            del torn.bad[part.first]
+            torn.suspects.append(part)

@@ -1,38 +1,31 @@
-"""One scan class of a Modbus device without its I/O: requests out, replies in, columns out."""
+"""One scan class of a Modbus device without its I/O: parts to ask for out, data in, columns out."""
 
 from collections.abc import Sequence
 
 import numpy as np
 
 from edge_agent.core.codec import Codec
-from edge_agent.core.quarantine import RETRY, Change, Quarantine, Request
-from edge_agent.core.readplan import Block
+from edge_agent.core.quarantine import RETRY, Change, Part, Quarantine
+from edge_agent.core.readplan import Block, Limits, plan_blocks
 from edge_agent.core.registers import BIT_TABLES, Address
 from edge_agent.core.tags import Columns, Grader, Reason, Tag
-
-ADDRESS_EXCEPTIONS = (2, 3)
-"""Exception codes that speak of an address: illegal data address, illegal data value."""
 
 
 class Reading:
     """Compiled once for a fixed list of tags; one cycle at a time.
 
-    A cycle is `requests`, every one of them settled by `answered` or `refused`, then the same with `more`
+    A cycle is `begin`, everything it returns settled by `answered` or `refused`, then the same with `more`
     until there is none, then `columns`. Times are monotonic, in ns.
     """
 
-    def __init__(
-        self,
-        tags: Sequence[Tag],
-        blocks: Sequence[Block],
-        address_exceptions: Sequence[int] = ADDRESS_EXCEPTIONS,
-    ) -> None:
+    def __init__(self, tags: Sequence[Tag], limits: Limits) -> None:
         self._names = [tag.name for tag in tags]
-        self._blocks = blocks
-        self._codec = Codec([address_of(tag) for tag in tags], blocks)
+        addresses = [address_of(tag) for tag in tags]
+        self.blocks = plan_blocks(addresses, limits)
+        self._codec = Codec(addresses, self.blocks)
         self._grader = Grader(list(tags))
-        self._quarantine = Quarantine(blocks)
-        self._address_exceptions = address_exceptions
+        self._quarantine = Quarantine(self.blocks)
+        self._address_exceptions = limits.address_exceptions
         self._bytes = bytearray(self._codec.size + 1)
         self._buffer = np.frombuffer(self._bytes, np.uint8)
         self._failed: list[Block] = []
@@ -41,37 +34,37 @@ class Reading:
     def __len__(self) -> int:
         return self._codec.rows
 
-    def requests(self, now: int) -> list[Request]:
+    def begin(self, now: int) -> list[Part]:
         """Begin a cycle."""
         self._failed = []
-        asked = self._quarantine.requests(now)
+        asked = self._quarantine.begin(now)
         self._open = len(asked)
         return asked
 
-    def more(self) -> list[Request]:
+    def more(self) -> list[Part]:
         """Return what else to ask in this cycle."""
         asked = self._quarantine.more()
         self._open += len(asked)
         return asked
 
-    def answered(self, request: Request, data: bytes) -> None:
+    def answered(self, part: Part, data: bytes) -> None:
         """Take the data of a reply, as long as its block's `size`."""
-        block, planned = request.block, self._blocks[request.of]
-        place, ahead = self._codec.places[request.of], block.start - planned.start
+        block, planned = part.block, self.blocks[part.of]
+        place, ahead = self._codec.places[part.of], block.start - planned.start
         if block.table in BIT_TABLES:
             bits = np.unpackbits(np.frombuffer(data, np.uint8), count=block.count, bitorder="little")
             self._put(place + ahead, bits.tobytes())
         else:
             self._put(place + 2 * ahead, data)
-        self._quarantine.answered(request)
+        self._quarantine.answered(part)
         self._open -= 1
 
-    def refused(self, request: Request, code: int) -> None:
+    def refused(self, part: Part, code: int) -> None:
         """Take an exception code instead of a reply."""
         if code in self._address_exceptions:
-            self._quarantine.refused(request)
+            self._quarantine.refused(part)
         else:
-            self._failed.append(request.block)
+            self._failed.append(part.block)
         self._open -= 1
 
     def columns(self, now: int) -> Columns:

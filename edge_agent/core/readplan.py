@@ -54,6 +54,26 @@ class Range:
         return table == self.table and start <= self.last and self.first < stop
 
 
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a device lets be asked.
+
+    No request is longer than `max_registers` or `max_bits` (the largest counts are those of the MODBUS
+    Application Protocol V1.1b3, 6.1 to 6.4), reads over a gap longer than `max_gap`, or touches what is
+    `forbidden`. An exception of `address_exceptions` speaks of an address; others pass.
+    """
+
+    max_gap: int = 16
+    max_registers: int = 125
+    max_bits: int = 2000
+    forbidden: tuple[Range, ...] = ()
+    address_exceptions: tuple[int, ...] = (2, 3)
+    cost: Cost = NETWORK
+
+
+DEFAULT_LIMITS = Limits()
+
+
 @dataclass(slots=True)
 class Span:
     """Registers that must not be split: one value, and whatever lies within it."""
@@ -111,39 +131,26 @@ def block_of(spans: Sequence[Span]) -> Block:
     return Block(first.table, first.start, last.stop - first.start, rows, tuple(spans))
 
 
-def plan_blocks(
-    addresses: Sequence[Address],
-    max_gap: int,
-    max_registers: int = 125,
-    max_bits: int = 2000,
-    *,
-    forbidden: Sequence[Range] = (),
-    cost: Cost = NETWORK,
-) -> list[Block]:
-    """Cover every address with the blocks that cost least.
-
-    No block is longer than `max_registers` or `max_bits` (the largest counts are those of the MODBUS
-    Application Protocol V1.1b3, 6.1 to 6.4), reads over a gap longer than `max_gap`, touches what is
-    `forbidden`, or holds a part of a value.
-    """
+def plan_blocks(addresses: Sequence[Address], limits: Limits) -> list[Block]:
+    """Cover every address with the blocks that cost least; none holds a part of a value."""
     blocks: list[Block] = []
+    request, register = limits.cost.request, limits.cost.register
     for table, group in groupby(spans_of(addresses), attrgetter("table")):
         spans = list(group)
         bits = table in BIT_TABLES
-        each = cost.register / 16 if bits else cost.register
-        most = max_bits if bits else max_registers
-        barred = [r for r in forbidden if r.table == table]
-        cuts = _cuts(spans, max_gap, barred)
-        blocks += [block_of(part) for part in _cheapest(spans, cuts, most, cost.request, each)]
+        most, each = (limits.max_bits, register / 16) if bits else (limits.max_registers, register)
+        parts = _cheapest(spans, _cuts(spans, limits), most, request, each)
+        blocks += [block_of(part) for part in parts]
     return blocks
 
 
-def _cuts(spans: Sequence[Span], max_gap: int, forbidden: Sequence[Range]) -> set[int]:
+def _cuts(spans: Sequence[Span], limits: Limits) -> set[int]:
     """Return the indices of spans that cannot be in one block with the span before them."""
+    barred = [r for r in limits.forbidden if r.table == spans[0].table]
     return {
         i + 1
         for i, (a, b) in enumerate(pairwise(spans))
-        if b.start - a.stop > max_gap or any(r.touches(a.table, a.stop, b.start) for r in forbidden)
+        if b.start - a.stop > limits.max_gap or any(r.touches(a.table, a.stop, b.start) for r in barred)
     }
 
 

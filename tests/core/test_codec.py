@@ -15,7 +15,7 @@ from pymodbus.client.mixin import ModbusClientMixin
 
 from edge_agent.core.codec import Codec, Decoded
 from edge_agent.core.kinds import KINDS
-from edge_agent.core.readplan import plan_blocks
+from edge_agent.core.readplan import Limits, plan_blocks
 from edge_agent.core.registers import Address
 from edge_agent.core.tags import Reason
 
@@ -56,7 +56,7 @@ def decoded(codec: Codec, *data: bytes) -> Decoded:
 
 def codec_of(addresses: list[Address], max_gap: int = 0) -> Codec:
     assert [a.problem() for a in addresses] == [None] * len(addresses)
-    return Codec(addresses, plan_blocks(addresses, max_gap))
+    return Codec(addresses, plan_blocks(addresses, Limits(max_gap)))
 
 
 def by_hand(value: float, kind: str, order: str) -> bytes:

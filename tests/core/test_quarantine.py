@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from edge_agent.core.quarantine import EXTRA, RETRY
 from edge_agent.core.reading import Reading
-from edge_agent.core.readplan import Block, plan_blocks
+from edge_agent.core.readplan import Block, Limits
 from edge_agent.core.registers import Address
 from edge_agent.core.tags import Columns, Quality, Reason, Tag
 
@@ -24,17 +24,17 @@ class Device:
 
     def cycle(self, reading: Reading, now: int) -> Columns:
         self.asked = []
-        requests = reading.requests(now)
-        while requests:
-            for request in requests:
-                block = request.block
+        parts = reading.begin(now)
+        while parts:
+            for part in parts:
+                block = part.block
                 self.asked.append((block.start, block.count))
                 if self.refuses(block):
-                    reading.refused(request, self.code)
+                    reading.refused(part, self.code)
                 else:
                     data = np.arange(block.start, block.stop).astype(">u2").tobytes()
-                    reading.answered(request, data)
-            requests = reading.more()
+                    reading.answered(part, data)
+            parts = reading.more()
         return reading.columns(now)
 
 
@@ -45,7 +45,7 @@ def holes(*addresses: int) -> Callable[[Block], bool]:
 def reading_of(offsets: list[int], max_gap: int = 4) -> Reading:
     addresses = [Address(table="holding", offset=offset, type="uint16") for offset in offsets]
     tags = [Tag(name=f"d.t{a.offset}", address=a) for a in addresses]
-    return Reading(tags, plan_blocks(addresses, max_gap))
+    return Reading(tags, Limits(max_gap))
 
 
 def reasons(columns: Columns) -> list[Reason]:
@@ -124,7 +124,7 @@ def test_a_device_that_refuses_for_another_reason_is_asked_the_same_again() -> N
 
 def test_a_table_that_is_not_there_is_given_up_a_few_requests_a_cycle() -> None:
     reading, device = reading_of(list(range(0, 600, 2)), max_gap=2), Device(lambda _: True)
-    planned = len(reading.requests(0))
+    planned = len(reading.begin(0))
     for second in range(200):
         columns = device.cycle(reading, second)
         assert len(device.asked) <= planned + EXTRA
@@ -160,9 +160,7 @@ def test_a_value_whose_scale_factor_is_refused_is_refused_too() -> None:
     factor = Address(table="holding", offset=9, type="int16")
     scaled = Address(table="holding", offset=1, type="int16", factor=factor)
     plain = Address(table="holding", offset=2, type="int16")
-    reading = Reading(
-        [Tag(name="d.scaled", address=scaled), Tag(name="d.plain", address=plain)],
-        plan_blocks([scaled, plain], 0),
-    )
+    tags = [Tag(name="d.scaled", address=scaled), Tag(name="d.plain", address=plain)]
+    reading = Reading(tags, Limits(max_gap=0))
     columns = Device(holes(9)).cycle(reading, 0)
     assert reasons(columns) == [Reason.QUARANTINED, Reason.NONE]

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_agent.core.readplan import Block, Cost, Range, plan_blocks, serial_cost
+from edge_agent.core.readplan import Block, Cost, Limits, Range, plan_blocks, serial_cost
 from edge_agent.core.registers import BIT_TABLES, Address, Table
 
 SIZES = {1: "uint16", 2: "float32", 4: "float64"}
@@ -56,7 +56,8 @@ def test_a_plan_covers_all_and_keeps_every_limit(
         a for a in addresses if not any(r.touches(a.table, a.offset, a.offset + a.count) for r in forbidden)
     ]
     cost = Cost(request_cost, 1e-3)
-    blocks = plan_blocks(addresses, max_gap, max_registers, max_bits, forbidden=forbidden, cost=cost)
+    limits = Limits(max_gap, max_registers, max_bits, tuple(forbidden), cost=cost)
+    blocks = plan_blocks(addresses, limits)
     assert sorted(row for block in blocks for row in block.rows) == list(range(len(addresses)))
     for block in blocks:
         assert block.count <= (max_bits if block.table in BIT_TABLES else max_registers)
@@ -115,7 +116,7 @@ def test_no_plan_of_all_plans_costs_less(
         at += gap + count
     barred = [Range("holding", first, first + more) for first, more in forbidden]
     cost = Cost(request_cost, 1.0)
-    blocks = plan_blocks(addresses, max_gap, most, forbidden=barred, cost=cost)
+    blocks = plan_blocks(addresses, Limits(max_gap, most, forbidden=tuple(barred), cost=cost))
     ours = sum(cost.request + cost.register * block.count for block in blocks)
     least = min(
         sum(price(part, max_gap, most, barred, cost) for part in parts) for parts in partings(addresses)
@@ -129,32 +130,32 @@ def lengths(blocks: Sequence[Block]) -> list[tuple[int, int]]:
 
 def test_values_that_overlap_share_a_request_and_are_never_split() -> None:
     addresses = [address(10, 4), address(11), address(12, 4), address(10)]
-    assert lengths(plan_blocks(addresses, 0)) == [(10, 6)]
-    assert lengths(plan_blocks(addresses, 0, 4)) == [(10, 4), (12, 4)]
+    assert lengths(plan_blocks(addresses, Limits(0))) == [(10, 6)]
+    assert lengths(plan_blocks(addresses, Limits(0, 4))) == [(10, 4), (12, 4)]
 
 
 def test_a_slow_line_rather_reads_a_gap_than_asks_twice_and_a_fast_one_too_but_not_any_gap() -> None:
     at_9600, at_115200 = serial_cost(9600, turnaround=0), serial_cost(115200, turnaround=0.02)
     for gap, together in ((8, True), (20, False)):
-        blocks = plan_blocks([address(0), address(1 + gap)], 124, cost=at_9600)
+        blocks = plan_blocks([address(0), address(1 + gap)], Limits(124, cost=at_9600))
         assert (len(blocks) == 1) is together, gap
-    assert len(plan_blocks([address(0), address(101)], 124, cost=at_115200)) == 1
+    assert len(plan_blocks([address(0), address(101)], Limits(124, cost=at_115200))) == 1
 
 
 def test_a_forbidden_range_is_read_by_nobody() -> None:
     addresses = [address(98), address(123)]
-    assert len(plan_blocks(addresses, 30)) == 1
-    assert len(plan_blocks(addresses, 30, forbidden=[Range("holding", 100, 120)])) == 2
-    assert len(plan_blocks(addresses, 30, forbidden=[Range("input", 100, 120)])) == 1
+    assert len(plan_blocks(addresses, Limits(30))) == 1
+    assert len(plan_blocks(addresses, Limits(30, forbidden=(Range("holding", 100, 120),)))) == 2
+    assert len(plan_blocks(addresses, Limits(30, forbidden=(Range("input", 100, 120),)))) == 1
 
 
 def test_a_scale_factor_is_read_with_the_values_that_need_it() -> None:
     factor = address(50)
     values = [Address(table="holding", offset=i, type="int16", factor=factor) for i in range(2)]
-    one, two = plan_blocks(values, 0)
+    one, two = plan_blocks(values, Limits(0))
     assert (one.rows.tolist(), two.rows.tolist()) == ([0, 1], [0, 1])
 
 
 def test_ten_thousand_scattered_tags_take_as_many_requests_as_they_must() -> None:
     addresses = [address(i * 6, 2) for i in range(10_000)]
-    assert len(plan_blocks(addresses, 16)) == -(-10_000 // 21)
+    assert len(plan_blocks(addresses, Limits())) == -(-10_000 // 21)

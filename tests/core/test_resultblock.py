@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_agent.core.registers import Address, Codec, plan_blocks
+from edge_agent.core.codec import Codec
+from edge_agent.core.readplan import Limits, plan_blocks
+from edge_agent.core.registers import Address
 from edge_agent.core.resultblock import FIELDS, WORDS, ResultBlock, State, crc16, values
 
 BLOCK = ResultBlock(
@@ -28,7 +30,8 @@ FRAME = "ea01 0102 0304 0004 0014 0001 3f400000 05dc 0002 deadbeef 0304"
 def frame(block: ResultBlock) -> bytes:
     """What the agent puts on the wire for it: the fields through the same codec that writes tags."""
     addresses = [Address(table="holding", offset=400 + first, type=kind) for _, kind, first in FIELDS]
-    return Codec(addresses, plan_blocks(addresses, 0)).encode(values(block))
+    (frame,) = Codec(addresses, plan_blocks(addresses, Limits())).encode(values(block))
+    return frame
 
 
 def crc_bit_by_bit(data: bytes) -> int:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edge_agent.core.registers import Block
+from edge_agent.core.readplan import Block
 from edge_agent.drivers.modbus import identification, pdu
 from edge_agent.drivers.modbus.frames import BadReply, Framer
 from edge_agent.drivers.modbus.frames.ascii import Ascii

@@ -65,10 +65,11 @@ async def test_nothing_is_read_any_more_from_a_connection_that_lied_once(lie: st
 
 @pytest.mark.parametrize("code", range(256))
 async def test_an_exception_code_is_refused_rows_on_a_sound_link(code: int) -> None:
+    reason = Reason.QUARANTINED if code in (2, 3) else Reason.DEVICE_REFUSED
     async with served(always(lambda t, u, p: frame(t, u, bytes([p[0] | 0x80, code])))) as driver:
         for _ in range(2):
             columns = await driver.read(driver.plan_read(TAGS))
-            assert columns.reason.tolist() == [Reason.DEVICE_REFUSED] * 2
+            assert columns.reason.tolist() == [reason] * 2
             assert columns.quality.tolist() == [Quality.BAD] * 2
         with pytest.raises(Refused, match=str(code)):
             await driver.write(driver.plan_write(TAGS), [1, 2])

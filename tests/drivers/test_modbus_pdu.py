@@ -7,14 +7,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from modbus_exchange import EXCHANGES, FRAMERS, TRANSACTION, UNIT, Exchange, attack, outcome
 
-from edge_agent.core.registers import Address, Block, plan_blocks
+from edge_agent.core.readplan import Block, Limits, plan_blocks
+from edge_agent.core.registers import Address
 from edge_agent.drivers.modbus import identification, pdu
 from edge_agent.drivers.modbus.frames.ascii import Ascii
 from edge_agent.drivers.modbus.frames.rtu import Rtu
 from edge_agent.drivers.modbus.pdu import BadReply, DeviceException
 
-WORDS = plan_blocks([Address(table="holding", offset=n, type="uint16") for n in (4, 5)], 0)[0]
-BITS = plan_blocks([Address(table="coil", offset=n, type="bool") for n in range(11)], 0)[0]
+WORDS = plan_blocks([Address(table="holding", offset=n, type="uint16") for n in (4, 5)], Limits())[0]
+BITS = plan_blocks([Address(table="coil", offset=n, type="bool") for n in range(11)], Limits())[0]
 
 
 def test_requests_are_what_the_specification_shows() -> None:

@@ -58,7 +58,8 @@ async def test_types_are_read_as_pymodbus_packs_them(pymodbus_port: int) -> None
     columns = await driver.read(driver.plan_read(tags))
     expected = [-1.5, struct.unpack("f", struct.pack("f", 1e20))[0], -70000, 2**40, -1.1, -2, 300]
     assert columns.value[:7].tolist() == expected
-    assert columns.reason.tolist() == [Reason.NONE] * 7 + [Reason.DEVICE_REFUSED] * 2
+    assert columns.reason.tolist() == [Reason.NONE] * 7 + [Reason.QUARANTINED, Reason.NONE]
+    assert columns.value[8] == 9
     await driver.close()
 
 

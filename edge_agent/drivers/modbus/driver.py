@@ -1,27 +1,37 @@
 """The Modbus driver of one unit on a link: compiled blocks in, columns out."""
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
-from edge_agent.core.registers import Address, Block, Codec, plan_blocks
-from edge_agent.core.tags import Columns, Grader, Reason, Tag
+from edge_agent.core.codec import Codec
+from edge_agent.core.quarantine import Part
+from edge_agent.core.reading import Reading, address_of
+from edge_agent.core.readplan import DEFAULT_LIMITS, Block, Limits, plan_blocks
+from edge_agent.core.tags import Columns, Tag
 from edge_agent.drivers import LinkDown, Refused
 from edge_agent.drivers.modbus import pdu
 from edge_agent.drivers.modbus.link import Link
 from edge_agent.drivers.modbus.pdu import DeviceException, Request
 
+log = logging.getLogger(__name__)
+
+_WRITING = Limits(max_gap=0, max_registers=pdu.LARGEST_WRITE, max_bits=pdu.LARGEST_WRITE_BITS)
+
 
 @dataclass(frozen=True, slots=True)
 class ReadPlan:
-    """Requests of one scan class, and how their data become columns."""
+    """A scan class, and the requests for the blocks that were planned."""
 
-    requests: list[tuple[Block, Request]]
-    codec: Codec
-    grader: Grader
+    reading: Reading
+    requests: list[Request]
+
+    def request(self, part: Part) -> Request:
+        """Return the request for a part."""
+        planned = part.block is self.reading.blocks[part.of]
+        return self.requests[part.of] if planned else pdu.read_block(part.block)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +45,7 @@ class WritePlan:
 class Modbus:
     """The unit number `unit` behind `link`.
 
-    `timeout`, in seconds, is for each answer. `max_gap` and `max_registers` shape the requests.
+    `timeout`, in seconds, is for each answer. `limits` shape the requests.
     """
 
     def __init__(
@@ -44,29 +54,27 @@ class Modbus:
         unit: int = 1,
         *,
         timeout: float = 0.5,
-        max_gap: int = 16,
-        max_registers: int = 125,
+        limits: Limits = DEFAULT_LIMITS,
     ) -> None:
         self.link, self.unit, self.timeout = link, unit, timeout
         self.on_lost: Callable[[LinkDown], None] | None = None
-        self._max_gap, self._max_registers = max_gap, max_registers
+        self._limits = limits
         self._down: LinkDown | None = LinkDown("not connected")
         self._asked: set[asyncio.Future[bytes]] = set()
         self._knock: Request | None = None
 
     def plan_read(self, tags: Sequence[Tag]) -> ReadPlan:
         """Compile a scan class."""
-        addresses = [_address(tag) for tag in tags]
-        blocks = plan_blocks(addresses, self._max_gap, self._max_registers)
-        requests = [(block, pdu.read_block(block)) for block in blocks]
-        if blocks and self._knock is None:
-            self._knock = pdu.read(blocks[0].table, blocks[0].start, 1)
-        return ReadPlan(requests, Codec(addresses, blocks), Grader(list(tags)))
+        reading = Reading(tags, self._limits)
+        if reading.blocks and self._knock is None:
+            first = reading.blocks[0]
+            self._knock = pdu.read(first.table, first.start, 1)
+        return ReadPlan(reading, [pdu.read_block(block) for block in reading.blocks])
 
     def plan_write(self, tags: Sequence[Tag]) -> WritePlan:
         """Compile outputs. Neighbours share a frame; what stands between outputs is never written."""
-        addresses = [_address(tag) for tag in tags]
-        blocks = plan_blocks(addresses, 0, pdu.LARGEST_WRITE, max_bits=1968)
+        addresses = [address_of(tag) for tag in tags]
+        blocks = plan_blocks(addresses, _WRITING)
         return WritePlan(blocks, Codec(addresses, blocks))
 
     async def connect(self) -> None:
@@ -88,32 +96,33 @@ class Modbus:
                 raise
 
     async def read(self, plan: ReadPlan) -> Columns:
-        """Read all blocks. A block that is refused spoils only its own rows."""
-        reason = np.zeros(plan.codec.rows, np.uint8)
-        data = []
-        replies = [self.ask(request) for _, request in plan.requests]
+        """Read all blocks. What is refused spoils only its own rows."""
+        reading = plan.reading
+        parts = reading.begin(time.monotonic_ns())
+        while parts:
+            await self._ask_all(plan, parts)
+            parts = reading.more()
+        for line in reading.news():
+            log.warning("%s", line)
+        return reading.columns(time.monotonic_ns())
+
+    async def _ask_all(self, plan: ReadPlan, parts: Sequence[Part]) -> None:
+        replies = [self.ask(plan.request(part)) for part in parts]
         try:
-            for (block, _), reply in zip(plan.requests, replies, strict=True):
+            for part, reply in zip(parts, replies, strict=True):
                 try:
-                    data.append(await reply)
-                except DeviceException:
-                    data.append(bytes(block.size))
-                    reason[block.rows] = Reason.DEVICE_REFUSED
+                    plan.reading.answered(part, await reply)
+                except DeviceException as error:
+                    plan.reading.refused(part, error.code)
         finally:
             for reply in replies:
                 reply.cancel()
-        raw = plan.codec.decode(np.frombuffer(b"".join(data), np.uint8))
-        return plan.grader.grade(raw, reason, time.monotonic_ns())
 
     async def write(self, plan: WritePlan, values: Sequence[float]) -> None:
         """Write raw values, one frame a block. Raises ValueError for a value its type cannot hold."""
-        data = plan.codec.encode(values)
-        at = 0
-        for block in plan.blocks:
-            part = data[at : at + block.size]
-            at += block.size
+        for block, data in zip(plan.blocks, plan.codec.encode(values), strict=True):
             try:
-                await self.ask(pdu.write_block(block, part))
+                await self.ask(pdu.write_block(block, data))
             except DeviceException as error:
                 raise Refused(f"{block.table} {block.start}, {block.count} words: {error}") from None
 
@@ -142,8 +151,3 @@ class Modbus:
         self._down = error
         if self.on_lost is not None:
             self.on_lost(error)
-
-
-def _address(tag: Tag) -> Address:
-    assert isinstance(tag.address, Address), f"{tag.name} has no Modbus address"
-    return tag.address

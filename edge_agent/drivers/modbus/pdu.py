@@ -6,12 +6,15 @@ MODBUS Application Protocol Specification V1.1b3. Pure: bytes in, bytes out.
 import struct
 from dataclasses import dataclass
 
-from edge_agent.core.registers import BIT_TABLES, Block
+from edge_agent.core.readplan import Block
+from edge_agent.core.registers import BIT_TABLES
 
 READ_FUNCTION = {"coil": 1, "discrete": 2, "holding": 3, "input": 4}
 WRITE_FUNCTION = {"coil": 15, "holding": 16}
 LARGEST_WRITE = 123
 """Registers in one write request (6.12)."""
+LARGEST_WRITE_BITS = 1968
+"""Coils in one write request (6.11)."""
 LONGEST = 253
 """Bytes of the longest PDU (4.1)."""
 

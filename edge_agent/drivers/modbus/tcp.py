@@ -1,5 +1,6 @@
 """The usual case: one unit behind a TCP connection of its own."""
 
+from edge_agent.core.readplan import Limits
 from edge_agent.drivers.modbus.driver import Modbus
 from edge_agent.drivers.modbus.frames.mbap import Mbap
 from edge_agent.drivers.modbus.link import Link, Rules
@@ -17,4 +18,5 @@ def modbus_tcp(
 ) -> Modbus:
     """Return a driver, not yet connected. `timeout`, in seconds, is for connecting and for each answer."""
     link = Link([Tcp(host, port)], Mbap(), Rules(timeout=timeout))
-    return Modbus(link, unit, timeout=timeout, max_gap=max_gap, max_registers=max_registers)
+    limits = Limits(max_gap=max_gap, max_registers=max_registers)
+    return Modbus(link, unit, timeout=timeout, limits=limits)
