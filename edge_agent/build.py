@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from itertools import groupby
-from pathlib import Path
 
 import numpy as np
 
@@ -101,10 +100,6 @@ def driver_of(table: DeviceTable) -> Driver:
             max_registers=table.max_registers,
         )
     # Imported here because it costs half a second and 25 MB that a Modbus-only gateway keeps.
-    from edge_agent.drivers.opcua.driver import OpcUa  # noqa: PLC0415
-    from edge_agent.drivers.opcua.security import Security  # noqa: PLC0415
+    from edge_agent.opcua import opcua  # noqa: PLC0415
 
-    if table.security == "none":
-        return OpcUa(table.url, table.timeout)
-    security = Security(Path(table.pki), table.security, table.policy, table.login, table.verify_host)
-    return OpcUa(table.url, table.timeout, security)
+    return opcua(table)

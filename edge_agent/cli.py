@@ -8,6 +8,7 @@ import click
 import msgspec
 
 from edge_agent import __version__
+from edge_agent.cli_pki import pki
 from edge_agent.config import Config, ConfigError, load
 
 STATE = "/var/lib/edge-agent"
@@ -23,6 +24,9 @@ _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON for a p
 @click.version_option(__version__)
 def main() -> None:
     """Read PLCs, run a neural network beside the machine, write the result back."""
+
+
+main.add_command(pki)
 
 
 @main.command()

@@ -112,8 +112,9 @@ def _signed(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
 
 
 def _untrusted(leaf: x509.Certificate, path: Path) -> str:
-    also = " nor any of its issuers" if len(path) > 1 else ""
-    return f"{thumbprint(leaf)}{also} is in trusted/certs; if it is the right one: edge-agent pki trust"
+    if len(path) > 1:
+        return f"neither {thumbprint(leaf)} nor any of its issuers is in trusted/certs"
+    return f"{thumbprint(leaf)} is not in trusted/certs"
 
 
 def _policy(leaf: x509.Certificate) -> Iterator[Objection]:

@@ -1,6 +1,7 @@
 """Security with a server that nobody here wrote, node-opcua: every policy, and both sides' refusals."""
 
 import asyncio
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -8,16 +9,19 @@ from typing import Any
 
 import pytest
 from asyncua import ua
-from authority import Identity, identity
+from authority import Identity, crl, identity
+from click.testing import CliRunner
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from node_opcua import NodeServer
 from opcua_process import free_port, tags
 
+from edge_agent.cli import main
 from edge_agent.core.tags import Quality
 from edge_agent.drivers import LinkDown
 from edge_agent.drivers.opcua.breaking import PATIENCE, Insecure
 from edge_agent.drivers.opcua.driver import OpcUa
 from edge_agent.drivers.opcua.security import POLICIES, Security
+from edge_agent.pki.certificate import thumbprint
 from edge_agent.pki.folder import PkiFolder
 
 pytestmark = pytest.mark.sockets
@@ -146,6 +150,60 @@ async def test_a_successor_of_our_certificate_is_used_once_the_server_trusts_it(
     assert await site.value() == 1.5
     [line] = [r.getMessage() for r in caplog.records if r.name.startswith("edge_agent")]
     assert f"does not take our new certificate {newer.file.name} yet: BadSecurityChecksFailed" in line
+
+
+class TestCommands:
+    @pytest.fixture
+    def config(self, site: Site) -> str:
+        file = site.folder / "plant.toml"
+        file.write_text(
+            f'[agent]\nstate = "."\n[device.press]\ndriver = "opc-ua"\nurl = "{site.server.url}"\n'
+            'timeout = "5s"\ntags = [{ name = "vib", node = "nsu=urn:test:plant;s=Vibration" }]\n',
+            encoding="utf-8",
+        )
+        return str(file)
+
+    def run(self, *words: str, code: int = 0) -> str:
+        ended = CliRunner().invoke(main, list(words))
+        assert ended.exit_code == code, ended.output
+        return ended.output
+
+    def test_from_refused_to_trusted_by_the_commands_alone(self, site: Site, config: str) -> None:
+        site.trusts()
+        said = self.run("pki", "explain", config, code=1)
+        assert "taken: Aes256_Sha256_RsaPss, SignAndEncrypt" in said
+        assert "REFUSED: plc: thumbprint:" in said
+        assert "BadCertificateUntrusted" in self.run("read", config, code=1)
+        mark = thumbprint(PLC.certificate)
+        assert f"rejected       {mark}" in self.run("pki", "list", config)
+        assert self.run("pki", "trust", config, mark[:8]) == f"trusted: plc {mark}\n"
+        assert "session: opened with" in self.run("pki", "explain", config, "press")
+        assert "1.5" in self.run("read", config)
+        assert self.run("pki", "reject", config, mark) == f"rejected: plc {mark}\n"
+        assert "BadCertificateUntrusted" in self.run("read", config, code=1)
+
+    def test_explain_names_our_certificate_when_the_server_refuses_it(self, site: Site, config: str) -> None:
+        assert "made " in self.run("pki", "renew", config)
+        listed = json.loads(self.run("pki", "list", config, "--json"))
+        newest = next(Path(one["file"]).name for one in listed if one["part"] == "own/certs")
+        said = self.run("pki", "explain", config)
+        assert "REFUSED by the server: " in said
+        assert "BadSecurityChecksFailed: thumbprint: not trusted there" in said
+        assert newest in said
+
+    def test_a_file_can_be_trusted_and_anything_else_is_told(
+        self, site: Site, config: str, tmp_path: Path
+    ) -> None:
+        works = identity("works", ca=True)
+        certificate, _ = works.save(tmp_path, "works")
+        assert self.run("pki", "trust", config, str(certificate), "--issuer").startswith("issuers: works")
+        (tmp_path / "works.crl").write_bytes(crl(works).public_bytes(Encoding.DER))
+        said = self.run("pki", "trust", config, str(tmp_path / "works.crl"))
+        assert said == "trusted: revocation list of works\n"
+        (tmp_path / "note").write_text("hello", encoding="utf-8")
+        assert "neither" in self.run("pki", "trust", config, str(tmp_path / "note"), code=1)
+        assert "there are: " in self.run("pki", "trust", config, "ffffffff", code=1)
+        assert "no OPC UA device 'pres'" in self.run("pki", "explain", config, "pres", code=1)
 
 
 async def test_after_a_restart_another_key_is_refused_and_a_moved_namespace_is_found(site: Site) -> None:

@@ -5,6 +5,7 @@ import os
 import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from asyncua import ua
 
@@ -59,3 +60,18 @@ def breaking(url: str) -> Iterator[None]:
     except _UNREADABLE as error:
         text = f"{url}: a reply that cannot be read: {error!r}"
         raise LinkDown(text, Reason.BAD_REPLY) from error
+
+
+def tell_refusals(protocol: Any) -> None:
+    """Make an asyncua protocol tell why a server refuses a secure channel.
+
+    The refusal is a ServiceFault, which asyncua 2.1 takes for a damaged OpenSecureChannelResponse.
+    """
+    deliver = protocol._call_callback  # noqa: SLF001
+
+    def check_and_deliver(request_id: int, body: Any) -> None:
+        if isinstance(protocol._open_secure_channel_exchange, ua.OpenSecureChannelParameters):  # noqa: SLF001
+            protocol.check_answer(body, "")
+        deliver(request_id, body)
+
+    protocol._call_callback = check_and_deliver  # noqa: SLF001

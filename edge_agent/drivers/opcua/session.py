@@ -15,7 +15,7 @@ from asyncua.common.ua_utils import data_type_to_variant_type
 from edge_agent.core.tags import Reason
 from edge_agent.credentials import UserCertificate, UserName
 from edge_agent.drivers import LinkDown, Refused
-from edge_agent.drivers.opcua.breaking import Insecure, breaking
+from edge_agent.drivers.opcua.breaking import Insecure, breaking, tell_refusals
 from edge_agent.drivers.opcua.security import Agreed
 
 SESSION_TIMEOUT = 60_000  # ms, asked of the server
@@ -72,6 +72,7 @@ class Session:
 
     async def _open_secured(self, agreed: Agreed) -> None:
         client = self._client
+        tell_refusals(client.uaclient.protocol)
         try:
             await client.open_secure_channel()
         except ConnectionError:

@@ -1,0 +1,152 @@
+"""The commands of `edge-agent pki`: certificates of OPC UA, ours and those that we trust."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+import msgspec
+
+from edge_agent.config import Config, ConfigError, load
+from edge_agent.config.fields import nearest
+from edge_agent.config.schema import Device, OpcUaTable
+
+if TYPE_CHECKING:
+    from edge_agent.pki.folder import PkiFolder
+
+_CONFIG = click.argument("config", type=click.Path(path_type=Path, dir_okay=False))
+_DEVICE = click.option("--device", help="Whose folder, if devices have several.")
+
+
+@click.group()
+def pki() -> None:
+    """Certificates of OPC UA: ours, those that we trust, and why one is refused."""
+
+
+@pki.command("list")
+@_CONFIG
+@_DEVICE
+@click.option("--json", "as_json", is_flag=True, help="Print JSON for a program to read.")
+def list_(config: Path, device: str | None, *, as_json: bool) -> None:
+    """List every certificate, with its thumbprint and its end."""
+    from edge_agent.pki import manage  # noqa: PLC0415 - each command imports what it needs
+
+    with _failing():
+        lines = manage.listed(_folder(config, device), datetime.now(UTC))
+    if as_json:
+        click.echo(msgspec.json.encode(lines))
+    else:
+        click.echo("\n".join(line.text() for line in lines) or "no certificates")
+
+
+@pki.command()
+@_CONFIG
+@click.argument("what", metavar="THUMBPRINT|FILE")
+@_DEVICE
+@click.option("--issuer", is_flag=True, help="It only completes chains: do not trust what it issues.")
+def trust(config: Path, what: str, device: str | None, *, issuer: bool) -> None:
+    """Trust a rejected certificate, or a certificate or revocation list in a file."""
+    from edge_agent.pki import manage  # noqa: PLC0415
+
+    with _failing():
+        click.echo(manage.trust(_folder(config, device), what, issuer=issuer))
+
+
+@pki.command()
+@_CONFIG
+@click.argument("what", metavar="THUMBPRINT")
+@_DEVICE
+def reject(config: Path, what: str, device: str | None) -> None:
+    """Trust a certificate no longer."""
+    from edge_agent.pki import manage  # noqa: PLC0415
+
+    with _failing():
+        click.echo(manage.reject(_folder(config, device), what))
+
+
+@pki.command()
+@_CONFIG
+@_DEVICE
+def renew(config: Path, device: str | None) -> None:
+    """Make a new certificate of our own beside the present one."""
+    from edge_agent.pki import manage  # noqa: PLC0415
+
+    with _failing():
+        click.echo(manage.renew(_folder(config, device), datetime.now(UTC)))
+
+
+@pki.command()
+@_CONFIG
+@click.argument("name", metavar="[DEVICE]", required=False)
+def explain(config: Path, name: str | None) -> None:
+    """Connect to the OPC UA devices, or to DEVICE, and tell what either side objects to; exit 1 if any."""
+    import asyncio  # noqa: PLC0415
+
+    from edge_agent.drivers.opcua.explain import explain as explained  # noqa: PLC0415
+    from edge_agent.opcua import security_of  # noqa: PLC0415
+
+    refused = False
+    with _failing():
+        for device, table in _secured(config, name):
+            security = security_of(table)
+            assert security is not None
+            opened, lines = asyncio.run(explained(table.url, table.timeout, security))
+            click.echo("\n  ".join([f"device {device.name}: {table.url}", *lines]))
+            refused = refused or not opened
+    if refused:
+        sys.exit(1)
+
+
+@contextmanager
+def _failing() -> Iterator[None]:
+    """Turn what goes wrong with files, certificates and links into one line and exit 1."""
+    from edge_agent.drivers import LinkDown  # noqa: PLC0415
+    from edge_agent.pki.certificate import Unreadable  # noqa: PLC0415
+    from edge_agent.pki.manage import NotDone  # noqa: PLC0415
+    from edge_agent.pki.own import ClockNotSet  # noqa: PLC0415
+
+    try:
+        yield
+    except (OSError, Unreadable, ClockNotSet, NotDone, LinkDown) as error:
+        click.echo(str(error), err=True)
+        sys.exit(1)
+
+
+def _folder(config: Path, device: str | None) -> "PkiFolder":
+    from edge_agent.pki.folder import PkiFolder  # noqa: PLC0415
+    from edge_agent.pki.manage import NotDone  # noqa: PLC0415
+
+    folders = {table.pki: device.name for device, table in _secured(config, device)}
+    if len(folders) > 1:
+        raise NotDone(f"the devices have several folders; say --device {' or '.join(folders.values())}")
+    return PkiFolder(Path(next(iter(folders))))
+
+
+def _secured(config: Path, name: str | None) -> list[tuple[Device, OpcUaTable]]:
+    """Return the OPC UA devices that have security, or the one of that name."""
+    from edge_agent.pki.manage import NotDone  # noqa: PLC0415
+
+    found = [
+        (device, device.table)
+        for device in _load(config).devices
+        if isinstance(device.table, OpcUaTable) and device.table.security != "none"
+    ]
+    names = [device.name for device, _ in found]
+    if not found:
+        raise NotDone(f"{config}: no OPC UA device has security, so there are no certificates")
+    if name is not None and name not in names:
+        raise NotDone(f"there is no OPC UA device {name!r} with security; {nearest(name, names)}")
+    return [(device, table) for device, table in found if name in (None, device.name)]
+
+
+def _load(config: Path) -> Config:
+    try:
+        return load(config)
+    except ConfigError as error:
+        for line in error.errors:
+            click.echo(line, err=True)
+        sys.exit(os.EX_CONFIG)
