@@ -10,9 +10,9 @@ from edge_agent.config import Config
 from edge_agent.config.schema import DeviceTable, ModbusTable
 from edge_agent.device import Device
 from edge_agent.drivers import Driver
-from edge_agent.drivers.modbus.tcp import modbus_tcp
 from edge_agent.historian import Historian
 from edge_agent.inference.host import ModelHost
+from edge_agent.links import Links, modbus
 from edge_agent.machine import Machine
 from edge_agent.reuse import Reuse
 from edge_agent.scan import STALE, Scan, ScanClass, Spawner, Table
@@ -26,6 +26,7 @@ class Parts:
     """All that an agent is made of. `rows` says where in the table a tag stands."""
 
     config: Config
+    links: Links
     devices: list[Device]
     models: list[ModelHost]
     machines: list[Machine]
@@ -40,8 +41,9 @@ def build(config: Config, historian: Historian, spawner: Spawner, before: Parts 
     What an agent was made of `before` is used again where it is the same.
     """
     reuse = Reuse(before.config, before.devices, before.models, before.machines) if before else None
+    links = before.links if before else Links()
     devices = {
-        device.name: (reuse and reuse.device(device)) or Device(device.name, driver_of(device.table))
+        device.name: (reuse and reuse.device(device)) or Device(device.name, driver_of(device.table, links))
         for device in config.devices
     }
     scanned = [
@@ -79,7 +81,14 @@ def build(config: Config, historian: Historian, spawner: Spawner, before: Parts 
         machines.append(machine)
         scan_of(bundle.manifest.period).add(machine)
     return Parts(
-        config, list(devices.values()), list(models.values()), machines, list(scans.values()), table, rows
+        config,
+        links,
+        list(devices.values()),
+        list(models.values()),
+        machines,
+        list(scans.values()),
+        table,
+        rows,
     )
 
 
@@ -88,17 +97,10 @@ def _model(bundle: Bundle) -> ModelHost:
     return ModelHost(bundle.manifest.name, bundle, deadline)
 
 
-def driver_of(table: DeviceTable) -> Driver:
-    """Make the driver that a device table asks for."""
+def driver_of(table: DeviceTable, links: Links | None = None) -> Driver:
+    """Make the driver that a device table asks for. Without `links` nobody shares its link."""
     if isinstance(table, ModbusTable):
-        return modbus_tcp(
-            table.host,
-            table.port,
-            table.unit,
-            timeout=table.timeout,
-            max_gap=table.max_gap,
-            max_registers=table.max_registers,
-        )
+        return modbus(table, links or Links())
     # Imported here because it costs half a second and 25 MB that a Modbus-only gateway keeps.
     from edge_agent.opcua import opcua  # noqa: PLC0415
 

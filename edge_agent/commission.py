@@ -13,6 +13,7 @@ from edge_agent.config.schema import Device
 from edge_agent.core.registers import Address
 from edge_agent.core.tags import Columns, Quality, Tag
 from edge_agent.drivers import LinkDown, Refused
+from edge_agent.links import Links
 
 
 class CommissionError(Exception):
@@ -55,8 +56,9 @@ def read(config: Config, names: Sequence[str]) -> list[Reading]:
 
     async def all_devices() -> list[Reading]:
         wanted = set(names) or set(known)
+        links = Links()
         asked = [
-            _read_device(device, [s.tag for s in device.tags if s.tag.name in wanted])
+            _read_device(device, [s.tag for s in device.tags if s.tag.name in wanted], links)
             for device in config.devices
         ]
         return [reading for readings in await asyncio.gather(*asked) for reading in readings]
@@ -64,10 +66,10 @@ def read(config: Config, names: Sequence[str]) -> list[Reading]:
     return asyncio.run(all_devices())
 
 
-async def _read_device(device: Device, tags: list[Tag]) -> list[Reading]:
+async def _read_device(device: Device, tags: list[Tag], links: Links) -> list[Reading]:
     if not tags:
         return []
-    driver = driver_of(device.table)
+    driver = driver_of(device.table, links)
     plan = driver.plan_read(tags)
     try:
         await driver.connect()

@@ -2,8 +2,9 @@
 
 import asyncio
 import logging
+from dataclasses import replace
 
-from edge_agent.build import Parts, build
+from edge_agent.build import build
 from edge_agent.config import Config
 from edge_agent.device import Device
 from edge_agent.historian import Historian
@@ -47,9 +48,7 @@ class Running:
                 scans.append(old.pop(scan.period))
             else:
                 scans.append(scan)
-        self.parts = Parts(
-            config, after.devices, after.models, after.machines, scans, after.table, after.rows
-        )
+        self.parts = replace(after, scans=scans)
         self.start()
         for gone in old.values():
             gone.stop()

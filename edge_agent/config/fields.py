@@ -65,15 +65,18 @@ def nearest(word: str, known: Iterable[str]) -> str:
     return "known: " + (", ".join(known) or "none")
 
 
-def build(kind: type[S], data: object, place: Place) -> S | None:
-    """Make a `kind` of a table, keeping its errors; None if something that it cannot be without is wrong."""
+def build(kind: type[S], data: object, place: Place, also: Iterable[str] = ()) -> S | None:
+    """Make a `kind` of a table, keeping its errors; None if something that it cannot be without is wrong.
+
+    `also` are known keys that belong to something else.
+    """
     if not isinstance(data, Mapping):
         place.wrong(f"must be a table, not {type(data).__name__}")
         return None
     fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
     for name in data:
         if name not in fields:
-            place.at(str(name)).wrong(f"unknown key; {nearest(str(name), fields)}")
+            place.at(str(name)).wrong(f"unknown key; {nearest(str(name), [*fields, *also])}")
     values: dict[str, Any] = {}
     whole = True
     for name, field in fields.items():

@@ -5,24 +5,25 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from edge_agent.bundle import Bundle, BundleError, read
-from edge_agent.config import opcua
+from edge_agent.config import modbus, opcua
 from edge_agent.config.fields import ConfigError, Place, build, nearest
+from edge_agent.config.links import Link
 from edge_agent.config.result import overlaps, result_of
 from edge_agent.config.schema import (
     AgentTable,
     Config,
     Device,
+    DeviceTable,
     Machine,
     MachineTable,
-    ModbusTable,
     OpcUaTable,
     ScannedTag,
 )
 from edge_agent.config.tags import tags_of
 from edge_agent.core.manifest import Input
 
-_DRIVERS: dict[str, type[ModbusTable] | type[OpcUaTable]] = {"modbus-tcp": ModbusTable, "opc-ua": OpcUaTable}
-_SECTIONS = ("agent", "device", "machine")
+_DRIVERS = (*modbus.DRIVERS, "opc-ua")
+_SECTIONS = ("agent", "link", "device", "machine")
 
 
 def load(file: Path) -> Config:
@@ -34,7 +35,8 @@ def load(file: Path) -> Config:
             root.at(key).wrong(f"unknown section; {nearest(key, _SECTIONS)}")
     agent = build(AgentTable, data.get("agent", {}), root.at("agent"))
     state = file.parent / (agent.state if agent else "")
-    devices, broken = _devices(_section(data, root.at("device")), state, root.at("device"))
+    links = modbus.links(_section(data, root.at("link")), root.at("link"))
+    devices, broken = _devices(_section(data, root.at("device")), links, state, root.at("device"))
     machines = _machines(_section(data, root.at("machine")), state, devices, broken, root.at("machine"))
     overlaps(devices, machines, root.at("machine"))
     if agent and agent.trust:
@@ -73,7 +75,9 @@ def _section(data: Mapping[str, object], place: Place) -> Mapping[str, object]:
     return {}
 
 
-def _devices(section: Mapping[str, object], state: Path, place: Place) -> tuple[dict[str, Device], set[str]]:
+def _devices(
+    section: Mapping[str, object], links: Mapping[str, Link | None], state: Path, place: Place
+) -> tuple[dict[str, Device], set[str]]:
     """Return the devices, and the names of those whose tags are not all known for what was told wrong."""
     devices: dict[str, Device] = {}
     broken = set()
@@ -83,20 +87,10 @@ def _devices(section: Mapping[str, object], state: Path, place: Place) -> tuple[
         where = place.at(name)
         if "." in name:
             where.wrong("a device's name has no dot: what stands behind one is the tag's")
-        driver = data.get("driver") if isinstance(data, Mapping) else None
-        kind = _DRIVERS.get(str(driver))
-        if kind is None:
-            where.at("driver").wrong(f"{driver!r} is unknown; {nearest(str(driver), _DRIVERS)}")
-            broken.add(name)
-            continue
-        table = build(kind, data, where)
+        table = _device(data, links, state, where)
         if table is None:
             broken.add(name)
             continue
-        if isinstance(table, OpcUaTable):
-            table = opcua.checked(table, state, where)
-        else:
-            _limits(table, where)
         before = len(place.errors)
         devices[name] = Device(name=name, table=table, tags=tags_of(name, table, where))
         if len(place.errors) > before:
@@ -104,15 +98,16 @@ def _devices(section: Mapping[str, object], state: Path, place: Place) -> tuple[
     return devices, broken
 
 
-def _limits(table: ModbusTable, place: Place) -> None:
-    for name, low, high in (
-        ("port", 1, 65535),
-        ("unit", 0, 255),
-        ("max_gap", 0, 124),
-        ("max_registers", 4, 125),
-    ):
-        if not low <= getattr(table, name) <= high:
-            place.at(name).wrong(f"{getattr(table, name)} is not {low}..{high}")
+def _device(data: object, links: Mapping[str, Link | None], state: Path, place: Place) -> DeviceTable | None:
+    driver = data.get("driver") if isinstance(data, Mapping) else None
+    if driver not in _DRIVERS:
+        place.at("driver").wrong(f"{driver!r} is unknown; {nearest(str(driver), _DRIVERS)}")
+        return None
+    assert isinstance(data, Mapping)
+    if driver in modbus.DRIVERS:
+        return modbus.device(data, links, place)
+    table = build(OpcUaTable, data, place)
+    return table and opcua.checked(table, state, place)
 
 
 def _machines(

@@ -83,7 +83,7 @@ def overlaps(devices: dict[str, Device], machines: list[Machine], place: Place) 
 def _spots(device: Device, tags: Iterable[Tag]) -> Iterable[tuple[str, object]]:
     """Yield where tags stand, the same for two devices of the configuration that are one in the field."""
     table = device.table
-    where = f"{table.host}:{table.port}/{table.unit}" if isinstance(table, ModbusTable) else table.url
+    where = f"{table.link.table.where}/{table.unit}" if isinstance(table, ModbusTable) else table.url
     for tag in tags:
         if isinstance(tag.address, Address):
             for register in range(tag.address.count):

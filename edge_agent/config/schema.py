@@ -6,6 +6,7 @@ import msgspec
 
 from edge_agent.bundle import Bundle
 from edge_agent.config.fields import Seconds
+from edge_agent.config.links import Link
 from edge_agent.core.tags import Tag
 
 
@@ -22,11 +23,10 @@ class AgentTable(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ModbusTable(msgspec.Struct, frozen=True, kw_only=True):
-    """``[device.NAME]`` with ``driver = "modbus-tcp"``."""
+    """``[device.NAME]`` with a Modbus driver; its keys `links.TRANSPORTS` names are in `link`."""
 
-    driver: Literal["modbus-tcp"]
-    host: str
-    port: int = 502
+    driver: str
+    link: Link = Link()
     unit: int = 1
     timeout: Seconds = Seconds(0.5)
     scan: Seconds = Seconds(1.0)

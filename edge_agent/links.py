@@ -1,0 +1,98 @@
+"""From what a configuration says of a Modbus link to the link: one for all devices that share it."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from edge_agent.config import links as config
+from edge_agent.config.schema import ModbusTable
+from edge_agent.core.readplan import NETWORK, Limits, serial_cost
+from edge_agent.drivers import Driver
+from edge_agent.drivers.modbus.driver import Modbus
+from edge_agent.drivers.modbus.frames import Framer
+from edge_agent.drivers.modbus.frames.ascii import Ascii
+from edge_agent.drivers.modbus.frames.mbap import Mbap, MbapDatagram
+from edge_agent.drivers.modbus.frames.rtu import Rtu
+from edge_agent.drivers.modbus.link import Link, Rules
+from edge_agent.drivers.modbus.wires import Endpoint
+from edge_agent.drivers.modbus.wires.stream import Tcp
+
+FRAMERS: dict[str, Callable[[], Framer]] = {
+    "tcp": Mbap,
+    "tls": Mbap,
+    "udp": MbapDatagram,
+    "rtu": Rtu,
+    "ascii": Ascii,
+    "rtu-over-tcp": Rtu,
+}
+
+
+class Links:
+    """The links that are in use, by what the configuration says of them."""
+
+    def __init__(self) -> None:
+        self._links: dict[config.Link, Link] = {}
+
+    def of(self, link: config.Link) -> Link:
+        """Return the link, made the first time. Raises `wires.tls.BadCertificate`."""
+        if link not in self._links:
+            self._links[link] = _link(link.table)
+        return self._links[link]
+
+
+def modbus(table: ModbusTable, links: Links) -> Driver:
+    """Return the driver of a Modbus device."""
+    return Modbus(
+        links.of(table.link),
+        table.unit,
+        timeout=table.timeout,
+        limits=limits_of(table),
+    )
+
+
+def limits_of(table: ModbusTable) -> Limits:
+    """Return what the device lets be asked, and what that costs on its link."""
+    link = table.link.table
+    cost = serial_cost(link.baud) if isinstance(link, config.SerialTable) else NETWORK
+    return Limits(max_gap=table.max_gap, max_registers=table.max_registers, cost=cost)
+
+
+def _link(table: config.LinkTable) -> Link:
+    delay = _silence(table) if table.delay is None else table.delay
+    pipelining = table.pipelining if isinstance(table, config.UdpTable) else 1
+    pause = table.pause_after_connect if isinstance(table, config.TcpTable) else 0.0
+    rules = Rules(timeout=table.timeout, pause=pause, delay=delay, settle=table.settle, pipelining=pipelining)
+    return Link(_endpoints(table), FRAMERS[table.transport](), rules)
+
+
+def _silence(table: config.LinkTable) -> float:
+    """Return the silence between frames, 3.5 characters (MODBUS over Serial Line V1.02, 2.5.1.1), in s."""
+    if table.transport != "rtu":
+        return 0.0
+    assert isinstance(table, config.SerialTable)
+    return max(3.5 * 11 / table.baud, 0.00175)
+
+
+def _endpoints(table: config.LinkTable) -> list[Endpoint]:
+    match table:
+        case config.TlsTable():
+            # Imported here, as are the others, because most gateways need none of them.
+            from edge_agent.drivers.modbus.wires.tls import context  # noqa: PLC0415
+
+            files = (Path(table.ca), Path(table.certificate), Path(table.key))
+            tls = context(*files, table.passphrase)
+            return [Tcp(host, table.port, tls, table.server_name) for host in _hosts(table)]
+        case config.TcpTable():
+            return [Tcp(host, table.port) for host in _hosts(table)]
+        case config.UdpTable():
+            from edge_agent.drivers.modbus.wires.udp import Udp  # noqa: PLC0415
+
+            return [Udp(table.host, table.port)]
+        case config.SerialTable():
+            from edge_agent.drivers.modbus.wires.serial import Serial  # noqa: PLC0415
+
+            return [Serial(table.serial, table.baud, table.parity, table.stop_bits, table.data_bits)]
+    raise AssertionError(f"no transport {table.transport!r}")
+
+
+def _hosts(table: config.TcpTable) -> list[str]:
+    return [table.host, table.backup] if table.backup else [table.host]
