@@ -19,7 +19,8 @@ from edge_agent.drivers.modbus.frames import BadReply, Framer
 from edge_agent.drivers.modbus.frames.ascii import Ascii
 from edge_agent.drivers.modbus.frames.mbap import Mbap, MbapDatagram
 from edge_agent.drivers.modbus.frames.rtu import Rtu
-from edge_agent.drivers.modbus.pdu import DeviceException, Request
+from edge_agent.drivers.modbus.pdu import Request
+from edge_agent.drivers.modbus.transactions import Transactions
 
 FRAMERS: dict[str, Callable[[], Framer]] = {
     "mbap": Mbap,
@@ -66,14 +67,15 @@ EXCHANGES = [
 
 def outcome(framer: Framer, request: Request, pieces: list[bytes]) -> bytes | str:
     """Feed pieces as a link does: data, the name of a typed error, or that more is needed."""
+    transactions = Transactions[None](framer)
+    transactions._number = TRANSACTION - 1 if framer.numbered else 0
+    transactions.send(UNIT, request, None)
     try:
         for piece in pieces:
-            for frame in framer.feed(piece):
-                if frame.unit != UNIT or (framer.numbered and frame.transaction != TRANSACTION):
-                    return "not ours"
-                return request.data(frame.pdu)
+            for _, answer in transactions.receive(piece):
+                return answer if isinstance(answer, bytes) else type(answer).__name__
             assert framer.pending <= MOST_HELD, "a framer that grows"
-    except (BadReply, DeviceException) as error:
+    except BadReply as error:
         return type(error).__name__
     return "more"
 

@@ -1,29 +1,28 @@
 """A link: one connection, and the requests of all units behind it.
 
-One request is in flight unless `pipelining` says more. Every reply is checked against its request before
-anybody gets it. What a late answer does to whoever asks next is the reason for most of the rules here;
-docs/decisions/0009 has them all.
+One request is in flight unless `pipelining` says more. What a late answer does to whoever asks next is the
+reason for most of the rules here; docs/decisions/0009 has them all.
 """
 
 import asyncio
 import logging
-import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from edge_agent.core.tags import Reason
 from edge_agent.drivers import LinkDown
-from edge_agent.drivers.modbus.frames import Frame, Framer
+from edge_agent.drivers.modbus.frames import Framer
 from edge_agent.drivers.modbus.pdu import GATEWAY_SILENCE, BadReply, DeviceException, Request
+from edge_agent.drivers.modbus.transactions import Answer, Transactions
 from edge_agent.drivers.modbus.turns import Turns
 from edge_agent.drivers.modbus.wires import Endpoint, Wire
 from edge_agent.drivers.modbus.wires.stream import reason
 
 log = logging.getLogger(__name__)
 
-MOST_OWED = 64
-"""Late answers that are waited for on one connection; it is dropped rather than grow."""
+MOST_LATE = 64
+"""Late answers that are waited for on one connection; it is dropped rather than wait for more."""
 MOST_NOISE = 4096
 """Bytes that nobody asked for, between two requests, after which a line is given up."""
 
@@ -62,21 +61,25 @@ class _Asked:
     reply: "asyncio.Future[bytes]"
     sent: float = 0.0
     deadline: asyncio.TimerHandle | None = None
-    outcome: bytes | DeviceException = b""
+
+    def fail(self, error: LinkDown | DeviceException) -> None:
+        if self.deadline is not None:
+            self.deadline.cancel()
+        if not self.reply.done():
+            own = LinkDown(str(error), error.reason) if isinstance(error, LinkDown) else error
+            self.reply.set_exception(own)
+            self.reply.exception()  # read, so that one that nobody waits for any more is no complaint
 
 
 class Link:
     """Connects to the first of `endpoints` that lets it. Used by members, which join and leave."""
 
     def __init__(self, endpoints: Sequence[Endpoint], framer: Framer, rules: Rules) -> None:
-        self._endpoints, self._framer, self._rules = endpoints, framer, rules
+        self._endpoints, self._rules = endpoints, rules
         self._members: set[Member] = set()
         self._turns: Turns[_Asked] = Turns()
-        self._flying: dict[int, _Asked] = {}
-        self._owed: dict[int, int] = {}  # transaction of an answer that is late -> its unit
+        self._transactions: Transactions[_Asked] = Transactions(framer)
         self._unanswered: set[int] = set()  # units that kept silent since the last answer of any
-        # Not from the same number every time: an answer to an earlier connection must not fit by chance.
-        self._transaction = secrets.randbelow(0xFFFF)
         self._wire: Wire | None = None
         self._quiet_until = 0.0
         self._noise = 0
@@ -111,14 +114,13 @@ class Link:
         The future raises `LinkDown` or `DeviceException`. Who cancels it loses nothing: the link waits for
         the answer all the same, so that it cannot be taken for another one's.
         """
-        reply: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
-        asked = _Asked(unit, request, timeout, reply)
+        asked = _Asked(unit, request, timeout, asyncio.get_running_loop().create_future())
         if self._wire is None:
-            _fail(asked, LinkDown("not connected"))
+            asked.fail(LinkDown("not connected"))
         else:
             self._turns.put(unit, asked)
             self._pump()
-        return reply
+        return asked.reply
 
     def misses(self, unit: int) -> int:
         """Return how many requests in a row a unit has left unanswered."""
@@ -126,24 +128,17 @@ class Link:
 
     def received(self, data: bytes) -> None:
         """Take what came from the wire."""
-        if not self._framer.numbered and not self._flying:
+        if not self._transactions.numbered and not self._transactions:
             self._ignore(data)
             return
-        answered: list[_Asked] = []
         try:
-            for frame in self._framer.feed(data):
-                asked = self._answered(frame)
-                if asked is not None:
-                    answered.append(asked)
-            if self._framer.pending and not self._flying and not self._owed:
-                raise BadReply("more bytes than one reply")  # noqa: TRY301 - as bad as a wrong frame
+            answers = self._transactions.receive(data)
         except BadReply as error:
-            # Nothing that came together with it is believed either.
-            self._spoil(answered, error)
+            self._spoilt(error)
             return
         now = _now()
-        for asked in answered:
-            self._settle(asked, now)
+        for asked, answer in answers:
+            self._answered(asked, answer, now)
         self._pump()
 
     def lost(self, why: str) -> None:
@@ -169,7 +164,7 @@ class Link:
 
     def _pump(self) -> None:
         """Send what may be sent now, and come back when more may be."""
-        while self._wire is not None and len(self._flying) < self._rules.pipelining:
+        while self._wire is not None and len(self._transactions) < self._rules.pipelining:
             now = _now()
             if now < self._quiet_until:
                 self._come_back(self._quiet_until)
@@ -182,83 +177,59 @@ class Link:
                 self._send(self._wire, asked, now)
 
     def _send(self, wire: Wire, asked: _Asked, now: float) -> None:
-        if self._framer.numbered:
-            self._transaction = self._transaction % 0xFFFF + 1
-        number = self._transaction if self._framer.numbered else 0
-        asked.sent = now
-        asked.deadline = asyncio.get_running_loop().call_later(asked.timeout, self._late, number)
-        self._flying[number] = asked
-        self._noise = 0
-        wire.send(self._framer.encode(number, asked.unit, asked.request.pdu))
+        number, data = self._transactions.send(asked.unit, asked.request, asked)
+        asked.sent, self._noise = now, 0
+        asked.deadline = asyncio.get_running_loop().call_later(asked.timeout, self._late, number, asked)
+        wire.send(data)
 
     def _come_back(self, when: float | None) -> None:
         if self._wake is not None:
             self._wake.cancel()
         self._wake = None if when is None else asyncio.get_running_loop().call_at(when, self._pump)
 
-    def _answered(self, frame: Frame) -> _Asked | None:
-        """Find and check what a frame answers; None for an answer that is late. Raises `BadReply`."""
-        asked = self._flying.get(frame.transaction)
-        if asked is None:
-            if self._owed.pop(frame.transaction, None) == frame.unit or self._framer.repeats:
-                return None
-            raise BadReply("a reply that nobody asked for")
-        if frame.unit != asked.unit:
-            raise BadReply(f"unit {frame.unit} answers a request to unit {asked.unit}")
-        try:
-            asked.outcome = asked.request.data(frame.pdu)
-        except DeviceException as error:
-            asked.outcome = error
-        del self._flying[frame.transaction]
-        return asked
-
-    def _settle(self, asked: _Asked, now: float) -> None:
+    def _answered(self, asked: _Asked, answer: Answer, now: float) -> None:
         assert asked.deadline is not None, "it was sent"
         asked.deadline.cancel()
-        outcome = asked.outcome
-        silent = isinstance(outcome, DeviceException) and outcome.code in GATEWAY_SILENCE
-        self._turns.done(asked.unit, now - asked.sent, now, answered=not silent)
         self._unanswered.clear()
+        silent = isinstance(answer, DeviceException) and answer.code in GATEWAY_SILENCE
+        self._turns.done(asked.unit, now - asked.sent, now, answered=not silent)
         if self._rules.delay:
             self._quiet_until = max(self._quiet_until, now + self._rules.delay)
-        if isinstance(outcome, DeviceException):
-            _fail(asked, outcome)
+        if isinstance(answer, DeviceException):
+            asked.fail(answer)
         elif not asked.reply.done():
-            asked.reply.set_result(outcome)
+            asked.reply.set_result(answer)
 
-    def _late(self, number: int) -> None:
+    def _late(self, number: int, asked: _Asked) -> None:
         """Give up one request, and see to it that its answer, should it still come, is nobody's."""
-        asked, now = self._flying.pop(number), _now()
+        now = _now()
+        self._transactions.give_up(number)
         self._turns.done(asked.unit, now - asked.sent, now, answered=False)
         self._unanswered.add(asked.unit)
-        _fail(asked, LinkDown(f"no answer within {asked.timeout:g} s", Reason.TIMEOUT))
-        if self._framer.numbered:
-            self._owed[number] = asked.unit
+        asked.fail(LinkDown(f"no answer within {asked.timeout:g} s", Reason.TIMEOUT))
+        if self._transactions.numbered:
             self._turns.hold(asked.unit, now + self._patience(asked))
         else:
             self._drain(asked, now)
-        if {member.unit for member in self._members} <= self._unanswered or len(self._owed) > MOST_OWED:
+        all_silent = {member.unit for member in self._members} <= self._unanswered
+        if all_silent or self._transactions.late > MOST_LATE:
             self._break(LinkDown("nobody on the link answers", Reason.TIMEOUT))
         self._pump()
 
-    def _spoil(self, answered: list[_Asked], error: BadReply) -> None:
-        """Fail all that the wrong frame could have been meant for."""
+    def _spoilt(self, error: BadReply) -> None:
+        """Fail all that a wrong frame could have been meant for."""
         down, now = LinkDown(str(error), Reason.BAD_REPLY), _now()
-        for asked in [*answered, *self._flying.values()]:
-            assert asked.deadline is not None, "it was sent"
-            asked.deadline.cancel()
+        for asked in self._transactions.clear():
             self._turns.done(asked.unit, now - asked.sent, now, answered=False)
-            _fail(asked, down)
+            asked.fail(down)
             self._drain(asked, now)
-        self._flying.clear()
-        if self._framer.numbered:
+        if self._transactions.numbered:
             self._break(down)
         self._pump()
 
     def _drain(self, asked: _Asked, now: float) -> None:
         """Keep a line silent until nothing late can arrive any more."""
-        self._framer.reset()
-        if not self._framer.numbered:
+        if not self._transactions.numbered:
             self._quiet_until = now + self._patience(asked)
 
     def _ignore(self, data: bytes) -> None:
@@ -278,27 +249,16 @@ class Link:
         self._wire.close()
         self._wire = None
         self._come_back(None)
-        waiting, now = [*self._flying.values(), *self._turns.drop_all()], _now()
-        for asked in waiting:
-            if asked.deadline is not None:
-                asked.deadline.cancel()
-                self._drain(asked, now)
-            _fail(asked, error)
-        self._flying.clear()
-        self._owed.clear()
         self._unanswered.clear()
-        self._framer.reset()
+        now = _now()
+        for asked in self._transactions.clear():
+            self._drain(asked, now)
+            asked.fail(error)
+        for asked in self._turns.drop_all():
+            asked.fail(error)
         members, self._members = self._members, set()
         for member in members:
             member.link_lost(LinkDown(str(error), error.reason))
-
-
-def _fail(asked: _Asked, error: LinkDown | DeviceException) -> None:
-    if not asked.reply.done():
-        asked.reply.set_exception(
-            LinkDown(str(error), error.reason) if isinstance(error, LinkDown) else error
-        )
-        asked.reply.exception()  # read, so that one that nobody waits for any more is no complaint
 
 
 def _now() -> float:

@@ -1,0 +1,100 @@
+"""Requests under way on one connection, and which of them a reply answers. Pure: no clock and no wire.
+
+Here a reply is checked against its request: transaction number, unit, function, length, echo. One that fits
+nothing makes all the others doubtful as well.
+"""
+
+import secrets
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from edge_agent.drivers.modbus.frames import Framer
+from edge_agent.drivers.modbus.pdu import BadReply, DeviceException, Request
+
+T = TypeVar("T")
+Answer = bytes | DeviceException
+
+
+@dataclass(frozen=True, slots=True)
+class _Sent(Generic[T]):
+    unit: int
+    request: Request
+    ticket: T
+
+
+class Transactions(Generic[T]):
+    """What was sent and is not answered. A `ticket` is whatever the caller wants to have back."""
+
+    def __init__(self, framer: Framer) -> None:
+        self._framer = framer
+        self._sent: dict[int, _Sent[T]] = {}
+        self._late: dict[int, int] = {}  # number of a request that was given up -> its unit
+        # Not from the same number every time: an answer to an earlier connection must not fit by chance.
+        self._number = secrets.randbelow(0xFFFF) if framer.numbered else 0
+
+    def __len__(self) -> int:
+        return len(self._sent)
+
+    @property
+    def numbered(self) -> bool:
+        """Whether a late answer can be told from the one that is due."""
+        return self._framer.numbered
+
+    @property
+    def late(self) -> int:
+        """How many answers may still come that nobody waits for any more."""
+        return len(self._late)
+
+    def send(self, unit: int, request: Request, ticket: T) -> tuple[int, bytes]:
+        """Return the number of a request and the bytes to send."""
+        if self._framer.numbered:
+            self._number = self._number % 0xFFFF + 1
+        assert self._number not in self._sent, "more requests under way than there are numbers"
+        self._sent[self._number] = _Sent(unit, request, ticket)
+        return self._number, self._framer.encode(self._number, unit, request.pdu)
+
+    def receive(self, data: bytes) -> list[tuple[T, Answer]]:
+        """Take what arrived and return what was answered.
+
+        Raises `BadReply` for anything that fits no request. Nothing counts as answered then, not even what
+        fitted.
+        """
+        answers: dict[int, tuple[T, Answer]] = {}
+        for frame in self._framer.feed(data):
+            number = frame.transaction
+            sent = None if number in answers else self._sent.get(number)
+            if sent is None:
+                if self._late.pop(number, None) != frame.unit and not self._framer.repeats:
+                    raise BadReply("a reply that nobody asked for")
+                continue
+            if frame.unit != sent.unit:
+                raise BadReply(f"unit {frame.unit} answers a request to unit {sent.unit}")
+            answers[number] = sent.ticket, _checked(sent.request, frame.pdu)
+        if self._framer.pending and len(answers) == len(self._sent) and not self._late:
+            raise BadReply("more bytes than one reply")
+        for number in answers:
+            del self._sent[number]
+        return list(answers.values())
+
+    def give_up(self, number: int) -> None:
+        """Wait for an answer no longer. Should it come all the same, it answers nothing."""
+        sent = self._sent.pop(number)
+        if self._framer.numbered:
+            self._late[number] = sent.unit
+        else:
+            self._framer.reset()
+
+    def clear(self) -> list[T]:
+        """Forget everything, as for a new connection, and return the tickets of what was under way."""
+        tickets = [sent.ticket for sent in self._sent.values()]
+        self._sent.clear()
+        self._late.clear()
+        self._framer.reset()
+        return tickets
+
+
+def _checked(request: Request, reply: bytes) -> Answer:
+    try:
+        return request.data(reply)
+    except DeviceException as error:
+        return error
