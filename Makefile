@@ -1,6 +1,6 @@
 # demo  the whole chain, from a Keras model to a PLC register
 # test  every test        lint  style and layers      types  mypy --strict
-# bench  the figures of bench/RESULTS.md              dist   the wheel
+# bench  the figures of bench/RESULTS.md              dist   wheel, packages, offline archives
 
 SECONDS ?= 60
 FOLDER ?= demo-run
@@ -33,7 +33,9 @@ bench:
 	$$uv run --frozen --no-sync python bench/memory.py
 
 dist:
-	@uv=$$(scripts/setup) && $$uv build --quiet
+	@uv=$$(scripts/setup) && $$uv build --quiet && \
+	$$uv run --frozen --no-sync python scripts/offline.py --arch amd64 && \
+	$$uv run --frozen --no-sync python scripts/offline.py --arch arm64
 
 clean:
 	rm -rf .cache .venv dist build

@@ -76,20 +76,42 @@ fi
 
 def main() -> None:
     """Build one package and print its path."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    print(build(options(__doc__.partition("\n")[0])))  # noqa: T201
+
+
+def options(about: str) -> argparse.Namespace:
+    """Read the command line; make the folder for what is built."""
+    parser = argparse.ArgumentParser(description=about)
     parser.add_argument("--arch", choices=PLATFORMS, default="amd64")
     parser.add_argument("--python", default=_system_python(), help="minor version, such as 3.11")
     parser.add_argument("--out", type=Path, default=ROOT / "dist")
-    options = parser.parse_args()
-    options.out.mkdir(parents=True, exist_ok=True)
+    found = parser.parse_args()
+    found.out.mkdir(parents=True, exist_ok=True)
+    return found
+
+
+def build(options: argparse.Namespace) -> Path:
+    """Build the package and return its path."""
     with tempfile.TemporaryDirectory(prefix="edge-agent-deb-") as name:
         tree = Path(name) / "tree"
         version = _environment(tree, options.arch, options.python)
         _files(tree)
-        package = options.out / f"edge-agent_{version}_{options.arch}_python{options.python}.deb"
         _control(tree, version, options.arch, options.python)
+        package: Path = options.out / f"edge-agent_{version}_{options.arch}_python{options.python}.deb"
         _run("dpkg-deb", "--root-owner-group", "-Zzstd", "-z6", "--build", tree, package)
-    print(package)  # noqa: T201
+    return package
+
+
+def wheel(folder: Path) -> Path:
+    """Build the agent's wheel into a folder."""
+    uv("build", "--quiet", "--wheel", "--out-dir", folder)
+    (built,) = folder.glob("edge_agent-*.whl")
+    return built
+
+
+def export(file: Path) -> None:
+    """Write what the gateway needs, as locked, with hashes."""
+    uv("export", "--quiet", "--frozen", "--no-dev", "--no-emit-project", "--extra", "fast", "-o", file)
 
 
 def _environment(tree: Path, arch: str, python: str) -> str:
@@ -97,20 +119,17 @@ def _environment(tree: Path, arch: str, python: str) -> str:
     packages = tree / HOME / "lib" / f"python{python}" / "site-packages"
     packages.mkdir(parents=True)
     with tempfile.TemporaryDirectory(prefix="edge-agent-wheel-") as name:
-        wheels = Path(name)
-        _uv("build", "--quiet", "--wheel", "--out-dir", wheels)
-        (wheel,) = wheels.glob("*.whl")
-        locked = wheels / "locked.txt"
-        _uv("export", "--quiet", "--frozen", "--no-dev", "--no-emit-project", "--extra", "fast", "-o", locked)
+        built, locked = wheel(Path(name)), Path(name) / "locked.txt"
+        export(locked)
         common = ("--quiet", "--no-deps", "--only-binary", ":all:", "--target", packages)
         # Hard links to a cache would be counted twice by nobody, but a package must own its files.
         target = ("--python", python, "--python-platform", PLATFORMS[arch], "--link-mode", "copy")
-        _uv("pip", "install", *common, *target, "--require-hashes", "-r", locked)
-        _uv("pip", "install", *common, *target, wheel)
-        version = wheel.name.split("-")[1]
+        uv("pip", "install", *common, *target, "--require-hashes", "-r", locked, cwd=tree)
+        uv("pip", "install", *common, *target, built, cwd=tree)
+        version = built.name.split("-")[1]
     shutil.rmtree(packages / "bin", ignore_errors=True)
     # Checked by content, not by time, so that unpacking on a box with a wrong clock costs no start-up time.
-    _uv("run", "--no-project", "--python", python, "python", "-m", "compileall", "-q", "-j0",
+    uv("run", "--no-project", "--python", python, "python", "-m", "compileall", "-q", "-j0",
         "--invalidation-mode", "unchecked-hash", "-s", tree, "-p", "/", packages)  # fmt: skip
     home = tree / HOME
     (home / "bin").mkdir()
@@ -132,9 +151,7 @@ def _files(tree: Path) -> None:
         for here, installed in INSTALLED.items():
             text = text.replace(here, installed)
         _put(tree / "etc/edge-agent/example" / file, text)
-    shutil.copyfile(
-        ROOT / "edge_agent/demo/bearing.bundle", tree / "etc/edge-agent/example/bearing.bundle"
-    )
+    shutil.copyfile(ROOT / "edge_agent/demo/bearing.bundle", tree / "etc/edge-agent/example/bearing.bundle")
 
 
 def _control(tree: Path, version: str, arch: str, python: str) -> None:
@@ -169,14 +186,13 @@ def _system_python() -> str:
     return found.stdout.strip()
 
 
-def _uv(*arguments: object) -> None:
-    _run(os.environ.get("UV") or shutil.which("uv") or ROOT / ".cache/uv/bin/uv", *arguments)
+def uv(*arguments: object, cwd: Path = ROOT) -> None:
+    """Run uv, or end with what it said. In `ROOT` it obeys the project's own settings."""
+    _run(os.environ.get("UV") or shutil.which("uv") or ROOT / ".cache/uv/bin/uv", *arguments, cwd=cwd)
 
 
-def _run(*command: object) -> None:
-    done = subprocess.run(
-        [str(part) for part in command], check=False, cwd=ROOT, capture_output=True, text=True
-    )
+def _run(*command: object, cwd: Path = ROOT) -> None:
+    done = subprocess.run([str(p) for p in command], check=False, cwd=cwd, capture_output=True, text=True)
     if done.returncode:
         sys.exit(f"{' '.join(map(str, command))}\n{done.stdout}{done.stderr}")
 

@@ -1,27 +1,26 @@
 """The package as it is built, and a machine under a real systemd that has it installed."""
 
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from agent_process import until
 from box import Box
+from packages import offline_archive
 
-ROOT = Path(__file__).parent.parent.parent
 PACKAGE = "/opt/edge-agent.deb"
 PYTHON = "/usr/lib/edge-agent/bin/python"
 
 
 @pytest.fixture(scope="session")
-def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("dist")
-    built = subprocess.run(
-        [sys.executable, ROOT / "scripts/deb.py", "--out", out], check=False, capture_output=True, text=True
-    )
-    assert built.returncode == 0, built.stderr
-    return Path(built.stdout.strip())
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return offline_archive(tmp_path_factory.mktemp("amd64"), "amd64")
+
+
+@pytest.fixture(scope="session")
+def package(archive: Path) -> Path:
+    (built,) = archive.parent.glob("*.deb")
+    return built
 
 
 @pytest.fixture(scope="session")
