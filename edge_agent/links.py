@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from edge_agent.config import forbidden
 from edge_agent.config import links as config
 from edge_agent.config.schema import ModbusTable
 from edge_agent.core.readplan import NETWORK, Limits, serial_cost
@@ -53,7 +54,14 @@ def limits_of(table: ModbusTable) -> Limits:
     """Return what the device lets be asked, and what that costs on its link."""
     link = table.link.table
     cost = serial_cost(link.baud) if isinstance(link, config.SerialTable) else NETWORK
-    return Limits(max_gap=table.max_gap, max_registers=table.max_registers, cost=cost)
+    return Limits(
+        max_gap=table.max_gap,
+        max_registers=table.max_registers,
+        max_bits=table.max_bits,
+        forbidden=tuple(forbidden.parse(text) for text in table.forbidden),
+        address_exceptions=tuple(table.address_exceptions),
+        cost=cost,
+    )
 
 
 def _link(table: config.LinkTable) -> Link:

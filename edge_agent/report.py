@@ -3,7 +3,7 @@
 import msgspec
 
 from edge_agent.config import Config
-from edge_agent.config.tags import to_modicon
+from edge_agent.config.modicon import to_modicon
 from edge_agent.core.registers import Address
 from edge_agent.core.tags import Tag
 

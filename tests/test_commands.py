@@ -94,7 +94,7 @@ def test_read_shows_every_tag_and_fails_for_a_bad_one(command: Command) -> None:
     assert ended.returncode == 1
     lines = {line.split()[0]: line for line in ended.stdout.splitlines()}
     assert len(lines) == 8
-    assert "DEVICE_REFUSED" in lines["a.nothing"]
+    assert "QUARANTINED" in lines["a.nothing"]
     assert lines["a.speed"].endswith("GOOD")
 
 

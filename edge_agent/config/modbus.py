@@ -106,6 +106,11 @@ def _limits(table: ModbusTable, place: Place) -> None:
     _within(table, "unit", 1 if serial else 0, 247 if serial else 255, place)
     _within(table, "max_gap", 0, 124, place)
     _within(table, "max_registers", 4, 125, place)
+    _within(table, "max_bits", 1, 2000, place)
+    _within(table, "base", 0, 65535, place)
+    for code in table.address_exceptions:
+        if not 1 <= code <= 127:
+            place.at("address_exceptions").wrong(f"{code} is not an exception code, 1..127")
 
 
 def _within(table: msgspec.Struct, key: str, low: int, high: int, place: Place) -> None:

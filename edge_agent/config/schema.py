@@ -32,8 +32,12 @@ class ModbusTable(msgspec.Struct, frozen=True, kw_only=True):
     scan: Seconds = Seconds(1.0)
     tags: str | list[dict[str, Any]] = msgspec.field(default_factory=list)
     notation: Literal["wire", "modicon"] = "wire"
+    base: int = 0
     max_gap: int = 16
     max_registers: int = 125
+    max_bits: int = 2000
+    forbidden: list[str] = msgspec.field(default_factory=list)
+    address_exceptions: list[int] = msgspec.field(default_factory=lambda: [2, 3])
 
 
 class OpcUaTable(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,151 +1,141 @@
 """Tags from a CSV file, or from the configuration itself: the same columns, the same checks."""
 
-import csv
 import math
 from collections.abc import Iterator
+from importlib import resources
+from pathlib import Path
 
 import msgspec
 
-from edge_agent.config.fields import Place, Seconds, build, nearest
+from edge_agent.config import csvtable
+from edge_agent.config.fields import Place, build, nearest
+from edge_agent.config.forbidden import ranges
+from edge_agent.config.modbus_tags import addresses_of, plain
+from edge_agent.config.rows import NUMBERS, ModbusRow, OpcUaRow, Row
 from edge_agent.config.schema import DeviceTable, ModbusTable, ScannedTag
-from edge_agent.core.registers import Address, Table
+from edge_agent.core.kinds import TIMES
+from edge_agent.core.readplan import Range
+from edge_agent.core.registers import Address
 from edge_agent.core.tags import Tag
 from edge_agent.drivers.opcua.address import parse_address
 
-_MODICON: dict[str, Table] = {"0": "coil", "1": "discrete", "3": "input", "4": "holding"}
-_NUMBERS = ("scale", "offset", "low", "high")
+PROFILE = "profile:"
 
 
-class _Row(msgspec.Struct, frozen=True, kw_only=True):
-    name: str
-    scale: float = 1.0
-    offset: float = 0.0
-    unit: str = ""
-    low: float = float("-inf")
-    high: float = float("inf")
-    scan: Seconds | None = None
+class _Found(msgspec.Struct, frozen=True, kw_only=True):
+    """A tag before it is known what its scale factor is."""
 
-
-class _ModbusRow(_Row, frozen=True, kw_only=True):
-    address: str
-    table: str = ""
-    type: str = ""
-    order: str = ""
-
-
-class _OpcUaRow(_Row, frozen=True, kw_only=True):
-    node: str
+    tag: Tag
+    row: Row
+    place: Place
 
 
 def tags_of(device: str, table: DeviceTable, place: Place) -> list[ScannedTag]:
     """Return the device's tags, keeping every error."""
-    kind = _ModbusRow if isinstance(table, ModbusTable) else _OpcUaRow
-    if isinstance(table.tags, str):
-        rows = _csv_rows(place.beside(table.tags), [f.name for f in msgspec.structs.fields(kind)])
-    else:
-        rows = ((place.at(f"tags[{i}]"), dict(row)) for i, row in enumerate(table.tags))
-    tags: dict[str, ScannedTag] = {}
-    for where, data in rows:
-        if "address" in data:
-            if isinstance(data["address"], float):  # 12.10 would mean bit 1
-                where.at("address").wrong(f'write a bit in quotes, such as "12.10", got {data["address"]}')
-                continue
-            data["address"] = str(data["address"])
-        row = build(kind, data, where)
+    kind = ModbusRow if isinstance(table, ModbusTable) else OpcUaRow
+    barred = ranges(table.forbidden, place.at("forbidden")) if isinstance(table, ModbusTable) else []
+    found: dict[str, _Found] = {}
+    for where, data in _rows(table.tags, kind, place):
+        try:
+            row = build(kind, plain(data) if kind is ModbusRow else data, where)
+        except ValueError as error:
+            where.at("address").wrong(str(error))
+            continue
         if row is None:
             continue
         try:
-            tag = _tag(device, row, table)
+            tags = _tags(device, row, table, barred)
         except ValueError as error:
             where.wrong(f"tag {row.name!r}: {error}")
             continue
-        if tag.name in tags:
-            where.wrong(f"tag {row.name!r} is already there")
-        tags[tag.name] = ScannedTag(tag=tag, scan=row.scan or table.scan)
-    return list(tags.values())
+        for tag in tags:
+            if tag.name in found:
+                where.wrong(f"tag {tag.name.removeprefix(device + '.')!r} is already there")
+            found[tag.name] = _Found(tag=tag, row=row, place=where)
+    return [
+        ScannedTag(tag=_with_factor(device, entry, found), scan=entry.row.scan or table.scan)
+        for entry in found.values()
+    ]
 
 
-def _csv_rows(place: Place, columns: list[str]) -> Iterator[tuple[Place, dict[str, object]]]:
-    try:
-        with place.file.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file, skipinitialspace=True)
-            header = reader.fieldnames or []
-            unknown = [name for name in header if name not in columns]
-            for name in unknown:
-                place.at(f"column {name!r}").wrong(f"unknown; {nearest(name, columns)}")
-            for row in () if unknown else reader:
-                where = place.at(f"line {reader.line_num}")
-                if None in row or None in row.values():
-                    where.wrong(f"has not the {len(header)} fields that the header names")
-                    continue
-                yield where, {k: _number(k, v.strip()) for k, v in row.items() if v.strip()}
-    except OSError as error:
-        place.wrong(f"{error.strerror}; it should hold the tags")
-    except (UnicodeDecodeError, csv.Error) as error:
-        place.wrong(f"not a CSV file in UTF-8: {error}")
+def _rows(
+    tags: str | list[dict[str, object]], kind: type[Row], place: Place
+) -> Iterator[tuple[Place, dict[str, object]]]:
+    if not isinstance(tags, str):
+        return ((place.at(f"tags[{i}]"), dict(row)) for i, row in enumerate(tags))
+    columns = [field.name for field in msgspec.structs.fields(kind)]
+    if not tags.startswith(PROFILE):
+        return csvtable.rows(place.beside(tags), columns, NUMBERS)
+    known = profiles()
+    name = tags.removeprefix(PROFILE)
+    if name not in known:
+        place.at("tags").wrong(f"there is no profile {name!r}; {nearest(name, known)}")
+        return iter(())
+    return csvtable.rows(Place(known[name], "", place.errors), columns, NUMBERS)
 
 
-def _number(column: str, text: str) -> object:
-    if column not in _NUMBERS:
-        return text
-    try:
-        return float(text)
-    except ValueError:
-        return text
+def profiles() -> dict[str, Path]:
+    """Return the tag tables of known devices, by name."""
+    folder = Path(str(resources.files("edge_agent") / "profiles"))
+    return {file.stem: file for file in sorted(folder.glob("*.csv"))}
 
 
-def _tag(device: str, row: _Row, table: DeviceTable) -> Tag:
+def _tags(device: str, row: Row, table: DeviceTable, barred: list[Range]) -> list[Tag]:
     if not row.low < row.high:
         raise ValueError(f"low {row.low:g} must be below high {row.high:g}")
     if row.scale == 0 or not math.isfinite(row.scale) or not math.isfinite(row.offset):
         raise ValueError("scale must be a number other than 0, offset a number")
+    if isinstance(row, OpcUaRow):
+        return [_tag(f"{device}.{row.name}", parse_address(row.node), row)]
+    assert isinstance(row, ModbusRow)
+    assert isinstance(table, ModbusTable)
+    addresses = addresses_of(row, table.notation, table.base)
+    if addresses[0].type in ("string", *TIMES) and (row.scale != 1 or row.offset or row.factor):
+        raise ValueError(f"a {addresses[0].type} has no scale, offset or factor")
+    for address in addresses:
+        for r in barred:
+            if r.touches(address.table, address.offset, address.offset + address.count):
+                raise ValueError(f"address {address.offset} is in forbidden {r.table} {r.first}-{r.last}")
+        if address.count > table.max_registers:
+            raise ValueError(
+                f"it has {address.count} registers, more than max_registers {table.max_registers}"
+            )
+    if len(addresses) == 1 and not row.type.endswith("[1]"):
+        return [_tag(f"{device}.{row.name}", addresses[0], row)]
+    return [_tag(f"{device}.{row.name}[{i}]", address, row) for i, address in enumerate(addresses)]
+
+
+def _tag(name: str, address: object, row: Row) -> Tag:
     return Tag(
-        name=f"{device}.{row.name}",
-        address=_address(row, table),
+        name=name,
+        address=address,
         scale=row.scale,
         offset=row.offset,
         unit=row.unit,
         low=row.low,
         high=row.high,
+        labels=_labels(row.values),
     )
 
 
-def _address(row: _Row, table: DeviceTable) -> object:
-    if isinstance(row, _OpcUaRow):
-        return parse_address(row.node)
-    assert isinstance(row, _ModbusRow)
-    assert isinstance(table, ModbusTable)
-    text, _, bit = row.address.partition(".")
-    if not text.isdecimal() or (bit and not bit.isdecimal()):
-        raise ValueError(f"address {row.address!r} is not a number such as 12, or 12.3 for bit 3")
-    name, offset = (_table(row.table), int(text)) if table.notation == "wire" else from_modicon(text)
-    if row.table not in ("", name):
-        raise ValueError(f"address {text} is in table {name!r}, not {row.table!r}")
-    kind = row.type or ("bool" if name in ("coil", "discrete") else "uint16")
-    address = Address(
-        table=name, offset=offset, type=kind, order=row.order.upper(), bit=int(bit) if bit else None
+def _labels(text: str) -> tuple[tuple[int, str], ...]:
+    labels = [part.partition("=") for part in text.split("|") if part.strip()]
+    try:
+        return tuple((int(value, 0), label.strip()) for value, _, label in labels)
+    except ValueError:
+        raise ValueError(f"values {text!r} are not written 0=off|1=on") from None
+
+
+def _with_factor(device: str, entry: _Found, found: dict[str, _Found]) -> Tag:
+    tag, row = entry.tag, entry.row
+    if not isinstance(row, ModbusRow) or not row.factor:
+        return tag
+    factor = found.get(f"{device}.{row.factor}")
+    if factor is None:
+        hint = nearest(row.factor, [name.removeprefix(f"{device}.") for name in found])
+        entry.place.wrong(f"tag {row.name!r}: there is no tag {row.factor!r} for its factor; {hint}")
+        return tag
+    assert isinstance(tag.address, Address)
+    return msgspec.structs.replace(
+        tag, address=msgspec.structs.replace(tag.address, factor=factor.tag.address)
     )
-    problem = address.problem()
-    if problem:
-        raise ValueError(problem)
-    return address
-
-
-def _table(name: str) -> Table:
-    for table in _MODICON.values():
-        if name == table:
-            return table
-    raise ValueError(f"table {name!r} is unknown; {nearest(name, _MODICON.values())}")
-
-
-def from_modicon(text: str) -> tuple[Table, int]:
-    """Turn ``40401`` or ``400401`` into table and zero-based wire address. Raises ValueError."""
-    if len(text) not in (5, 6) or text[0] not in _MODICON or int(text[1:]) == 0:
-        raise ValueError(f"address {text!r} is not in Modicon notation, such as 40001 or 400001")
-    return _MODICON[text[0]], int(text[1:]) - 1
-
-
-def to_modicon(table: str, offset: int) -> str:
-    """Turn table and zero-based wire address into Modicon notation, six digits where five do not do."""
-    digit = next(d for d, name in _MODICON.items() if name == table)
-    return f"{digit}{offset + 1:0{4 if offset < 9999 else 5}d}"
