@@ -44,6 +44,7 @@ class Device:
     def __init__(self, name: str, driver: Driver) -> None:
         self.name = name
         self._driver = driver
+        driver.on_lost = self._connection_lost
         self._lock = asyncio.Lock()
         self._probe: Any = None
         self._lost = asyncio.Event()
@@ -141,6 +142,12 @@ class Device:
             log.info("device %s: answers%s", self.name, after)
             self.healthy = True
         return columns
+
+    def _connection_lost(self, error: LinkDown) -> None:
+        """Connect again now, not after the next read has failed. Whoever has the lock learns it by itself."""
+        if not self._lost.is_set() and not self._lock.locked():
+            self._lost.set()
+            self._complain(error)
 
     async def _drop(self, error: LinkDown) -> None:
         self._lost.set()

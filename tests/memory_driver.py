@@ -2,7 +2,7 @@
 
 import asyncio
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -25,6 +25,7 @@ class MemoryDriver:
         self.reads: list[float] = []
         self.writes: list[tuple[float, dict[str, float]]] = []
         self.closes = 0
+        self.on_lost: Callable[[LinkDown], None] | None = None
         self._busy = False
 
     def plan_read(self, tags: Sequence[Tag]) -> tuple[Tag, ...]:
@@ -65,6 +66,12 @@ class MemoryDriver:
     async def close(self) -> None:
         self.closes += 1
         self.connected = False
+
+    def lose(self) -> None:
+        """The other side closes the connection."""
+        self.connected = False
+        assert self.on_lost is not None
+        self.on_lost(LinkDown("closed by the device"))
 
     async def _exchange(self) -> None:
         if not self.connected:

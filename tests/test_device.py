@@ -245,3 +245,28 @@ async def test_reads_and_writes_of_many_tasks_never_overlap(rig: Rig) -> None:
     rig.driver.delay = 0.01
     await asyncio.gather(*(rig.value() if i % 2 else rig.write([float(i), 0.0]) for i in range(40)))
     assert len(rig.driver.writes) == 20
+
+
+async def test_a_connection_that_ends_between_two_reads_is_made_again_before_the_next(rig: Rig) -> None:
+    await rig.connected()
+    assert (await rig.value())[0] == 7.0
+    await asyncio.sleep(10)
+    lost = now()
+    rig.driver.lose()
+    await bad(rig, Reason.NO_LINK)
+    await asyncio.sleep(0.01)
+    assert rig.driver.connects[-1] == lost
+    assert (await rig.value())[0] == 7.0
+
+
+async def test_a_connection_that_ends_under_a_read_is_told_once(
+    rig: Rig, caplog: pytest.LogCaptureFixture
+) -> None:
+    await rig.connected()
+    rig.driver.silent = True
+    reading = asyncio.create_task(rig.value())
+    await asyncio.sleep(0.1)
+    rig.driver.lose()
+    await reading
+    assert [line.split(":")[0] for line in lines(caplog) if "BAD" in line] == ["WARNING device d"]
+    assert rig.device.failures == 1

@@ -6,7 +6,7 @@ when the connection is not to be trusted any more and `Refused` when the device 
 whatever else it raises is a bug. A caller that cancels a call closes the driver afterwards.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from edge_agent.core.tags import Columns, Reason, Tag
@@ -32,7 +32,12 @@ class Driver(Protocol):
 
     `ReadPlan` and `WritePlan` are each driver's own: compiled once for a fixed list of tags, and only
     ever handed back to the driver that made them.
+
+    `on_lost` is the owner's to set. A driver that learns of the end of its connection by itself calls it,
+    also while a request is under way, which fails as well.
     """
+
+    on_lost: Callable[[LinkDown], None] | None
 
     def plan_read(self, tags: Sequence[Tag]) -> Any:
         """Compile a scan class. Called once, before the first connect; must not do I/O."""

@@ -8,7 +8,7 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -70,6 +70,7 @@ class OpcUa:
             raise ValueError(f"{url!r} is not an OPC UA address: write opc.tcp://host:port")
         self.url = url
         self.timeout = timeout
+        self.on_lost: Callable[[LinkDown], None] | None = None
         self._security = security
         self._plans: list[ReadPlan | WritePlan] = []
         self._session: Session | None = None
