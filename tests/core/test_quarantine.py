@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_agent.core.quarantine import EXTRA, RETRY
-from edge_agent.core.reading import Reading
+from edge_agent.core.readcycle import ReadCycle
 from edge_agent.core.readplan import Block, Limits
 from edge_agent.core.registers import Address
 from edge_agent.core.tags import Columns, Quality, Reason, Tag
@@ -22,7 +22,7 @@ class Device:
         self.refuses, self.code = refuses, code
         self.asked: list[tuple[int, int]] = []
 
-    def cycle(self, reading: Reading, now: int) -> Columns:
+    def cycle(self, reading: ReadCycle, now: int) -> Columns:
         self.asked = []
         parts = reading.begin(now)
         while parts:
@@ -42,10 +42,10 @@ def holes(*addresses: int) -> Callable[[Block], bool]:
     return lambda block: any(block.start <= hole < block.stop for hole in addresses)
 
 
-def reading_of(offsets: list[int], max_gap: int = 4) -> Reading:
+def reading_of(offsets: list[int], max_gap: int = 4) -> ReadCycle:
     addresses = [Address(table="holding", offset=offset, type="uint16") for offset in offsets]
     tags = [Tag(name=f"d.t{a.offset}", address=a) for a in addresses]
-    return Reading(tags, Limits(max_gap))
+    return ReadCycle(tags, Limits(max_gap))
 
 
 def reasons(columns: Columns) -> list[Reason]:
@@ -161,6 +161,6 @@ def test_a_value_whose_scale_factor_is_refused_is_refused_too() -> None:
     scaled = Address(table="holding", offset=1, type="int16", factor=factor)
     plain = Address(table="holding", offset=2, type="int16")
     tags = [Tag(name="d.scaled", address=scaled), Tag(name="d.plain", address=plain)]
-    reading = Reading(tags, Limits(max_gap=0))
+    reading = ReadCycle(tags, Limits(max_gap=0))
     columns = Device(holes(9)).cycle(reading, 0)
     assert reasons(columns) == [Reason.QUARANTINED, Reason.NONE]

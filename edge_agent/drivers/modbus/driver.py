@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from edge_agent.core.codec import Codec
 from edge_agent.core.quarantine import Part
-from edge_agent.core.reading import Reading, address_of
+from edge_agent.core.readcycle import ReadCycle, address_of
 from edge_agent.core.readplan import DEFAULT_LIMITS, Block, Limits, plan_blocks
 from edge_agent.core.tags import Columns, Tag
 from edge_agent.drivers import LinkDown, Refused
@@ -25,12 +25,12 @@ _WRITING = Limits(max_gap=0, max_registers=pdu.LARGEST_WRITE, max_bits=pdu.LARGE
 class ReadPlan:
     """A scan class, and the requests for the blocks that were planned."""
 
-    reading: Reading
+    cycle: ReadCycle
     requests: list[Request]
 
     def request(self, part: Part) -> Request:
         """Return the request for a part."""
-        planned = part.block is self.reading.blocks[part.of]
+        planned = part.block is self.cycle.blocks[part.of]
         return self.requests[part.of] if planned else pdu.read_block(part.block)
 
 
@@ -65,11 +65,11 @@ class Modbus:
 
     def plan_read(self, tags: Sequence[Tag]) -> ReadPlan:
         """Compile a scan class."""
-        reading = Reading(tags, self._limits)
-        if reading.blocks and self._knock is None:
-            first = reading.blocks[0]
+        cycle = ReadCycle(tags, self._limits)
+        if cycle.blocks and self._knock is None:
+            first = cycle.blocks[0]
             self._knock = pdu.read(first.table, first.start, 1)
-        return ReadPlan(reading, [pdu.read_block(block) for block in reading.blocks])
+        return ReadPlan(cycle, [pdu.read_block(block) for block in cycle.blocks])
 
     def plan_write(self, tags: Sequence[Tag]) -> WritePlan:
         """Compile outputs. Neighbours share a frame; what stands between outputs is never written."""
@@ -97,23 +97,23 @@ class Modbus:
 
     async def read(self, plan: ReadPlan) -> Columns:
         """Read all blocks. What is refused spoils only its own rows."""
-        reading = plan.reading
-        parts = reading.begin(time.monotonic_ns())
+        cycle = plan.cycle
+        parts = cycle.begin(time.monotonic_ns())
         while parts:
             await self._ask_all(plan, parts)
-            parts = reading.more()
-        for line in reading.news():
+            parts = cycle.more()
+        for line in cycle.news():
             log.warning("%s", line)
-        return reading.columns(time.monotonic_ns())
+        return cycle.columns(time.monotonic_ns())
 
     async def _ask_all(self, plan: ReadPlan, parts: Sequence[Part]) -> None:
         replies = [self.ask(plan.request(part)) for part in parts]
         try:
             for part, reply in zip(parts, replies, strict=True):
                 try:
-                    plan.reading.answered(part, await reply)
+                    plan.cycle.answered(part, await reply)
                 except DeviceException as error:
-                    plan.reading.refused(part, error.code)
+                    plan.cycle.refused(part, error.code)
         finally:
             for reply in replies:
                 reply.cancel()

@@ -11,7 +11,7 @@ from edge_agent.core.registers import BIT_TABLES, Address
 from edge_agent.core.tags import Columns, Grader, Reason, Tag
 
 
-class Reading:
+class ReadCycle:
     """Compiled once for a fixed list of tags; one cycle at a time.
 
     A cycle is `begin`, everything it returns settled by `answered` or `refused`, then the same with `more`
