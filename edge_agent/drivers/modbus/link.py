@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 
 MOST_LATE = 64
 """Late answers that are waited for on one connection; it is dropped rather than wait for more."""
+EARLY = 1e-6
+"""Seconds that a timer may fire before its time."""
 MOST_NOISE = 4096
 """Bytes that nobody asked for, between two requests, after which a line is given up."""
 
@@ -166,10 +168,10 @@ class Link:
         """Send what may be sent now, and come back when more may be."""
         while self._wire is not None and len(self._transactions) < self._rules.pipelining:
             now = _now()
-            if now < self._quiet_until:
+            if now < self._quiet_until - EARLY:
                 self._come_back(self._quiet_until)
                 return
-            asked = self._turns.take(now)
+            asked = self._turns.take(now + EARLY)
             if asked is None:
                 self._come_back(self._turns.when())
                 return

@@ -1,7 +1,8 @@
 """Whose request goes next on a link that several units share. Pure: the time is an argument.
 
-Fair by time, not by turns: the unit that has used the link least goes first, so that one that answers in
-39 ms waits for at most one request of a unit that takes a second. Units that keep silent get a tenth of it.
+Fair by time, not by turns: the unit that has used the link least of late goes first, so that one that
+answers in 39 ms waits for one request of a unit that takes a second, not for all of them. Units that keep
+silent get a tenth of the time.
 """
 
 from collections import deque
@@ -12,6 +13,8 @@ T = TypeVar("T")
 
 SILENT_AFTER = 3
 """Requests in a row without an answer that make a unit silent."""
+HALF_LIFE = 10.0
+"""Seconds after which what a unit has used counts half."""
 SHARE = 0.1
 """Part of the time that all silent units together may use while another unit answers."""
 
@@ -20,6 +23,7 @@ SHARE = 0.1
 class _Unit(Generic[T]):
     waiting: deque[T] = field(default_factory=deque)
     used: float = 0.0
+    at: float = 0.0
     misses: int = 0
     held: float = 0.0
 
@@ -27,13 +31,16 @@ class _Unit(Generic[T]):
     def silent(self) -> bool:
         return self.misses >= SILENT_AFTER
 
+    def load(self, now: float) -> float:
+        """Return the seconds that it has used, forgotten by halves."""
+        return self.used * 0.5 ** ((now - self.at) / HALF_LIFE)
+
 
 class Turns(Generic[T]):
     """Requests of units that wait for their turn."""
 
     def __init__(self) -> None:
         self._units: dict[int, _Unit[T]] = {}
-        self._clock = 0.0
         self._silent_from = 0.0
 
     def put(self, number: int, request: T) -> None:
@@ -41,19 +48,12 @@ class Turns(Generic[T]):
         unit = self._units.get(number)
         if unit is None:
             unit = self._units[number] = _Unit()
-        if not unit.waiting:
-            # Who comes back after a pause has no credit for it.
-            unit.used = max(unit.used, self._clock)
         unit.waiting.append(request)
 
     def take(self, now: float) -> T | None:
         """Return the next request that may go now."""
         unit = self._next(now)
-        if unit is None:
-            return None
-        if not unit.silent:
-            self._clock = unit.used
-        return unit.waiting.popleft()
+        return unit.waiting.popleft() if unit else None
 
     def when(self) -> float | None:
         """Return when to `take` again if it has just returned None; None if nothing waits."""
@@ -67,7 +67,7 @@ class Turns(Generic[T]):
     def done(self, number: int, seconds: float, now: float, *, answered: bool) -> None:
         """Account for a request that took so long, and whether the unit answered it."""
         unit = self._units[number]
-        unit.used += seconds
+        unit.used, unit.at = unit.load(now) + seconds, now
         unit.misses = 0 if answered else unit.misses + 1
         if unit.silent and any(not other.silent for other in self._units.values()):
             self._silent_from = now + seconds * (1 - SHARE) / SHARE
@@ -90,16 +90,10 @@ class Turns(Generic[T]):
         return dropped
 
     def _next(self, now: float) -> _Unit[T] | None:
-        first: _Unit[T] | None = None
-        for unit in self._units.values():
-            if not unit.waiting or unit.held > now:
-                continue
-            if unit.silent:
-                if now < self._silent_from:
-                    continue
-                # Its share is due: a link that is always busy would never come to it otherwise.
-                if first is None or not first.silent or unit.used < first.used:
-                    first = unit
-            elif first is None or (not first.silent and unit.used < first.used):
-                first = unit
-        return first
+        due = [unit for unit in self._units.values() if unit.waiting and unit.held <= now]
+        silent = [unit for unit in due if unit.silent] if self._silent_from <= now else []
+        # A link that is always busy would never come to the share of the silent if they did not go first.
+        candidates = silent or [unit for unit in due if not unit.silent]
+        if len(candidates) < 2:
+            return candidates[0] if candidates else None
+        return min(candidates, key=lambda unit: unit.load(now))
