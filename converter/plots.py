@@ -5,7 +5,7 @@ Only a report imports this, for matplotlib takes a second to import.
 
 import io
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import matplotlib as mpl
 import numpy as np
@@ -101,6 +101,20 @@ def flips(rows: Mapping[str, list[int]], first: int, last: int) -> str:
         axes.invert_yaxis()
 
     return _svg("flips", (WIDE[0], 0.7 + 0.28 * len(rows)), draw, legend=False)
+
+
+def bars(names: Sequence[str], values: Sequence[float], xlabel: str) -> str:
+    """Draw a bar for each name, the first on top; NaN has none."""
+
+    def draw(axes: Axes) -> None:
+        places = range(len(names))
+        axes.barh(places, values, height=0.6, color=_CHOSEN)
+        axes.set(xlabel=xlabel, yticks=places, yticklabels=names)
+        axes.grid(visible=False, axis="y")
+        axes.tick_params(axis="y", length=0)
+        axes.invert_yaxis()
+
+    return _svg("bars", (WIDE[0], 0.7 + 0.22 * len(values)), draw, legend=False)
 
 
 def residuals(target: Floats, score: Floats, unit: str) -> str:
