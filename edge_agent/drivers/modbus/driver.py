@@ -80,13 +80,13 @@ class Modbus:
     async def connect(self) -> None:
         """Join the link, which connects it if need be. Raises `LinkDown`.
 
-        A unit that did not answer last time is asked for one register first: as long as it keeps silent it
-        costs the link one short request.
+        A unit that kept silent is asked for one register first: as long as it stays silent it costs the link
+        one short request.
         """
         await self.close()
         await self.link.join(self)
         self._down = None
-        if self._knock is not None and self.link.misses(self.unit):
+        if self._knock is not None and self.link.silent(self.unit):
             try:
                 await self.ask(self._knock)
             except DeviceException:

@@ -124,9 +124,9 @@ class Link:
             self._pump()
         return asked.reply
 
-    def misses(self, unit: int) -> int:
-        """Return how many requests in a row a unit has left unanswered."""
-        return self._turns.misses(unit)
+    def silent(self, unit: int) -> bool:
+        """Whether a unit has left so many requests in a row unanswered that it gets less of the time."""
+        return self._turns.silent(unit)
 
     def received(self, data: bytes) -> None:
         """Take what came from the wire."""

@@ -76,10 +76,10 @@ class Turns(Generic[T]):
         """Let nothing go to a unit before this time."""
         self._units[number].held = until
 
-    def misses(self, number: int) -> int:
-        """Return how many requests in a row a unit has not answered."""
+    def silent(self, number: int) -> bool:
+        """Whether a unit keeps silent."""
         unit = self._units.get(number)
-        return unit.misses if unit else 0
+        return unit is not None and unit.silent
 
     def drop_all(self) -> list[T]:
         """Remove and return all that waits, and hold nobody any more."""
