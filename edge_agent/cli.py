@@ -36,7 +36,7 @@ def check(config: Path, *, as_json: bool) -> None:
     """Check CONFIG and all it names without connecting; every error at once."""
     from edge_agent.report import summary  # noqa: PLC0415 - each command imports what it needs
 
-    checked = _load(config, as_json=as_json)
+    checked = _load(config, as_json=as_json, check_units=True)
     click.echo(msgspec.json.encode(summary(checked)) if as_json else summary(checked).text())
 
 
@@ -149,9 +149,9 @@ def demo(seconds: int, folder: Path, bundle: Path | None) -> None:
     sys.exit(play.main(seconds, folder, bundle))
 
 
-def _load(config: Path, *, as_json: bool = False) -> Config:
+def _load(config: Path, *, as_json: bool = False, check_units: bool = False) -> Config:
     try:
-        return load(config)
+        return load(config, check_units=check_units)
     except ConfigError as error:
         if as_json:
             click.echo(msgspec.json.encode({"errors": error.errors}))

@@ -9,6 +9,7 @@ import msgspec
 from edge_agent.build import driver_of
 from edge_agent.config import Config
 from edge_agent.config.fields import nearest
+from edge_agent.config.modicon import both
 from edge_agent.config.schema import Device
 from edge_agent.core.registers import Address
 from edge_agent.core.tags import Columns, Quality, Tag
@@ -21,19 +22,26 @@ class CommissionError(Exception):
 
 
 class Reading(msgspec.Struct, frozen=True, kw_only=True):
-    """One tag's value, None if it is BAD."""
+    """One tag's value, None if it is BAD, and what it stands for: a text, a time, a label, a large integer.
+
+    `address` is in the driver's own notation, `modicon` empty where there is none.
+    """
 
     name: str
     value: float | None
     unit: str
     quality: str
     reason: str
+    meaning: int | str | None = None
+    address: str = ""
+    modicon: str = ""
 
     def text(self) -> str:
         """One line for a person."""
-        value = "-" if self.value is None else f"{self.value:.6g}"
+        value = "-" if self.value is None else f"{self.value:.6g}" if self.meaning is None else self.meaning
         why = "" if self.quality == "GOOD" else f"  {self.reason}"
-        return f"{self.name:<32} {value:>12} {self.unit:<8} {self.quality}{why}"
+        where = f"{self.address:<16} {self.modicon:<9}"
+        return f"{self.name:<32} {value:>12} {self.unit:<8} {where} {self.quality}{why}"
 
 
 class Output(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,18 +90,35 @@ async def _read_device(device: Device, tags: list[Tag], links: Links) -> list[Re
 
 
 def _bad(tag: Tag, why: str) -> Reading:
-    return Reading(name=tag.name, value=None, unit=tag.unit, quality=Quality.BAD.name, reason=why)
+    wire, modicon = _where(tag)
+    return Reading(
+        name=tag.name,
+        value=None,
+        unit=tag.unit,
+        quality=Quality.BAD.name,
+        reason=why,
+        address=wire,
+        modicon=modicon,
+    )
 
 
 def _reading(tag: Tag, columns: Columns, row: int) -> Reading:
     sample = columns[row]
+    wire, modicon = _where(tag)
     return Reading(
         name=tag.name,
         value=None if math.isnan(sample.value) else sample.value,
         unit=tag.unit,
         quality=sample.quality.name,
         reason=sample.reason.name,
+        meaning=tag.meaning(sample),
+        address=wire,
+        modicon=modicon,
     )
+
+
+def _where(tag: Tag) -> tuple[str, str]:
+    return both(tag.address) if isinstance(tag.address, Address) else (str(tag.address), "")
 
 
 def output(config: Config, name: str, *, force: bool) -> Output:
@@ -119,8 +144,8 @@ def _may_be_written(tag: Tag) -> None:
     address = tag.address
     if isinstance(address, Address) and address.table in ("input", "discrete"):
         raise CommissionError(f"{tag.name} is in table {address.table!r}, which no client can write")
-    if isinstance(address, Address) and address.bit is not None:
-        raise CommissionError(f"{tag.name} is one bit of a register; writing it would clear the other 15")
+    if isinstance(address, Address) and address.is_partial:
+        raise CommissionError(f"{tag.name} is a part of a register; writing it would clear the rest")
 
 
 def write(config: Config, target: Output, value: float) -> str:

@@ -3,7 +3,7 @@
 import msgspec
 
 from edge_agent.config import Config
-from edge_agent.config.modicon import to_modicon
+from edge_agent.config.modicon import both
 from edge_agent.core.registers import Address
 from edge_agent.core.tags import Tag
 
@@ -51,12 +51,13 @@ def _line(tag: Tag) -> TagLine:
     address = tag.address
     if not isinstance(address, Address):
         return TagLine(name=tag.name, address=str(address), modicon="", type="", unit=tag.unit)
-    bit = "" if address.bit is None else f".{address.bit}"
+    wire, modicon = both(address)
+    length = f"[{address.length}]" if address.length else ""
     return TagLine(
         name=tag.name,
-        address=f"{address.table} {address.offset}{bit}",
-        modicon=to_modicon(address.table, address.offset) + bit,
-        type=f"{address.type} {address.order}".strip(),
+        address=wire,
+        modicon=modicon,
+        type=f"{address.type}{length} {address.order}".strip(),
         unit=tag.unit,
     )
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -37,12 +37,20 @@ class Table:
     def __init__(self, longest_age: npt.NDArray[np.int64]) -> None:
         self._longest_age = longest_age
         self.latest = Columns.bad(len(longest_age), Reason.NEVER_READ, 0)
+        self._exact: dict[int, Mapping[int, int | str]] = {}
 
     def put(self, rows: slice, columns: Columns) -> None:
         """Store one scan class."""
         latest = self.latest
         latest.value[rows], latest.quality[rows] = columns.value, columns.quality
         latest.reason[rows], latest.at[rows] = columns.reason, columns.at
+        if columns.exact or rows.start in self._exact:
+            self._exact[rows.start] = columns.exact
+
+    @property
+    def exact(self) -> dict[int, int | str]:
+        """What a float64 cannot say, by row: see `Columns.exact`."""
+        return {start + row: said for start, part in self._exact.items() for row, said in part.items()}
 
     def image(self, now: int) -> Columns:
         """Freeze a process image; what is too old is BAD."""

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from edge_agent.bundle import Bundle, BundleError, read
-from edge_agent.config import modbus, opcua
+from edge_agent.config import modbus, opcua, overlap
 from edge_agent.config.fields import ConfigError, Place, build, nearest
 from edge_agent.config.links import Link
 from edge_agent.config.result import overlaps, result_of
@@ -21,13 +21,17 @@ from edge_agent.config.schema import (
 )
 from edge_agent.config.tags import tags_of
 from edge_agent.core.manifest import Input
+from edge_agent.core.registers import Address
 
 _DRIVERS = (*modbus.DRIVERS, "opc-ua")
 _SECTIONS = ("agent", "link", "device", "machine")
 
 
-def load(file: Path) -> Config:
-    """Read and check a configuration and all it names. Raises `ConfigError`."""
+def load(file: Path, *, check_units: bool = False) -> Config:
+    """Read and check a configuration and all it names, the units of tags if asked to.
+
+    Raises `ConfigError`.
+    """
     data = _toml(file)
     root = Place(file)
     for key in data:
@@ -41,14 +45,11 @@ def load(file: Path) -> Config:
     overlaps(devices, machines, root.at("machine"))
     if agent and agent.trust:
         _trusted(machines, file.parent / agent.trust, root.at("machine"))
+    if check_units:
+        _units(devices, root.at("device"))
     if root.errors or agent is None:
         raise ConfigError(root.errors)
-    warnings = [
-        warning
-        for device in devices.values()
-        if isinstance(device.table, OpcUaTable)
-        for warning in opcua.warnings(device.name, device.table)
-    ]
+    warnings = [warning for device in devices.values() for warning in _warnings(device)]
     return Config(
         name=agent.name,
         state=str(state),
@@ -56,6 +57,23 @@ def load(file: Path) -> Config:
         machines=machines,
         warnings=warnings,
     )
+
+
+def _warnings(device: Device) -> list[str]:
+    if isinstance(device.table, OpcUaTable):
+        return opcua.warnings(device.name, device.table)
+    return overlap.warnings(device)
+
+
+def _units(devices: Mapping[str, Device], place: Place) -> None:
+    tags = [scanned.tag for device in devices.values() for scanned in device.tags if scanned.tag.unit]
+    if not tags:
+        return
+    # Imported here because it costs a second and 24 MB, which only those pay who ask for it.
+    from edge_agent.config import units  # noqa: PLC0415
+
+    for problem in units.problems(tags):
+        place.wrong(problem)
 
 
 def _toml(file: Path) -> Mapping[str, object]:
@@ -181,6 +199,8 @@ def _inputs(
 
 def _fits(wants: Input, scanned: ScannedTag, period: float, place: Place) -> None:
     tag = scanned.tag
+    if isinstance(tag.address, Address) and tag.address.type == "string":
+        place.wrong(f"{tag.name} is a text; a model takes numbers")
     if wants.unit and tag.unit and wants.unit != tag.unit:
         place.wrong(f"{tag.name} is in {tag.unit!r}, the bundle wants {wants.unit!r}; scale the tag")
     if scanned.scan > period * (1 + 1e-6):

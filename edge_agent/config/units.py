@@ -20,7 +20,7 @@ _EXPONENT = re.compile(r"\^?[+-]?[0-9]+$|[⁺⁻]?[⁰¹²³⁴-⁹]+$")
 def problems(tags: Iterable[Tag]) -> list[str]:
     """Return a sentence for every tag whose unit is none, in pint's spelling or in UCUM's."""
     return [
-        f"tag {tag.name}: unit {tag.unit!r} is unknown; {nearest(tag.unit, _names())}"
+        f"{tag.name}: unit {tag.unit!r} is unknown; {nearest(tag.unit, _names())}"
         for tag in tags
         if not is_unit(tag.unit)
     ]

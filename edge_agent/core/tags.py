@@ -71,6 +71,10 @@ class Tag(msgspec.Struct, frozen=True, kw_only=True):
     high: float = float("inf")
     labels: tuple[tuple[int, str], ...] = ()
 
+    def meaning(self, sample: "Sample") -> int | str | None:
+        """Return what the value stands for, None if it is a number and no more."""
+        return dict(self.labels).get(int(sample.value)) if self.labels and sample.quality else sample.exact
+
 
 @dataclass(frozen=True, slots=True)
 class Sample:
