@@ -1,5 +1,6 @@
 """Which candidate becomes the bundle, and in one sentence why each other one does not."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -32,20 +33,35 @@ class Saturation(msgspec.Struct, frozen=True, kw_only=True):
     steps: int
 
 
+class Scores(msgspec.Struct, frozen=True, kw_only=True):
+    """The smallest and the largest score of one output over the held-back windows; None if it had none."""
+
+    output: str
+    min: float | None
+    max: float | None
+
+
 class Measured(msgspec.Struct, frozen=True, kw_only=True):
     """What was measured of a candidate. Sizes are bytes, `weights` are counts by dtype, biases left out.
 
-    `decisions` is None if the output decides nothing, `saturation` is empty for a float input.
+    `decisions` has one for each output that decides something, `scores` the range of each output's score.
+    `saturation` is empty for a float input.
     """
 
     size: int
     weights: dict[str, int]
     comparison: Comparison
-    decisions: Decisions | None
+    decisions: list[Decisions]
+    scores: list[Scores]
     saturation: list[Saturation]
     latency: Latency
     rss: int
     """Resident memory of the gateway's child that runs it."""
+
+    @property
+    def decided(self) -> Decisions | None:
+        """The decisions of the output that flips most."""
+        return max(self.decisions, key=lambda d: (d.missed > 0, d.flips), default=None)
 
 
 class Candidate(msgspec.Struct, frozen=True, kw_only=True):
@@ -106,25 +122,39 @@ def over(recipe: Name, measured: Measured | None, budget: Budget) -> str:
     """Return in what a candidate exceeds the budget, or nothing."""
     if measured is None:
         return "not measured"
-    found, decided, allowed = measured.comparison, measured.decisions, budget.error(recipe)
+    return excess(recipe, measured.comparison, measured.decisions, budget, measured.saturation)
+
+
+def excess(
+    recipe: Name,
+    found: Comparison,
+    decisions: Sequence[Decisions],
+    budget: Budget,
+    saturation: Sequence[Saturation] = (),
+) -> str:
+    """Return in what errors and decisions exceed the budget, or nothing."""
+    allowed = budget.error(recipe)
     if not np.isfinite(found.max_error):
         return "answers NaN or infinity to real rows"
     if not found.fraction <= allowed:
         return (
             f"wrong by up to {found.max_error:.3g}, {found.fraction:.2%} of the output's range, "
-            f"where {100 * allowed:.4g}% is accepted{_blame(measured.saturation)}"
+            f"where {100 * allowed:.4g}% is accepted{_blame(saturation)}"
         )
-    if decided and not decided.flips <= budget.max_flips:
-        return (
-            f"decides otherwise in {decided.flips:.2%} of the windows (limit {decided.limit:g}), "
-            f"where {budget.max_flips:.2%} is accepted"
-        )
-    if decided and decided.missed:
-        return f"misses {decided.missed} of the {decided.alarms} alarms that the original raises"
+    for decided in decisions:
+        of = f" of {decided.output}" if len(found.outputs) > 1 else ""
+        if not decided.flips <= budget.max_flips:
+            by = "largest class" if decided.limit is None else f"limit {decided.limit:g}"
+            return (
+                f"decides otherwise in {decided.flips:.2%} of the windows ({by}{of}), "
+                f"where {budget.max_flips:.2%} is accepted"
+            )
+        if decided.missed:
+            return f"misses {decided.missed} of the {decided.alarms} alarms{of} that the original raises"
     return ""
 
 
-def _blame(saturation: list[Saturation]) -> str:
+def _blame(saturation: Sequence[Saturation]) -> str:
     """Name the inputs that a quantised input hurts most."""
     clipped = [s.input for s in saturation if s.clipped > NOISE / 100]
     coarse = [s.input for s in saturation if s.steps < 16]

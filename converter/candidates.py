@@ -6,11 +6,15 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import tensorflow as tf
-from tensorflow.lite.python.convert_phase import ConverterError
+from tensorflow.lite.python import convert_phase
 
-from converter import input_scale, job, originals, tflite
+from converter import input_scale, job, originals, tensors, tflite
+from converter.errors import ConverterError
+from converter.originals import Floats32
+from edge_agent.core.manifest import InputTensor
+from edge_agent.core.packing import Packing
 
-_COMPLAINTS = (ConverterError, ValueError, RuntimeError, TypeError, tf.errors.OpError)
+_COMPLAINTS = (convert_phase.ConverterError, ValueError, RuntimeError, TypeError, tf.errors.OpError)
 """What TensorFlow raises for a model that it cannot convert by some recipe."""
 
 
@@ -19,32 +23,40 @@ def convert(task: job.Convert, folder: Path) -> job.Facts:
 
     Raises `Refused` if no recipe could work.
     """
-    original = originals.load(Path(task.model), task.size, task.loading)
+    original = originals.load(Path(task.model), task.loading)
+    try:
+        inputs = tensors.fill(task.model, original.inputs, task.columns, task.window)
+    except ConverterError as error:
+        raise originals.Refused(str(error)) from None
     facts = job.Facts(
-        input_shape=original.input_shape,
-        output_shape=original.output_shape,
+        inputs=inputs,
+        outputs=original.outputs,
         tools={name: version(name) for name in ("tensorflow", "keras", "numpy")},
         loaded_with=original.loaded_with,
     )
     if not (folder / job.ANSWERS).exists():
         windows = np.load(folder / job.WINDOWS, mmap_mode="r")
-        np.save(folder / job.ANSWERS, originals.answers(original, windows))
+        np.save(folder / job.ANSWERS, originals.answers(original, _packed(task, inputs, windows)))
     (folder / job.FACTS).write_bytes(msgspec.json.encode(facts))
-    calibration = np.load(folder / job.CALIBRATION, mmap_mode="r")
+    calibration = _packed(task, inputs, np.load(folder / job.CALIBRATION))
     for recipe in task.recipes:
         own = folder / recipe
         own.mkdir()
         try:
             made = tflite.convert(original, recipe, calibration, own)
-            scale = input_scale.read((own / job.TFLITE).read_bytes())
+            scales = input_scale.read((own / job.TFLITE).read_bytes())
         except originals.Refused as refused:
             (own / job.REFUSAL).write_text(str(refused), encoding="utf-8")
         except _COMPLAINTS as error:
             (own / job.REFUSAL).write_text(f"TensorFlow cannot convert it: {_first_line(error)}", "utf-8")
         else:
-            made = msgspec.structs.replace(made, input_scale=scale)
+            made = msgspec.structs.replace(made, input_scales=scales)
             (own / job.FACTS).write_bytes(msgspec.json.encode(made))
     return facts
+
+
+def _packed(task: job.Convert, inputs: list[InputTensor], flat: Floats32) -> Floats32:
+    return Packing(inputs, [c.name for c in task.columns], task.window)(flat)
 
 
 def _first_line(error: BaseException) -> str:

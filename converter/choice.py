@@ -32,10 +32,10 @@ def candidates(tried: list[Candidate]) -> str:
 def _measured(found: Measured | None) -> list[html.Cell]:
     if found is None:
         return [None] * 9
-    d, time = found.decisions, found.latency
-    decided = [100 * d.flips, d.missed, d.false] if d else [None] * 3
+    d, time = found.decided, found.latency
+    decided = [_round(100 * d.flips), d.missed, d.false] if d else [None] * 3
     times = [_round(t) for t in (time.model, time.p50, time.p99)]
-    return [100 * found.comparison.fraction, *decided, *times, found.size, round(found.rss / 1e6)]
+    return [_round(100 * found.comparison.fraction), *decided, *times, found.size, round(found.rss / 1e6)]
 
 
 def saturation(tried: list[Candidate]) -> str:
@@ -56,8 +56,12 @@ def saturation(tried: list[Candidate]) -> str:
 
 
 def flipped(tried: list[Candidate]) -> dict[str, list[int]]:
-    """Return by recipe the last rows of the windows that it puts on the other side of the limit."""
-    return {c.recipe: c.measured.decisions.flipped for c in tried if c.measured and c.measured.decisions}
+    """Return by recipe the last rows of the windows that it decides otherwise, by any output."""
+    return {
+        c.recipe: sorted({row for decided in c.measured.decisions for row in decided.flipped})
+        for c in tried
+        if c.measured and c.measured.decisions
+    }
 
 
 def costs(latency: Latency, rss: int) -> dict[str, str]:
@@ -69,6 +73,6 @@ def costs(latency: Latency, rss: int) -> dict[str, str]:
     }
 
 
-def _round(microseconds: float) -> float:
-    """Keep the three digits that a measured time has at most."""
-    return float(f"{microseconds:.3g}")
+def _round(measured: float) -> float:
+    """Keep the three digits that a measured number has at most."""
+    return float(f"{measured:.3g}")

@@ -5,14 +5,14 @@ from pathlib import Path
 from typing import Literal
 
 import msgspec
-import numpy as np
 
 from converter import (
     auto,
     compare,
     dataset,
+    decisions,
     facts,
-    gateway,
+    finishing,
     holdout,
     job,
     judging,
@@ -23,8 +23,8 @@ from converter import (
     signing,
 )
 from converter.auto import Budget, Candidate
-from converter.card import load as load_card
-from converter.dataset import Dataset, Floats32
+from converter.card_file import load as load_card
+from converter.dataset import Dataset
 from converter.errors import ConverterError
 from converter.holdout import Split
 from converter.loading import AS_IT_IS, Loading, require
@@ -32,8 +32,7 @@ from converter.process import TensorFlow
 from converter.recipes import RECIPES, Name
 from converter.report import Report
 from edge_agent import __version__, bundle
-from edge_agent.core.manifest import Manifest, Origin, parse
-from edge_agent.inference.process import InferenceFailed
+from edge_agent.core.manifest import Manifest, Origin
 
 FEWEST, FEW = 20, 100
 """Windows: fewer than `FEWEST` cannot calibrate, fewer than `FEW` are worth a warning."""
@@ -69,20 +68,28 @@ def convert(
     key = signing.load(sign) if sign else None
     progress("reading the data")
     said = load_card(card)
-    rows = dataset.load(data, said, drop_nan, with_target=said.output.divide_by_max)
+    rows = dataset.load(data, said, drop_nan, [o for o in said.outputs if o.divide_by_max])
     split = holdout.split(said, rows)
     able, unable = _able(list(RECIPES) if recipe == "auto" else [recipe], split)
     if recipe != "auto" and recipe in unable:
         raise ConverterError(f"{unable[recipe]}; give more data or use another recipe")
-    draft = facts.draft(said, rows, "float32", _origin(model, data, loading))
-    asked, calibration = (dataset.asked(draft, rows.rows, ends) for ends in (split.held, split.calibrating))
+    draft = facts.draft(said, rows, _origin(model, data, loading))
+    outputs = facts.in_engineering_units(said, rows, draft.steps)
+    asked, calibration = (
+        known.Asked.of(draft, rows, split.held),
+        dataset.flat(draft, rows.rows, split.calibrating),
+    )
     progress("loading the model with TensorFlow, in a process of its own")
-    task = job.Convert(model=str(model.absolute()), recipes=able, size=asked.shape[1], loading=loading)
+    columns = [job.Column(name=i.name, tensor=i.tensor) for i in said.inputs]
+    task = job.Convert(
+        model=str(model.absolute()), recipes=able, window=said.window, columns=columns, loading=loading
+    )
     with TensorFlow(verbose) as tensorflow:
-        made = making.make(task, asked, calibration, tensorflow, deadline=deadline, progress=progress)
+        made = making.make(task, asked.flat, calibration, tensorflow, deadline=deadline, progress=progress)
+    draft = finishing.with_model(draft, outputs, made.facts)
     progress("measuring in the gateway's inference process")
-    draft = _with_shapes(draft, made.facts)
-    judged = judging.judge(draft, split.held, asked, made)
+    seen, original = asked.seen(draft), made.answers[: len(split.held)]
+    judged = judging.judge(draft, seen, original, made.converted)
     judged += [Candidate(recipe=name, reason=reason) for name, reason in unable.items()]
     if recipe == "auto":
         judged = auto.choose(judged, Budget(max_error, max_flips))
@@ -91,18 +98,15 @@ def convert(
     chosen = next(c for c in judged if c.chosen)
     tflite = next(c.tflite for c in made.converted if c.recipe == chosen.recipe)
     progress("writing the bundle")
-    _write(
-        out,
-        _finished(draft, chosen, made.answers),
-        tflite,
-        known.windows(draft, rows, split.held, made.answers),
-    )
+    manifest = finishing.finished(draft, chosen, tflite, original)
+    windows, originals = asked.known(manifest, made.answers, decisions.courses(draft, seen, original))
+    finishing.write(out, manifest, tflite, windows, originals)
     if key is not None:
         signing.sign(out, key)
     found = _report(out, rows, split, judged, made.facts.loaded_with)
     if html is not None:
         progress("drawing the report")
-        pages.of_conversion(html, found, rows, split.held, made.answers)
+        pages.of_conversion(html, found, seen, original)
     return found
 
 
@@ -138,38 +142,6 @@ def _origin(model: Path, data: Path, loading: Loading) -> Origin:
         model_sha256=facts.fingerprint(model, *loading.files),
         data_sha256=facts.fingerprint(data),
     )
-
-
-def _with_shapes(draft: Manifest, found: job.Facts) -> Manifest:
-    model = msgspec.structs.replace(
-        draft.model, input_shape=found.input_shape, output_shape=found.output_shape
-    )
-    origin = msgspec.structs.replace(draft.origin, tools=found.tools)
-    return parse(msgspec.json.encode(msgspec.structs.replace(draft, model=model, origin=origin)))
-
-
-def _finished(draft: Manifest, chosen: Candidate, answers: Floats32) -> Manifest:
-    """Set the recipe and its tolerance: float32's, if the model had nothing to quantise."""
-    assert chosen.measured is not None
-    nothing = not chosen.measured.weights.keys() - {"float32"}
-    tolerance = compare.tolerance("float32" if nothing else chosen.recipe, draft.output.kind, answers)
-    manifest = judging.with_recipe(draft, chosen.recipe)
-    return msgspec.structs.replace(
-        manifest, model=msgspec.structs.replace(manifest.model, tolerance=tolerance)
-    )
-
-
-def _write(out: Path, manifest: Manifest, tflite: bytes, windows: Floats32) -> None:
-    """Write the bundle, with what the gateway's child answers to the known windows."""
-    unsealed = bundle.Bundle(manifest, tflite, windows, windows[:0], "")
-    try:
-        asked = dataset.prepared(manifest, windows.astype(np.float64))
-        answers = gateway.wait_for(gateway.answer(unsealed, asked))
-    except InferenceFailed as error:
-        raise ConverterError(f"the gateway cannot run the converted model: {error}") from None
-    if not np.isfinite(answers).all():
-        raise ConverterError("the converted model answers NaN or infinity to rows within the data's range")
-    bundle.write(out, manifest, tflite, windows, answers)
 
 
 def _warnings(written: Manifest, data: Dataset, split: Split, chosen: Candidate) -> list[str]:
@@ -213,8 +185,8 @@ def _report(out: Path, data: Dataset, split: Split, judged: list[Candidate], loa
         rows_dropped=data.dropped,
         rows_held_back=split.clean,
         comparison=chosen.measured.comparison,
-        tolerance=written.manifest.model.tolerance,
-        known_answers=len(written.known_inputs),
+        tolerances={t.name: t.tolerance for t in written.manifest.model.outputs},
+        known_answers=len(written.known.inputs),
         candidates=judged,
         warnings=_warnings(written.manifest, data, split, chosen),
     )

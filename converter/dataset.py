@@ -1,5 +1,6 @@
 """Recorded rows as windows: which there are, and which to choose for what."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -7,11 +8,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from converter.card import Card
+from converter.card import Card, Output
 from converter.errors import ConverterError
 from converter.table import Floats, Integers, read
 from edge_agent.core.manifest import Manifest
-from edge_agent.core.pipeline import windows
+from edge_agent.core.packing import Packing
+from edge_agent.core.steps import Preparation
 
 Floats32 = npt.NDArray[np.float32]
 _CHUNK = 256
@@ -19,13 +21,13 @@ _CHUNK = 256
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """`rows` float64[n, inputs] in engineering units, `target` float64[n] if it was asked for.
+    """`rows` float64[n, inputs] in engineering units, `targets` float64[n] of outputs, by their names.
 
     `runs` are the stretches of rows that follow each other without a hole.
     """
 
     rows: Floats
-    target: Floats | None
+    targets: dict[str, Floats]
     runs: list[range]
     dropped: int
 
@@ -36,17 +38,36 @@ class Dataset:
         return ends
 
 
-def load(path: Path, card: Card, drop_nan: bool, with_target: bool) -> Dataset:
-    """Read the card's columns. Raises `ConverterError`."""
-    wanted = [i.source for i in card.inputs] + ([card.output.source] if with_target else [])
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """k windows as the gateway sees them.
+
+    `ends` int64[k] are their last rows in the data, ascending; `latest` float64[k, inputs] is what stands
+    there, in engineering units; `packed` float32[k, input_size] is what the model is asked.
+    """
+
+    ends: Integers
+    latest: Floats
+    packed: Floats32
+
+    def stretches(self) -> list[slice]:
+        """Return the stretches of windows that follow each other row by row, without a hole."""
+        holes = np.flatnonzero(np.diff(self.ends) != 1) + 1
+        edges = [0, *holes.tolist(), len(self.ends)]
+        return [slice(a, b) for a, b in pairwise(edges)]
+
+
+def load(path: Path, card: Card, drop_nan: bool, targets: Sequence[Output] = ()) -> Dataset:
+    """Read the columns of the card's inputs, and those of the targets. Raises `ConverterError`."""
+    wanted = [i.source for i in card.inputs] + [o.source for o in targets]
     table = read(path, wanted, card.group, card.columns, drop_nan)
     starts = np.concatenate([[0], np.flatnonzero(np.diff(table.run)) + 1, [len(table.values)]]).tolist()
     runs = [range(a, b) for a, b in pairwise(starts)]
     if max(len(run) for run in runs) < card.window:
         raise ConverterError(f"{path}: no {card.window} rows follow each other, which one window needs")
     width = len(card.inputs)
-    target = table.values[:, width] if with_target else None
-    return Dataset(np.ascontiguousarray(table.values[:, :width]), target, runs, table.dropped)
+    found = {o.name: table.values[:, width + place] for place, o in enumerate(targets)}
+    return Dataset(np.ascontiguousarray(table.values[:, :width]), found, runs, table.dropped)
 
 
 def raw_windows(rows: Floats, ends: Integers, window: int) -> Floats:
@@ -56,19 +77,21 @@ def raw_windows(rows: Floats, ends: Integers, window: int) -> Floats:
 
 
 def prepared(manifest: Manifest, raw: Floats) -> Floats32:
-    """Return float64[k, window, inputs] as the gateway hands them to the model: float32[k, size]."""
-    found = np.empty((len(raw), manifest.window * len(manifest.inputs)), np.float32)
-    for into, window in zip(found, raw, strict=True):
-        into[:] = windows(manifest, window)
-    return found
+    """Return float64[k, window, inputs] after the steps, as flat windows: float32[k, window * inputs]."""
+    return Preparation(manifest)(raw).reshape(len(raw), -1)
 
 
-def asked(manifest: Manifest, rows: Floats, ends: Integers) -> Floats32:
-    """Return the windows that end at `ends` as the gateway hands them to the model: float32[k, size]."""
+def flat(manifest: Manifest, rows: Floats, ends: Integers) -> Floats32:
+    """Return the windows that end at `ends` after the steps: float32[k, window * inputs]."""
     size = manifest.window * len(manifest.inputs)
     parts = [ends[i : i + _CHUNK] for i in range(0, len(ends), _CHUNK)]
     found = (prepared(manifest, raw_windows(rows, part, manifest.window)) for part in parts)
     return np.concatenate([np.empty((0, size), np.float32), *found])
+
+
+def windows(manifest: Manifest, rows: Floats, ends: Integers) -> Windows:
+    """Return the windows that end at `ends` as the gateway hands them to the model."""
+    return Windows(ends, rows[ends], Packing.of(manifest)(flat(manifest, rows, ends)))
 
 
 def spread(ends: Integers, count: int) -> Integers:

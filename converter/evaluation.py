@@ -1,23 +1,27 @@
 """A bundle against labelled data, three ways: the original, the converted model, the gateway's path."""
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from converter import dataset, folds, gateway, job, metrics, pages, process
-from converter.card import load as load_card
+from converter import dataset, decisions, folds, gateway, job, metrics, pages, process
 from converter.card import of_bundle
-from converter.dataset import Dataset, Floats32
+from converter.card_file import load as load_card
+from converter.dataset import Dataset, Floats32, Windows
+from converter.decisions import Course
 from converter.errors import ConverterError
 from converter.loading import AS_IT_IS, Loading
 from converter.process import TensorFlow
-from converter.report import Evaluation, Metrics
-from converter.table import Floats
+from converter.report import Evaluation, Judged, Metrics
+from converter.table import Floats, Integers
 from edge_agent import bundle
-from edge_agent.core.manifest import Manifest
+from edge_agent.config.fields import nearest
+from edge_agent.core.manifest import Manifest, Output, Tensor
 from edge_agent.inference.process import InferenceFailed
+
+Targets = dict[str, Floats]
 
 
 def evaluate(
@@ -38,114 +42,167 @@ def evaluate(
 ) -> Evaluation:
     """Evaluate the bundle at `path`. `card` tells which columns hold what, if not those of the same names.
 
-    `kfold` or `time_folds` cross-validate, see `converter.folds`; `train` is ``script.py:function``, see
+    Only the outputs that the card names are judged; a forecast is judged by what came. `kfold` or
+    `time_folds` cross-validate, see `converter.folds`; `train` is ``script.py:function``, see
     `converter.job.Folds`. `html` is where to write the report. Raises `ConverterError`, also if the gateway's
     path does not agree bit for bit with the converted model; `edge_agent.bundle.BundleError`; OSError.
     """
     if html is not None:
         pages.check(html)
     judged = bundle.read(path)
-    rows, target = _labelled(judged.manifest, data, card, drop_nan)
-    plan = _plan(judged.manifest, rows, kfold, time_folds, train)
+    manifest = judged.manifest
+    outputs, rows = _labelled(manifest, data, card, drop_nan)
     asked = gateway.all_windows(judged, rows)
-    scores: dict[str, Floats] = {}
+    wanted = targets(manifest, outputs, rows, asked)
+    plan = _plan(manifest, asked.ends, kfold, time_folds, train)
+    paths: dict[str, dict[str, Course]] = {}
     if model is not None:
         progress("asking the original model")
-        answers = _original(model, loading, asked, deadline, verbose)
-        scores["keras"] = gateway.scores(judged, asked, answers)
+        answers = _original(_prediction(manifest, model, loading), asked, deadline, verbose)
+        paths["keras"] = decisions.courses(manifest, asked, answers)
     progress("asking the bundle, in a batch and tick by tick")
-    scores["quantised"], scores["gateway"] = _both_ways(judged, rows, asked)
-    by_fold: list[Metrics] = []
+    paths["quantised"], paths["gateway"] = _both_ways(judged, rows, asked)
+    left_out: dict[str, Course] = {}
     if plan is not None:
         progress(f"training {len(plan.test)} times")
-        answers = folds.answers(plan, asked, _unscaled(judged.manifest, target), deadline, verbose)
-        left_out = gateway.scores(judged, asked, answers)
-        by_fold = [judge(judged.manifest, target[test], left_out[test]) for test in plan.test]
+        answers = folds.answers(plan, asked.packed, _unscaled(outputs, wanted), deadline, verbose)
+        left_out = decisions.courses(manifest, asked, answers)
+    tests = [np.array(test) for test in plan.test] if plan else []
+
+    def judged_of(output: Output) -> Judged:
+        target = wanted[output.name]
+        return Judged(
+            output=output.name,
+            kind=output.kind,
+            threshold=threshold(output),
+            paths={path: judge(output, target, told[output.name]) for path, told in paths.items()},
+            folds=[judge(output, target[test], left_out[output.name].of(test)) for test in tests],
+        )
+
     found = Evaluation(
         bundle=str(path),
-        kind=judged.manifest.output.kind,
-        windows=len(asked),
-        threshold=threshold(judged.manifest),
-        paths={name: judge(judged.manifest, target, given) for name, given in scores.items()},
-        folds=by_fold,
+        windows=len(asked.ends),
+        outputs=[judged_of(output) for output in outputs],
     )
     if html is not None:
         progress("drawing the report")
-        pages.of_evaluation(html, judged, rows, scores, found)
+        pages.of_evaluation(html, judged, asked, paths, wanted, found=found)
     return found
 
 
-def _plan(manifest: Manifest, rows: Dataset, kfold: int, time_folds: int, train: str) -> job.Folds | None:
+def _plan(manifest: Manifest, ends: Integers, kfold: int, time_folds: int, train: str) -> job.Folds | None:
     if not kfold and not time_folds:
         return None
     if kfold and time_folds:
         raise ConverterError("folds are either shuffled or in time: give kfold or time_folds, not both")
-    ends = rows.ends(manifest.window)
     return folds.plan(ends, manifest, kfold or time_folds, train, forward=bool(time_folds))
 
 
-def _labelled(manifest: Manifest, data: Path, card: Path | None, drop_nan: bool) -> tuple[Dataset, Floats]:
-    """Return the data, and the target of every window: the one of its last row."""
+def _labelled(
+    manifest: Manifest, data: Path, card: Path | None, drop_nan: bool
+) -> tuple[list[Output], Dataset]:
+    """Return the outputs to judge, and the data with the targets of those that are not forecasts."""
     said = load_card(card) if card else of_bundle(manifest)
     names = [i.name for i in said.inputs]
     if names != [i.name for i in manifest.inputs]:
         raise ConverterError(f"{card}: its inputs {', '.join(names)} are not the bundle's, in the same order")
-    rows = dataset.load(data, said, drop_nan, with_target=True)
-    ends = rows.ends(manifest.window)
-    if rows.target is None or not len(ends):
+    known = {o.name: o for o in manifest.outputs}
+    for output in said.outputs:
+        if output.name not in known:
+            raise ConverterError(
+                f"{card}: the bundle has no output {output.name!r}; {nearest(output.name, known)}"
+            )
+    rows = dataset.load(data, said, drop_nan, [o for o in said.outputs if known[o.name].kind != "forecast"])
+    if not len(rows.ends(manifest.window)):
         raise ConverterError(f"{data}: no {manifest.window} rows follow each other, which one window needs")
-    return rows, rows.target[ends]
+    return [known[o.name] for o in said.outputs], rows
 
 
-def threshold(manifest: Manifest) -> float | None:
+def threshold(output: Output) -> float | None:
     """Return the score from which on a window counts as positive. Raises `ConverterError`."""
-    if manifest.output.kind == "value":
-        return None
-    if manifest.limits:
-        return manifest.limits.on
-    if manifest.output.kind == "probability":
-        return 0.5
-    raise ConverterError("a reconstruction error needs the card's [limits] to tell good from bad")
-
-
-def judge(manifest: Manifest, target: Floats, scores: Floats) -> Metrics:
-    """Return the metrics that fit the bundle's output."""
-    limit = threshold(manifest)
-    if limit is None:
-        return metrics.regression(target, scores)
-    return metrics.classification(target, scores, limit)
-
-
-def require_agreement(batched: Floats, ticked: Floats) -> None:
-    """Raise `ConverterError` unless both paths gave the same scores, bit for bit."""
-    if not np.array_equal(batched, ticked):
-        differ = int(np.sum(batched != ticked)) if batched.shape == ticked.shape else len(batched)
+    if output.kind == "reconstruction_error" and output.limits is None:
         raise ConverterError(
-            f"the gateway's path and the converted model differ in {differ} of {len(batched)} scores; "
-            "this bundle must not be used"
+            f"output {output.name!r}: a reconstruction error needs limits in the card to tell good from bad"
         )
+    return decisions.limit(output) if output.kind in ("probability", "reconstruction_error") else None
 
 
-def _both_ways(judged: bundle.Bundle, rows: Dataset, asked: Floats32) -> tuple[Floats, Floats]:
+def targets(manifest: Manifest, outputs: Sequence[Output], rows: Dataset, asked: Windows) -> Targets:
+    """Return what each output should have said in each window, float64[k]: what stands in its last row.
+
+    For a forecast that is what came `horizon` rows later, NaN where the data does not go on for so long.
+    """
+    columns = [i.name for i in manifest.inputs]
+    found = {}
+    for output in outputs:
+        if output.kind != "forecast":
+            found[output.name] = rows.targets[output.name][asked.ends]
+            continue
+        came = np.full(len(asked.ends), np.nan)
+        for part in asked.stretches():
+            ahead = asked.latest[part][output.horizon :, columns.index(output.of)]
+            came[part.start : part.start + len(ahead)] = ahead
+        found[output.name] = came
+    return found
+
+
+def judge(output: Output, target: Floats, said: Course) -> Metrics:
+    """Return the metrics that fit the output. Raises `ConverterError`."""
+    limit = threshold(output)
+    if limit is not None:
+        return metrics.classification(target, said.scores, limit)
+    match output.kind:
+        case "class":
+            return metrics.classes(target, said.values, len(output.classes))
+        case "forecast":
+            came = ~np.isnan(target)
+            if not came.any():
+                raise ConverterError(
+                    f"output {output.name!r}: no window has {output.horizon} rows after it; give longer data"
+                )
+            return metrics.regression(target[came], said.values[came])
+    return metrics.regression(target, said.scores)
+
+
+def require_agreement(batched: Mapping[str, Course], ticked: Mapping[str, Course]) -> None:
+    """Raise `ConverterError` unless both paths gave the same scores and values, bit for bit."""
+    for name, before in batched.items():
+        for a, b in ((before.scores, ticked[name].scores), (before.values, ticked[name].values)):
+            if not np.array_equal(a, b, equal_nan=True):
+                differ = int(np.sum(a != b)) if a.shape == b.shape else len(a)
+                raise ConverterError(
+                    f"the gateway's path and the converted model differ in {differ} of {len(a)} scores of "
+                    f"{name!r}; this bundle must not be used"
+                )
+
+
+def _both_ways(
+    judged: bundle.Bundle, rows: Dataset, asked: Windows
+) -> tuple[dict[str, Course], dict[str, Course]]:
     try:
-        answers = gateway.wait_for(gateway.answer(judged, asked))
+        answers = gateway.wait_for(gateway.answer(judged, asked.packed))
         ticked = gateway.wait_for(gateway.tick_by_tick(judged, rows))
     except InferenceFailed as error:
         raise ConverterError(f"the gateway cannot run this bundle: {error}") from None
-    batched = gateway.scores(judged, asked, answers)
+    batched = decisions.courses(judged.manifest, asked, answers)
     require_agreement(batched, ticked)
     return batched, ticked
 
 
-def _original(model: Path, loading: Loading, asked: Floats32, deadline: float, verbose: bool) -> Floats32:
+def _prediction(manifest: Manifest, model: Path, loading: Loading) -> job.Predict:
+    ends = manifest.model
+    outputs = [Tensor(name=t.name, shape=t.shape) for t in ends.outputs]
+    return job.Predict(model=str(model.absolute()), inputs=ends.inputs, outputs=outputs, loading=loading)
+
+
+def _original(task: job.Predict, asked: Windows, deadline: float, verbose: bool) -> Floats32:
     with tempfile.TemporaryDirectory(prefix="edge-converter-") as name, TensorFlow(verbose) as tensorflow:
         folder = Path(name)
-        np.save(folder / job.WINDOWS, asked)
-        task = job.Predict(model=str(model.absolute()), size=asked.shape[1], loading=loading)
+        np.save(folder / job.WINDOWS, asked.packed)
         tensorflow.do(task, folder, deadline)
         return process.answers(folder)
 
 
-def _unscaled(manifest: Manifest, target: Floats) -> Floats:
-    """Return targets as the model was trained on them."""
-    return (target - manifest.output.offset) / manifest.output.scale
+def _unscaled(outputs: Sequence[Output], wanted: Targets) -> Floats:
+    """Return targets as the model was trained on them: float64[k, outputs]."""
+    return np.column_stack([(wanted[o.name] - o.offset) / o.scale for o in outputs])

@@ -3,30 +3,35 @@
 import hashlib
 from pathlib import Path
 
-from converter.card import Card
+import msgspec
+
+from converter.card import Card, Output
 from converter.dataset import Dataset
 from converter.errors import ConverterError
-from converter.job import Recipe
 from converter.table import Floats
 from edge_agent.core import manifest
 
 
-def draft(card: Card, data: Dataset, recipe: Recipe, origin: manifest.Origin) -> manifest.Manifest:
-    """Return all of the manifest but what only the converted model can tell. Raises `ConverterError`."""
-    training = data.rows[: card.train_rows]
-    described = inputs(card, training)
+def draft(card: Card, data: Dataset, origin: manifest.Origin) -> manifest.Manifest:
+    """Return what can be said before the model is known: it has no outputs, and takes the window as it is.
+
+    Raises `ConverterError`.
+    """
+    described = inputs(card, data.rows[: card.train_rows])
+    names = [i.name for i in described]
+    whole = manifest.InputTensor(name="window", shape=[1, card.window, len(names)], columns=names)
     return manifest.Manifest(
         schema=manifest.SCHEMA,
         name=card.name,
         version=card.version,
+        sequence=card.sequence,
         inputs=described,
         period=float(card.period),
         window=card.window,
         max_gap=float(card.max_gap),
         steps=steps(card, described),
-        output=output(card, data, len(training)),
-        limits=limits(card),
-        model=manifest.Model(recipe=recipe, input_shape=[], output_shape=[], tolerance=0.0),
+        outputs=[],
+        model=manifest.Model(recipe="", inputs=[whole], outputs=[], ops=[]),
         origin=origin,
         parts={},
     )
@@ -69,29 +74,30 @@ def _refuse(names: list[str], why: str) -> None:
         )
 
 
-def output(card: Card, data: Dataset, training_rows: int) -> manifest.Output:
-    """Return what the answer means, the target's maximum computed if the card asks for it."""
-    o = card.output
-    scale = o.scale
+def in_engineering_units(card: Card, data: Dataset, found: list[manifest.Affine]) -> list[Output]:
+    """Return the card's outputs with the scale of each, computed where the card asks for it.
+
+    `found` are the steps. Raises `ConverterError`.
+    """
+    return [_in_engineering_units(output, card, data, found) for output in card.outputs]
+
+
+def _in_engineering_units(o: Output, card: Card, data: Dataset, found: list[manifest.Affine]) -> Output:
     if o.divide_by_max:
-        assert data.target is not None
-        scale = float(data.target[:training_rows].max())
+        scale = float(data.targets[o.name][: card.train_rows].max())
         if scale == 0:
-            raise ConverterError(f"output: the maximum of column {o.source!r} is 0; give output.scale")
-    return manifest.Output(name=o.name, kind=o.kind, unit=o.unit, scale=scale, offset=o.offset)
-
-
-def limits(card: Card) -> manifest.Limits | None:
-    """Return the alarm limits, if the card has any."""
-    given = card.limits
-    if given is None:
-        return None
-    return manifest.Limits(
-        on=given.on,
-        off=given.off,
-        on_delay=float(given.on_delay),
-        off_delay=float(given.off_delay),
-    )
+            raise ConverterError(
+                f"output {o.name!r}: the maximum of column {o.source!r} is 0; give its scale"
+            )
+        return msgspec.structs.replace(o, scale=scale)
+    if o.kind != "forecast":
+        return o
+    place = [i.name for i in card.inputs].index(o.of)
+    unit = o.unit or card.inputs[place].unit
+    if o.scale is not None or o.offset is not None or not found:
+        return msgspec.structs.replace(o, unit=unit)
+    [step] = found
+    return msgspec.structs.replace(o, unit=unit, scale=step.scale[place], offset=step.offset[place])
 
 
 def fingerprint(path: Path, *beside: Path) -> str:

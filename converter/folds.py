@@ -27,16 +27,16 @@ def plan(ends: Integers, manifest: Manifest, count: int, train: str, *, forward:
     return job.Folds(
         script=str(Path(script).absolute()),
         function=function,
-        shape=manifest.model.input_shape[1:],
+        shapes=[t.shape for t in manifest.model.inputs],
         train=[indices.tolist() for indices in trains],
         test=[indices.tolist() for indices in tests],
     )
 
 
 def answers(planned: job.Folds, asked: Floats32, targets: Floats, deadline: float, verbose: bool) -> Floats32:
-    """Return to every window the answer of the model trained without it; `targets` in units of the answer.
+    """Return to every window the packed answer of the model trained without it. Raises `ConverterError`.
 
-    Raises `ConverterError`.
+    `targets` are float64[k, outputs], in units of the answers.
     """
     with tempfile.TemporaryDirectory(prefix="edge-converter-") as name, TensorFlow(verbose) as tensorflow:
         folder = Path(name)

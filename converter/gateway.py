@@ -8,10 +8,11 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from converter.dataset import Dataset
+from converter.dataset import Dataset, Windows
+from converter.decisions import Course
 from edge_agent.bundle import Bundle
+from edge_agent.core.outputs import Reading
 from edge_agent.core.pipeline import Pipeline, windows
-from edge_agent.core.steps import score
 from edge_agent.core.tags import Columns, Quality, Reason
 from edge_agent.inference.process import InferenceProcess
 
@@ -33,52 +34,53 @@ def wait_for(coroutine: Coroutine[Any, Any, Answer]) -> Answer:
         return thread.submit(asyncio.run, coroutine).result()
 
 
-async def answer(bundle: Bundle, asked: Floats32) -> Floats32:
-    """Run float32[k, size] through a fresh child: float32[k, *output_shape[1:]]. Raises `InferenceFailed`."""
-    shape = bundle.manifest.model.input_shape[1:]
+async def answer(bundle: Bundle, packed: Floats32) -> Floats32:
+    """Run packed inputs through a fresh child: packed answers. Raises `InferenceFailed`."""
     child = await InferenceProcess.start(bundle)
     try:
-        batches = [asked[i : i + _BATCH].reshape(-1, *shape) for i in range(0, len(asked), _BATCH)]
+        batches = [packed[i : i + _BATCH] for i in range(0, len(packed), _BATCH)]
         return np.concatenate([await child.run(batch, DEADLINE) for batch in batches])
     finally:
         child.close()
 
 
-def all_windows(bundle: Bundle, data: Dataset) -> Floats32:
-    """Return every window of every run as the model takes it, in the order of `Dataset.ends`."""
+def all_windows(bundle: Bundle, data: Dataset) -> Windows:
+    """Return every window of every run."""
     rows, window = data.rows, bundle.manifest.window
+    ends = data.ends(window)
     runs = [run for run in data.runs if len(run) >= window]
-    return np.concatenate([windows(bundle.manifest, rows[run.start : run.stop]) for run in runs])
+    packed = [windows(bundle.manifest, rows[run.start : run.stop]) for run in runs]
+    return Windows(ends, rows[ends], np.concatenate(packed))
 
 
-def scores(bundle: Bundle, asked: Floats32, answers: Floats32) -> Floats:
-    """Return the score of each answer to each window: float64[k]."""
-    output, flat = bundle.manifest.output, answers.reshape(len(answers), -1)
-    return np.array([score(output, a, x) for a, x in zip(flat, asked, strict=True)])
+async def tick_by_tick(bundle: Bundle, data: Dataset) -> dict[str, Course]:
+    """Return what each output said in every window, one row at a time as the agent would see it.
 
-
-async def tick_by_tick(bundle: Bundle, data: Dataset) -> Floats:
-    """Return the score of every window, one row at a time as the agent would see it: float64[k].
-
-    Each run is a machine that has just been connected. A tick without a valid score gives NaN.
+    Each run is a machine that has just been connected.
     """
     manifest = bundle.manifest
-    batch = (1, *manifest.model.input_shape[1:])
-    found: list[float] = []
+    found: list[tuple[Reading, ...]] = []
     child = await InferenceProcess.start(bundle)
     try:
         for run in data.runs:
             pipeline = Pipeline(manifest)
-            for tick, row in enumerate(data.rows[run.start : run.stop]):
+            for tick, row in enumerate(data.rows[run.start : run.stop], run.start):
                 now = round(tick * manifest.period * _NS)
                 asked = pipeline.take(tick, _good(row, now))
                 if asked is None:
                     continue
-                reply = (await child.run(asked.reshape(batch), DEADLINE)).reshape(-1)
-                found.append(pipeline.conclude(asked, reply, now).score)
+                reply = (await child.run(asked[None], DEADLINE))[0]
+                found.append(pipeline.conclude(asked, reply, now).readings)
     finally:
         child.close()
-    return np.array(found)
+    return {
+        output.name: Course(
+            np.array([readings[place].score for readings in found]),
+            np.array([readings[place].value for readings in found]),
+            np.array([readings[place].alarm for readings in found], np.bool_),
+        )
+        for place, output in enumerate(manifest.outputs)
+    }
 
 
 def _good(row: Floats, at: int) -> Columns:

@@ -48,6 +48,28 @@ def read(model: bytes) -> Graph:
     )
 
 
+def with_tensors_in_order(model: bytes) -> bytes:
+    """Return the same model with its inputs and outputs in the order of their names in the signature.
+
+    TensorFlow puts them in an order of its own, which may differ from one conversion to the next.
+    """
+    changed = bytearray(model)
+    parsed = schema.Model.GetRootAsModel(changed, 0)
+    graph, signature = parsed.Subgraphs(0), parsed.SignatureDefs(0)
+    for end, count, of in (
+        (graph.InputsAsNumpy(), signature.InputsLength(), signature.Inputs),
+        (graph.OutputsAsNumpy(), signature.OutputsLength(), signature.Outputs),
+    ):
+        places = {_number(of(i).Name()): of(i).TensorIndex() for i in range(count)}
+        end[:] = [places[number] for number in sorted(places)]  # a view of `changed`
+    return bytes(changed)
+
+
+def _number(name: bytes) -> int:
+    """Return n of ``input_n`` or ``output_n``, as `converter.originals.original` names them."""
+    return int(name.rpartition(b"_")[2])
+
+
 def with_short_names(model: bytes) -> bytes:
     """Return the same model with shorter names: TensorFlow joins those of all layers that it fused."""
     parsed = schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(model, 0))

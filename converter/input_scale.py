@@ -1,4 +1,4 @@
-"""The scale of a quantised model's input, read from the file. Only the child imports this."""
+"""The scales of a quantised model's inputs, read from the file. Only the child imports this."""
 
 from typing import Any
 
@@ -13,11 +13,14 @@ _TYPES = schema.TensorType
 _LIMITS: dict[int, Any] = {_TYPES.INT8: np.iinfo(np.int8), _TYPES.INT16: np.iinfo(np.int16)}
 
 
-def read(model: bytes) -> InputScale | None:
-    """Return the scale of the first input, which may be quantised by the graph. None for a float model."""
+def read(model: bytes) -> list[InputScale | None]:
+    """Return the scale of each input, which may be quantised by the graph. None for a float input."""
     parsed = schema.ModelT.InitFromObj(schema.Model.GetRootAsModel(model, 0))
+    return [_of_input(parsed, int(index)) for index in parsed.subgraphs[0].inputs]
+
+
+def _of_input(parsed: Any, index: int) -> InputScale | None:
     graph = parsed.subgraphs[0]
-    index = int(graph.inputs[0])
     for operator in graph.operators:
         code = parsed.operatorCodes[operator.opcodeIndex].builtinCode
         if index in operator.inputs and (code == _OPERATORS.QUANTIZE or code in _RESHAPES):

@@ -14,7 +14,7 @@ _BATCH = 128
 
 @dataclass(frozen=True, slots=True)
 class Ran:
-    """What one candidate did: float32[k, ...] answers, its time, the child's memory in bytes."""
+    """What one candidate did: packed answers, its time, the child's memory in bytes."""
 
     answers: Floats32
     latency: Latency
@@ -22,7 +22,7 @@ class Ran:
 
 
 async def run(bundles: list[Bundle], asked: Floats32) -> list[Ran | str]:
-    """Ask every candidate all of float32[k, size], each in a child of its own. A text says why not."""
+    """Ask every candidate all packed inputs, each in a child of its own. A text says why not."""
     children: dict[int, InferenceProcess] = {}
     failures: dict[int, str] = {}
     answers: dict[int, Floats32] = {}
@@ -30,12 +30,11 @@ async def run(bundles: list[Bundle], asked: Floats32) -> list[Ran | str]:
         for i, bundle in enumerate(bundles):
             try:
                 children[i] = await InferenceProcess.start(bundle)
-                answers[i] = await _answer(children[i], bundle, asked)
+                answers[i] = await _answer(children[i], asked)
             except InferenceFailed as error:
                 failures[i] = f"the gateway cannot run it: {error}"
         able = {i: children[i] for i in answers}
-        shaped = {i: asked.reshape(-1, *bundles[i].manifest.model.input_shape[1:]) for i in able}
-        times = await latencies(able, shaped)
+        times = await latencies(able, dict.fromkeys(able, asked))
         memory = {i: resident(child.pid) for i, child in able.items()}
     finally:
         for child in children.values():
@@ -45,7 +44,6 @@ async def run(bundles: list[Bundle], asked: Floats32) -> list[Ran | str]:
     ]
 
 
-async def _answer(child: InferenceProcess, bundle: Bundle, asked: Floats32) -> Floats32:
-    shape = bundle.manifest.model.input_shape[1:]
-    batches = (asked[i : i + _BATCH].reshape(-1, *shape) for i in range(0, len(asked), _BATCH))
+async def _answer(child: InferenceProcess, asked: Floats32) -> Floats32:
+    batches = (asked[i : i + _BATCH] for i in range(0, len(asked), _BATCH))
     return np.concatenate([await child.run(batch, DEADLINE) for batch in batches])

@@ -61,6 +61,31 @@ def classification(target: Floats, score: Floats, threshold: float) -> dict[str,
     return found
 
 
+def classes(target: Floats, said: Floats, count: int) -> dict[str, float]:
+    """Judge the index of a class, 0 to `count` - 1, against the right one.
+
+    Precision, recall and F1 are means over the classes that are there, each counted once however rare it is.
+    """
+    matrix = np.zeros((count, count))
+    known = ~np.isnan(said)
+    np.add.at(matrix, (target[known].astype(int), said[known].astype(int)), 1)
+    with np.errstate(invalid="ignore"):
+        precision = np.diag(matrix) / matrix.sum(axis=0)
+        recall = np.diag(matrix) / matrix.sum(axis=1)
+        f1 = 2 * np.diag(matrix) / (matrix.sum(axis=0) + matrix.sum(axis=1))
+    return {
+        "accuracy": float(np.mean(target == said)),
+        "precision": _mean(precision),
+        "recall": _mean(recall),
+        "f1": _mean(f1),
+    }
+
+
+def _mean(of_classes: Floats) -> float:
+    known = of_classes[~np.isnan(of_classes)]
+    return float(known.mean()) if len(known) else math.nan
+
+
 def curves(target: Floats, score: Floats) -> Curves:
     """Return what each distinct score would give as the limit. Needs both labels and no NaN."""
     truth = target > 0.5

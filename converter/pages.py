@@ -3,11 +3,12 @@
 from pathlib import Path
 from types import ModuleType
 
-from converter import choice, dataset, gateway, html, measure
-from converter.dataset import Dataset, Floats32
+from converter import choice, decisions, gateway, html, measure
+from converter.dataset import Floats32, Windows
+from converter.decisions import Course
 from converter.errors import ConverterError
 from converter.report import Evaluation, Report
-from converter.table import Floats, Integers
+from converter.table import Floats
 from edge_agent import bundle
 from edge_agent.bundle import Bundle
 
@@ -23,15 +24,24 @@ def check(path: Path) -> None:
 
 
 def of_evaluation(
-    path: Path, judged: Bundle, data: Dataset, scores: dict[str, Floats], found: Evaluation
+    path: Path,
+    judged: Bundle,
+    asked: Windows,
+    paths: dict[str, dict[str, Course]],
+    targets: dict[str, Floats],
+    *,
+    found: Evaluation,
 ) -> None:
-    """Write the report of an evaluation; `scores` are float64[k] for each window of `data`, by path."""
+    """Write the report of an evaluation.
+
+    `paths` say what each output said in each window, by path; `targets` what it should have said.
+    """
     s = _sections()
-    ends = data.ends(judged.manifest.window)
-    target = None if data.target is None else data.target[ends]
-    told = {name: given for name, given in scores.items() if name != "quantised"}  # it equals the gateway's
-    seen = s.Seen(data.rows[ends], ends, told, target)
-    [ran] = gateway.wait_for(measure.run([judged], dataset.asked(judged.manifest, data.rows, ends[:_TIMED])))
+    name = judged.manifest.outputs[0].name
+    target = targets.get(name)
+    told = {path: given[name].scores for path, given in paths.items() if path != "quantised"}  # the gateway's
+    seen = s.Seen(asked.latest, asked.ends, told, target)
+    [ran] = gateway.wait_for(measure.run([judged], asked.packed[:_TIMED]))
     if isinstance(ran, str):
         raise ConverterError(ran)
     html.write(
@@ -49,14 +59,14 @@ def of_evaluation(
     )
 
 
-def of_conversion(path: Path, found: Report, data: Dataset, ends: Integers, original: Floats32) -> None:
-    """Write the report of a conversion. `original` is what it answered to the windows that end at `ends`."""
+def of_conversion(path: Path, found: Report, asked: Windows, original: Floats32) -> None:
+    """Write the report of a conversion. `original` is what it answered to the windows, packed."""
     s = _sections()
     judged = bundle.read(Path(found.bundle))
-    asked = dataset.asked(judged.manifest, data.rows, ends)
-    answers = {"keras": original, "gateway": gateway.wait_for(gateway.answer(judged, asked))}
-    scores = {name: gateway.scores(judged, asked, given) for name, given in answers.items()}
-    seen = s.Seen(data.rows[ends], ends, scores)
+    manifest, name = judged.manifest, judged.manifest.outputs[0].name
+    answers = {"keras": original, "gateway": gateway.wait_for(gateway.answer(judged, asked.packed))}
+    told = {path: decisions.courses(manifest, asked, given)[name].scores for path, given in answers.items()}
+    seen = s.Seen(asked.latest, asked.ends, told)
     measured = next((c.measured for c in found.candidates if c.chosen), None)
     costs = choice.costs(measured.latency, measured.rss) if measured else {}
     html.write(

@@ -10,6 +10,7 @@ from rich.table import Table
 from converter.auto import Candidate
 from converter.compare import Comparison
 from edge_agent.bundle import Bundle
+from edge_agent.core.manifest import Output
 
 Metrics = dict[str, float]
 
@@ -34,24 +35,32 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     rows_dropped: int
     rows_held_back: bool
     comparison: Comparison
-    tolerance: float
+    tolerances: dict[str, float]
+    """Of the known answers, by output tensor, in its units."""
     known_answers: int
     candidates: list[Candidate]
     warnings: list[str]
 
 
-class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
-    """Metrics by path: ``keras`` (if a model was given), ``quantised``, ``gateway``; and by fold.
+class Judged(msgspec.Struct, frozen=True, kw_only=True):
+    """Metrics of one output by path, ``keras`` (if a model was given), ``quantised``, ``gateway``; by fold.
 
-    `threshold` is where a score counts as positive; None for a value, which has no such thing.
+    `threshold` is where a score counts as positive; None where there is no such thing.
     """
 
-    bundle: str
+    output: str
     kind: str
-    windows: int
     threshold: float | None
     paths: dict[str, Metrics]
     folds: list[Metrics] = []
+
+
+class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
+    """How good each output of a bundle is on labelled data, the machine's score first."""
+
+    bundle: str
+    windows: int
+    outputs: list[Judged]
 
 
 def show_report(report: Report, console: Console) -> None:
@@ -69,7 +78,8 @@ def show_report(report: Report, console: Console) -> None:
     )
     table.add_row("why", report.reason)
     table.add_row("loaded with", report.loaded_with)
-    table.add_row("proof", f"{report.known_answers} known answers, tolerance {report.tolerance:g}")
+    tolerance = ", ".join(f"{most:g}" for most in report.tolerances.values())
+    table.add_row("proof", f"{report.known_answers} known answers, tolerance {tolerance}")
     table.add_row("sha256", report.sha256)
     console.print(table)
     if len(report.candidates) > 1:
@@ -94,7 +104,7 @@ def _figures(candidate: Candidate) -> list[str]:
     found = candidate.measured
     if found is None:
         return []
-    decided, time = found.decisions, found.latency
+    decided, time = found.decided, found.latency
     choices = ["", "", ""]
     if decided:
         choices = [f"{decided.flips:.2%}", f"{decided.missed} of {decided.alarms}", str(decided.false)]
@@ -113,9 +123,14 @@ def _weights(report: Report) -> str:
 
 
 def show_evaluation(found: Evaluation, console: Console) -> None:
-    """Print metrics, a column for each path."""
+    """Print a table of metrics for each output."""
+    for judged in found.outputs:
+        _show_judged(judged, found.windows, console)
+
+
+def _show_judged(found: Judged, windows: int, console: Console) -> None:
     limit = "" if found.threshold is None else f", positive from {found.threshold:g}"
-    table = Table(title=f"{found.windows} windows{limit}", title_justify="left")
+    table = Table(title=f"{found.output}: {windows} windows{limit}", title_justify="left")
     table.add_column("metric")
     for path in found.paths:
         table.add_column(path, justify="right")
@@ -133,24 +148,33 @@ def show_evaluation(found: Evaluation, console: Console) -> None:
 def show_bundle(found: Bundle, console: Console) -> None:
     """Print what a bundle promises."""
     m = found.manifest
-    console.print(f"{m.name} {m.version}  sha256 {found.sha256}", highlight=False)
+    console.print(f"{m.name} {m.version}, release {m.sequence}  sha256 {found.sha256}", highlight=False)
     console.print(
         f"window {m.window} rows every {m.period:g} s, gaps up to {m.max_gap:g} s; {m.model.recipe}, "
-        f"{len(found.model)} bytes; {len(found.known_inputs)} known answers, tolerance {m.model.tolerance:g}",
+        f"{len(found.model)} bytes; {len(found.known.inputs)} known answers",
         highlight=False,
     )
     table = Table("input", "unit", *(("min", "max", "mean", "std")))
     for i in m.inputs:
         table.add_row(i.name, i.unit, *(f"{number:.5g}" for number in (i.min, i.max, i.mean, i.std)))
     console.print(table)
-    alarm = "no alarm"
-    if m.limits:
-        on, off = m.limits.on, m.limits.off
+    for output in m.outputs:
+        console.print(f"output: {_meaning(output)}", highlight=False)
+
+
+def _meaning(output: Output) -> str:
+    unit = f" in {output.unit}" if output.unit else ""
+    more = f" of {', '.join(output.classes)}" if output.classes else ""
+    if output.kind == "forecast":
+        more = f" of {output.of}, {output.horizon} rows ahead"
+    seen = "" if output.min is None else f", scores {output.min:.4g} to {output.max:.4g}"
+    alarm, limits = "no alarm", output.limits
+    if limits:
         alarm = (
-            f"alarm from {on:g} for {m.limits.on_delay:g} s until below {off:g} for {m.limits.off_delay:g} s"
+            f"alarm from {limits.on:g} for {limits.on_delay:g} s "
+            f"until below {limits.off:g} for {limits.off_delay:g} s"
         )
-    unit = f" in {m.output.unit}" if m.output.unit else ""
-    console.print(f"output: {m.output.kind} {m.output.name}{unit}, {alarm}", highlight=False)
+    return f"{output.kind} {output.name}{more}{unit}{seen}, {alarm}"
 
 
 def mean_and_std(folds: list[Metrics], metric: str) -> tuple[float, float]:

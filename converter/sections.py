@@ -6,7 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from converter import architecture, html, metrics, plots
-from converter.report import Evaluation, mean_and_std
+from converter.decisions import limit
+from converter.report import Evaluation, Judged, mean_and_std
 from converter.table import Floats, Integers
 from edge_agent.bundle import Bundle
 from edge_agent.core.manifest import Manifest
@@ -29,16 +30,9 @@ class Seen:
     target: Floats | None = None
 
 
-def limit(manifest: Manifest) -> float | None:
-    """Return the score from which on something is decided, if there is one."""
-    if manifest.limits:
-        return manifest.limits.on
-    return 0.5 if manifest.output.kind == "probability" else None
-
-
 def flips(manifest: Manifest, seen: Seen) -> npt.NDArray[np.bool_]:
     """Return which windows the bundle puts on the other side of the limit than the original: bool[k]."""
-    on = limit(manifest)
+    on = limit(manifest.outputs[0])
     if on is None or FLOAT not in seen.scores:
         return np.zeros(len(seen.ends), np.bool_)
     flipped: npt.NDArray[np.bool_] = (seen.scores[FLOAT] >= on) != (seen.scores[CHOSEN] >= on)
@@ -48,20 +42,25 @@ def flips(manifest: Manifest, seen: Seen) -> npt.NDArray[np.bool_]:
 def header(judged: Bundle, seen: Seen, facts: dict[str, str]) -> str:
     """Return the name and the few figures that everybody asks for."""
     m = judged.manifest
-    unit = f" in {m.output.unit}" if m.output.unit else ""
+    output = m.outputs[0]
+    unit = f" in {output.unit}" if output.unit else ""
     shown = {"recipe": m.model.recipe, "model": f"{len(judged.model)} bytes", "windows": str(len(seen.ends))}
     if FLOAT in seen.scores:
-        worst = np.abs(seen.scores[CHOSEN] - seen.scores[FLOAT]).max()
+        worst = np.nanmax(np.abs(seen.scores[CHOSEN] - seen.scores[FLOAT]))
         shown["largest error"] = f"{worst:.3g}"
-        if limit(m) is not None:
+        if limit(output) is not None:
             flipped = flips(m, seen)
             shown["decisions flipped"] = f"{flipped.sum()} ({html.percent(float(flipped.mean()))})"
-    about = f"{m.output.name}: {m.output.kind.replace('_', ' ')}{unit}, {m.window} rows every {m.period:g} s"
+    about = f"{output.name}: {output.kind.replace('_', ' ')}{unit}, {m.window} rows every {m.period:g} s"
     return html.heading(f"{m.name} {m.version}", about) + "\n" + html.tiles(shown | facts)
 
 
 def metric_tables(found: Evaluation) -> str:
     """Return every metric by path and by fold, and the confusion matrix of the gateway's path."""
+    return "\n".join(_metric_table(judged) for judged in found.outputs)
+
+
+def _metric_table(found: Judged) -> str:
     head = ["metric", *found.paths]
     rows: list[list[html.Cell]] = [
         [metric, *(told[metric] for told in found.paths.values())] for metric in found.paths[CHOSEN]
@@ -72,11 +71,11 @@ def metric_tables(found: Evaluation) -> str:
             name = str(row[0])
             row += [*(fold[name] for fold in found.folds), *mean_and_std(found.folds, name)]
     return html.section(
-        "How good it is", html.beside(html.table(head, rows, name="metrics"), _confusion(found))
+        f"How good {found.output} is", html.beside(html.table(head, rows, name="metrics"), _confusion(found))
     )
 
 
-def _confusion(found: Evaluation) -> str:
+def _confusion(found: Judged) -> str:
     if found.threshold is None:
         return ""
     told, on = found.paths[CHOSEN], html.number(found.threshold)
@@ -89,11 +88,12 @@ def _confusion(found: Evaluation) -> str:
 
 def judged_figures(judged: Bundle, seen: Seen) -> str:
     """Return ROC and precision over recall, or the residuals."""
-    score, on = seen.scores[CHOSEN], limit(judged.manifest)
+    output = judged.manifest.outputs[0]
+    score, on = seen.scores[CHOSEN], limit(output)
     if seen.target is None or np.isnan(score).any():
         return ""
-    if judged.manifest.output.kind == "value":
-        drawn = plots.residuals(seen.target, score, judged.manifest.output.unit)
+    if output.kind == "value":
+        drawn = plots.residuals(seen.target, score, output.unit)
         return html.section(
             "Residuals", html.beside(html.figure(drawn, "What the gateway's path is off by."))
         )
@@ -111,7 +111,8 @@ def judged_figures(judged: Bundle, seen: Seen) -> str:
 
 def score_figures(judged: Bundle, seen: Seen) -> str:
     """Return the histograms, and scores and flips against time."""
-    on, name = limit(judged.manifest), judged.manifest.output.name
+    output = judged.manifest.outputs[0]
+    on, name = limit(output), output.name
     drawn = [
         html.figure(
             plots.histogram("scores", seen.scores, name, on), "How often the model gives which score."
@@ -167,7 +168,7 @@ def layers(judged: Bundle) -> str:
         for o in architecture.operators(judged.model)
     ]
     m = judged.manifest.model
-    shapes = " → ".join(_shape(shape) for shape in (m.input_shape, m.output_shape))
+    shapes = " → ".join(", ".join(_shape(t.shape) for t in end) for end in (m.inputs, m.outputs))
     head = ["operator", "result", "dtype", "constants"]
     return html.section("Architecture", html.table(head, rows, name="operators"), intro=shapes)
 
@@ -177,7 +178,8 @@ def origin(judged: Bundle) -> str:
     m = judged.manifest
     told = {"bundle SHA-256": judged.sha256, "model SHA-256": m.origin.model_sha256}
     told |= {"data SHA-256": m.origin.data_sha256, "converter": m.origin.converter, **m.origin.tools}
-    told["tolerance of the known answers"] = f"{m.model.tolerance:g}, {len(judged.known_inputs)} windows"
+    told["known answers"] = f"{len(judged.known.inputs)} windows"
+    told |= {f"tolerance of {t.name}": f"{t.tolerance:g}" for t in m.model.outputs}
     return html.section("Origin", html.table(["what", ""], list(told.items()), name="origin"))
 
 

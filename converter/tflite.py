@@ -11,7 +11,8 @@ import numpy.typing as npt
 import tensorflow as tf
 
 from converter import graph, job
-from converter.originals import Original, Refused
+from converter.originals import Original, Refused, unpacked
+from converter.originals.original import input_name
 from converter.recipes import RECIPES
 from edge_agent.inference.runtime import interpreter_class
 
@@ -20,9 +21,9 @@ _VARIABLES = {"VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE"}
 
 
 def convert(original: Original, recipe: job.Recipe, calibration: Floats32, folder: Path) -> job.Made:
-    """Write `job.TFLITE`, calibrated with float32[r, size]. Raises `Refused`, and what TensorFlow raises.
+    """Write `job.TFLITE`, calibrated with packed float32[r, input_size].
 
-    What all recipes share is kept beside `folder` and made once.
+    What all recipes share is kept beside `folder`, made once. Raises `Refused`, and what TensorFlow raises.
     """
     hashable: Any = original
     if not RECIPES[recipe].recurrent and _recurrent(hashable, folder.parent):
@@ -32,9 +33,9 @@ def convert(original: Original, recipe: job.Recipe, calibration: Floats32, folde
         )
     converter = _fresh(_exported(hashable, folder.parent))
     if RECIPES[recipe].calibrated:
-        converter.representative_dataset = _representative(calibration, original.input_shape)
+        converter.representative_dataset = _representative(calibration, original)
     _configure(converter, recipe)
-    model: bytes = converter.convert()
+    model = graph.with_tensors_in_order(converter.convert())
     if recipe == "int8_io":
         model = graph.with_short_names(model)
     counts = weights(model, recipe)
@@ -81,15 +82,15 @@ def _recurrent(original: Any, folder: Path) -> bool:
     return graph.read(_fresh(_exported(original, folder)).convert()).recurrent
 
 
-def _representative(windows: Floats32, shape: list[int]) -> Any:
+def _representative(windows: Floats32, original: Original) -> Any:
     if len(windows) == 0 or not np.isfinite(windows).all():
         # TensorFlow would return a float model for the one, and crash on the other.
         raise Refused("the windows to calibrate with are none, or hold NaN or infinity")
-    rows = np.asarray(windows, np.float32).reshape(-1, *shape)
+    tensors = [t[:, None] for t in unpacked(np.asarray(windows, np.float32), original.inputs)]
 
-    def one_by_one() -> Iterator[list[Floats32]]:
-        for row in rows:
-            yield [row]
+    def one_by_one() -> Iterator[dict[str, Floats32]]:
+        for row in zip(*tensors, strict=True):
+            yield {input_name(place): tensor for place, tensor in enumerate(row)}
 
     return one_by_one
 

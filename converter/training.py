@@ -6,25 +6,37 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 
 from converter import job
-from converter.originals import Refused
+from converter.originals import Floats32, Refused, unpacked
+from edge_agent.core.manifest import Tensor
 
 
 def folds(task: job.Folds, folder: Path) -> job.Facts:
     """Write `job.ANSWERS`: to every window, the answer of the model that was trained without it."""
     build = _function(Path(task.script), task.function)
-    windows = np.load(folder / job.WINDOWS).reshape(-1, *task.shape)
+    packed = np.load(folder / job.WINDOWS)
+    inputs = unpacked(packed, [Tensor(name=str(place), shape=s) for place, s in enumerate(task.shapes)])
     targets = np.load(folder / job.TARGETS).astype(np.float32)
     answers: Any = None
     for train, test in zip(task.train, task.test, strict=True):
-        model = build(windows[train], targets[train])
-        answer = np.asarray(model(windows[test], training=False), np.float32)
+        known = [row for row in train if not np.isnan(targets[row]).any()]  # a forecast has no end
+        model = build(_of(inputs, known), targets[known, 0] if targets.shape[1] == 1 else targets[known])
+        tensors = tf.nest.flatten(model(_of(inputs, test), training=False))
+        parts = [np.asarray(tensor, np.float32).reshape(len(test), -1) for tensor in tensors]
+        answer = np.concatenate(parts, axis=1)
         if answers is None:
-            answers = np.full((len(windows), *answer.shape[1:]), np.nan, np.float32)
+            answers = np.full((len(packed), answer.shape[1]), np.nan, np.float32)
         answers[test] = answer
     np.save(folder / job.ANSWERS, answers)
     return job.Facts()
+
+
+def _of(inputs: list[Floats32], rows: list[int]) -> Any:
+    """Return some rows as a model takes them: a list only if it has several inputs."""
+    taken = [tensor[rows] for tensor in inputs]
+    return taken[0] if len(taken) == 1 else taken
 
 
 def _function(script: Path, name: str) -> Any:

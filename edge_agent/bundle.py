@@ -13,20 +13,25 @@ import os
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from edge_agent.core.manifest import Manifest, ManifestError, parse
+from edge_agent.core.manifest import Manifest
+from edge_agent.core.parsing import ManifestError, parse
 
-MODEL, KNOWN_INPUTS, KNOWN_OUTPUTS = "model.tflite", "known_inputs.npy", "known_outputs.npy"
+MODEL = "model.tflite"
+KNOWN_INPUTS, KNOWN_OUTPUTS = "known_inputs.npy", "known_outputs.npy"
+KNOWN_ORIGINALS = "known_originals.npy"
 MANIFEST, SIGNATURE = "manifest.json", "manifest.json.sig"
-PARTS = (MODEL, KNOWN_INPUTS, KNOWN_OUTPUTS)
+PARTS = (MODEL, KNOWN_INPUTS, KNOWN_OUTPUTS, KNOWN_ORIGINALS)
 LARGEST = 256 * 1024 * 1024
 _SEAL = 64
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
+Floats = npt.NDArray[np.float64]
 Floats32 = npt.NDArray[np.float32]
 
 
@@ -35,18 +40,26 @@ class BundleError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Bundle:
-    """A verified bundle in memory.
+class Known:
+    """Known answers to k windows.
 
-    `known_inputs` float32[k, window, inputs] are windows in engineering units, before the steps;
-    `known_outputs` float32[k, ...] is what the model answered to each, on the converter's machine,
-    through the same code that the agent runs.
+    `inputs` float64[k, window, inputs] are windows in engineering units, before the steps. `outputs`
+    float32[k, output_size] is what the model answered to each, on the converter's machine, through the same
+    code that the agent runs; `originals`, of the same shape, what the unconverted model answered.
     """
+
+    inputs: Floats
+    outputs: Floats32
+    originals: Floats32
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A verified bundle in memory."""
 
     manifest: Manifest
     model: bytes
-    known_inputs: Floats32
-    known_outputs: Floats32
+    known: Known
     sha256: str
     text: bytes = b""
     """The manifest as it stands in the file: what a signature signs."""
@@ -76,18 +89,25 @@ def read(path: Path) -> Bundle:
         text, signature = parts.pop(MANIFEST), parts.pop(SIGNATURE, b"")
         manifest = parse(text)
         _verify_parts(manifest, parts)
-        known_inputs, known_outputs = (_array(parts[name]) for name in (KNOWN_INPUTS, KNOWN_OUTPUTS))
-        _verify_known(manifest, known_inputs, known_outputs)
+        known = Known(
+            _array(parts[KNOWN_INPUTS], np.float64),
+            _array(parts[KNOWN_OUTPUTS], np.float32),
+            _array(parts[KNOWN_ORIGINALS], np.float32),
+        )
+        _verify_known(manifest, known)
     except (zipfile.BadZipFile, EOFError, ValueError, NotImplementedError, RuntimeError) as error:
         raise BundleError(f"{path}: {error or 'a part is cut off'}") from None
-    return Bundle(manifest, parts[MODEL], known_inputs, known_outputs, digest, text, signature)
+    return Bundle(manifest, parts[MODEL], known, digest, text, signature)
 
 
-def write(
-    path: Path, manifest: Manifest, model: bytes, known_inputs: Floats32, known_outputs: Floats32
-) -> None:
+def write(path: Path, manifest: Manifest, model: bytes, known: Known) -> None:
     """Write a bundle atomically; `manifest.parts` is filled in here. Raises OSError."""
-    parts = {MODEL: model, KNOWN_INPUTS: _npy(known_inputs), KNOWN_OUTPUTS: _npy(known_outputs)}
+    parts = {
+        MODEL: model,
+        KNOWN_INPUTS: _npy(known.inputs, np.float64),
+        KNOWN_OUTPUTS: _npy(known.outputs, np.float32),
+        KNOWN_ORIGINALS: _npy(known.originals, np.float32),
+    }
     hashes = {name: hashlib.sha256(part).hexdigest() for name, part in parts.items()}
     text = msgspec.json.format(msgspec.json.encode(msgspec.structs.replace(manifest, parts=hashes)), indent=2)
     _replace(path, _sealed({MANIFEST: text, **parts}))
@@ -151,24 +171,25 @@ def _verify_parts(manifest: Manifest, parts: dict[str, bytes]) -> None:
             raise ManifestError(f"parts: {name} is not the file that the manifest was written for")
 
 
-def _verify_known(manifest: Manifest, inputs: Floats32, outputs: Floats32) -> None:
-    k = len(inputs)
-    if inputs.shape != (k, manifest.window, len(manifest.inputs)) or k == 0:
-        raise ManifestError(f"{KNOWN_INPUTS}: shape {inputs.shape} does not fit the window")
-    if outputs.shape != (k, *manifest.model.output_shape[1:]):
-        raise ManifestError(f"{KNOWN_OUTPUTS}: shape {outputs.shape} does not fit the model")
-    if not (np.isfinite(inputs).all() and np.isfinite(outputs).all()):
+def _verify_known(manifest: Manifest, known: Known) -> None:
+    k = len(known.inputs)
+    if known.inputs.shape != (k, manifest.window, len(manifest.inputs)) or k == 0:
+        raise ManifestError(f"{KNOWN_INPUTS}: shape {known.inputs.shape} does not fit the window")
+    for name, answers in ((KNOWN_OUTPUTS, known.outputs), (KNOWN_ORIGINALS, known.originals)):
+        if answers.shape != (k, manifest.model.output_size):
+            raise ManifestError(f"{name}: shape {answers.shape} does not fit the model")
+    if not all(np.isfinite(part).all() for part in (known.inputs, known.outputs, known.originals)):
         raise ManifestError("known answers: NaN or infinity proves nothing")
 
 
-def _npy(array: Floats32) -> bytes:
+def _npy(array: npt.NDArray[Any], kind: type[np.floating[Any]]) -> bytes:
     buffer = io.BytesIO()
-    np.save(buffer, np.ascontiguousarray(array, "<f4"), allow_pickle=False)
+    np.save(buffer, np.ascontiguousarray(array, np.dtype(kind).newbyteorder("<")), allow_pickle=False)
     return buffer.getvalue()
 
 
-def _array(data: bytes) -> Floats32:
+def _array(data: bytes, kind: type[np.floating[Any]]) -> npt.NDArray[Any]:
     array: npt.NDArray[np.generic] = np.load(io.BytesIO(data), allow_pickle=False)
-    if array.dtype != np.dtype("<f4"):
-        raise ManifestError(f"known answers are {array.dtype}, not float32")
-    return array.astype(np.float32)
+    if array.dtype != np.dtype(kind).newbyteorder("<"):
+        raise ManifestError(f"known answers are {array.dtype}, not {np.dtype(kind)}")
+    return array.astype(kind)

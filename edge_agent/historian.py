@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
+from edge_agent.core.outputs import Reading
 from edge_agent.core.pipeline import Verdict
 from edge_agent.core.tags import Columns
 
@@ -35,16 +36,16 @@ HUNG = 60.0
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS result (
     id INTEGER PRIMARY KEY, time REAL, machine TEXT, sequence INTEGER, state TEXT, reason TEXT,
-    score REAL, alarm INTEGER, inputs TEXT);
+    score REAL, alarm INTEGER, inputs TEXT, outputs TEXT);
 CREATE TABLE IF NOT EXISTS alarm (
-    id INTEGER PRIMARY KEY, time REAL, machine TEXT, active INTEGER, score REAL);
+    id INTEGER PRIMARY KEY, time REAL, machine TEXT, output TEXT, active INTEGER, score REAL);
 CREATE TABLE IF NOT EXISTS event (id INTEGER PRIMARY KEY, time REAL, subject TEXT, kind TEXT, text TEXT);
 """
 _RESULT = (
-    "INSERT INTO result(time, machine, sequence, state, reason, score, alarm, inputs) "
-    "VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+    "INSERT INTO result(time, machine, sequence, state, reason, score, alarm, inputs, outputs) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
-_ALARM = "INSERT INTO alarm(time, machine, active, score) VALUES (?,?,?,?)"
+_ALARM = "INSERT INTO alarm(time, machine, output, active, score) VALUES (?,?,?,?,?)"
 _EVENT = "INSERT INTO event(time, subject, kind, text) VALUES (?,?,?,?)"
 _RETAIN = "DELETE FROM result WHERE id <= (SELECT max(id) FROM result) - ?"
 
@@ -92,9 +93,11 @@ class Historian:
         self._put(_EVENT, lambda: row)
 
     async def alarm(self, machine: str, verdict: Verdict) -> None:
-        """Keep an alarm's change; return once it is on the disk, or `ALARM_DEADLINE` has passed."""
-        row = (time.time(), machine, verdict.alarm, verdict.score)
-        self._put(_ALARM, lambda: row)
+        """Keep what alarms changed; return once it is on the disk, or `ALARM_DEADLINE` has passed."""
+        at = time.time()
+        for r in verdict.readings:
+            if r.changed:
+                self._put(_ALARM, partial(_alarm_row, at, machine, r))
         done = threading.Event()
         self._waiters.append(done)
         self._wake.set()
@@ -163,7 +166,18 @@ class Historian:
 def _result_row(
     at: float, machine: str, sequence: int, inputs: Columns, verdict: Verdict
 ) -> Sequence[object]:
-    values = [None if math.isnan(v) else round(v, 6) for v in inputs.value.tolist()]
+    values = json.dumps([None if math.isnan(v) else round(v, 6) for v in inputs.value.tolist()])
     score = None if math.isnan(verdict.score) else verdict.score
     state, reason = verdict.state.name, verdict.reason.name
-    return at, machine, sequence, state, reason, score, verdict.alarm, json.dumps(values)
+    outputs = json.dumps({r.output: _numbers(r) for r in verdict.readings})
+    return at, machine, sequence, state, reason, score, verdict.alarm, values, outputs
+
+
+def _numbers(reading: Reading) -> dict[str, float | bool]:
+    """Return what an output says, without the numbers that there are not."""
+    numbers = {"score": reading.score, "value": reading.value, "confidence": reading.confidence}
+    return {"alarm": reading.alarm, **{name: n for name, n in numbers.items() if not math.isnan(n)}}
+
+
+def _alarm_row(at: float, machine: str, changed: Reading) -> Sequence[object]:
+    return at, machine, changed.output, changed.alarm, changed.score

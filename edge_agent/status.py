@@ -10,6 +10,7 @@ import msgspec
 from edge_agent import __version__
 from edge_agent.build import Parts
 from edge_agent.config.schema import AgentTable
+from edge_agent.core.outputs import Reading
 from edge_agent.core.tags import Quality
 from edge_agent.device import Device
 from edge_agent.historian import Historian
@@ -29,6 +30,16 @@ class DeviceStatus(msgspec.Struct, frozen=True, kw_only=True):
     bad_tags: list[str]
 
 
+class OutputStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """What one output says, see `edge_agent.core.outputs.Reading`; None where there is nothing."""
+
+    name: str
+    score: float | None
+    value: float | None
+    confidence: float | None
+    alarm: bool
+
+
 class MachineStatus(msgspec.Struct, frozen=True, kw_only=True):
     """One machine. `inputs` maps tag to value, None where there is none; `writes` counts outcomes."""
 
@@ -39,6 +50,7 @@ class MachineStatus(msgspec.Struct, frozen=True, kw_only=True):
     culprit: str
     score: float | None
     alarm: bool
+    outputs: list[OutputStatus]
     inputs: dict[str, float | None]
     writes: dict[str, int]
     latched: bool
@@ -105,9 +117,10 @@ def _machine(machine: Machine) -> MachineStatus:
         state=verdict.state.name,
         reason=verdict.reason.name,
         culprit=verdict.culprit,
-        score=None if math.isnan(verdict.score) else verdict.score,
+        score=_known(verdict.score),
         alarm=verdict.alarm,
-        inputs={name: None if math.isnan(value) else value for name, value in values},
+        outputs=[_output(reading) for reading in verdict.readings],
+        inputs={name: _known(value) for name, value in values},
         writes={outcome.value: count for outcome, count in machine.written.items()},
         latched=machine.latched,
         bundle=f"{manifest.name} {manifest.version}",
@@ -126,6 +139,20 @@ def folder(config: Path) -> Path:
         return config.parent / agent.get("state", AgentTable().state)
     except (OSError, ValueError, AttributeError, TypeError) as error:
         raise NotRunning(f"{config}: {error}") from None
+
+
+def _output(reading: Reading) -> OutputStatus:
+    return OutputStatus(
+        name=reading.output,
+        score=_known(reading.score),
+        value=_known(reading.value),
+        confidence=_known(reading.confidence),
+        alarm=reading.alarm,
+    )
+
+
+def _known(number: float) -> float | None:
+    return None if math.isnan(number) else number
 
 
 class NotRunning(Exception):

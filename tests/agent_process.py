@@ -44,13 +44,14 @@ def small_bundle(path: Path, model: bytes, **changes: Any) -> Manifest:
             "period": 0.1,
             "max_gap": 0.2,
             "steps": [Affine(offset=[0.0] * 4, scale=[1000.0] * 4)],
-            "limits": None,
+            "outputs": dense_model.limited(None),
+            "model": dense_model.takes(list(INPUTS)),
             **changes,
         }
     )
     windows = np.random.default_rng(3).normal(size=(3, 4, 4)).astype(np.float32) * 500
     prepared = (windows.astype(np.float64) / 1000.0).astype(np.float32)
-    bundle.write(path, manifest, model, windows, dense_model.expected(prepared).astype(np.float32))
+    bundle.write(path, manifest, model, dense_model.known(windows, dense_model.expected(prepared)))
     return manifest
 
 

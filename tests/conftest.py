@@ -9,7 +9,6 @@ from pathlib import Path
 import async_solipsism
 import dense_model
 import hypothesis
-import numpy as np
 import pytest
 import pytest_asyncio
 
@@ -54,8 +53,8 @@ def dense_bundle(dense_tflite: bytes, tmp_path_factory: pytest.TempPathFactory) 
     """A bundle: window 4 x 4 inputs, dense sigmoid, float32, known answers from the model's formula."""
     path = tmp_path_factory.mktemp("bundle") / "dense.bundle"
     windows = dense_model.known_windows()
-    answers = dense_model.expected(dense_model.standardised(windows)).astype(np.float32)
-    bundle.write(path, dense_model.MANIFEST, dense_tflite, windows, answers)
+    answers = dense_model.expected(dense_model.standardised(windows))
+    bundle.write(path, dense_model.MANIFEST, dense_tflite, dense_model.known(windows, answers))
     return path
 
 

@@ -6,24 +6,43 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from edge_agent.core.manifest import Affine, Input, Limits, Manifest, Model, Origin, Output
+from edge_agent.bundle import Known
+from edge_agent.core.manifest import (
+    Affine,
+    Input,
+    InputTensor,
+    Limits,
+    Manifest,
+    Model,
+    Origin,
+    Output,
+    OutputTensor,
+)
 
 Floats32 = npt.NDArray[np.float32]
 
 OFFSET, SCALE = [10.0, 20.0, 30.0, 40.0], [1.0, 2.0, 4.0, 8.0]
 
+NAMES = ["flow", "head", "speed", "power"]
+OUTPUT = Output(name="wear", kind="probability", tensor="answer", limits=Limits(on=0.8, off=0.6))
+
 MANIFEST = Manifest(
-    schema=1,
+    schema=2,
     name="dense",
     version="1",
-    inputs=[Input(name=n, min=-100, max=100, mean=0, std=1) for n in ("flow", "head", "speed", "power")],
+    sequence=1,
+    inputs=[Input(name=n, min=-100, max=100, mean=0, std=1) for n in NAMES],
     period=1.0,
     window=4,
     max_gap=2.0,
     steps=[Affine(offset=OFFSET, scale=SCALE)],
-    output=Output(name="wear", kind="probability"),
-    limits=Limits(on=0.8, off=0.6),
-    model=Model(recipe="float32", input_shape=[1, 4, 4], output_shape=[1, 1], tolerance=1e-5),
+    outputs=[OUTPUT],
+    model=Model(
+        recipe="float32",
+        inputs=[InputTensor(name="window", shape=[1, 4, 4], columns=NAMES)],
+        outputs=[OutputTensor(name="answer", shape=[1, 1], tolerance=1e-5)],
+        ops=["FULLY_CONNECTED", "LOGISTIC", "RESHAPE"],
+    ),
     origin=Origin(converter="0", tools={}, model_sha256="", data_sha256=""),
     parts={},
 )
@@ -31,6 +50,17 @@ MANIFEST = Manifest(
 
 def manifest(**changes: Any) -> Manifest:
     return msgspec.structs.replace(MANIFEST, **changes)
+
+
+def takes(columns: list[str]) -> Model:
+    """The model with a window of these inputs."""
+    window = InputTensor(name="window", shape=[1, 4, 4], columns=columns)
+    return msgspec.structs.replace(MANIFEST.model, inputs=[window])
+
+
+def limited(limits: Limits | None) -> list[Output]:
+    """The output with other limits."""
+    return [msgspec.structs.replace(OUTPUT, limits=limits)]
 
 
 def standardised(windows: npt.NDArray[np.floating[Any]]) -> Floats32:
@@ -41,6 +71,11 @@ def expected(prepared: Floats32) -> npt.NDArray[np.float64]:
     """The answer float64[k, 1] to prepared windows float32[k, 4, 4], from the model's formula."""
     weights = (np.arange(16) - 7.5) / 10
     return 1 / (1 + np.exp(-(prepared.reshape(-1, 16).astype(np.float64) @ weights + 0.25)))[:, np.newaxis]
+
+
+def known(windows: npt.NDArray[np.floating[Any]], answers: npt.NDArray[np.floating[Any]]) -> Known:
+    """Known answers that original and converted model agree on."""
+    return Known(windows.astype(np.float64), answers.astype(np.float32), answers.astype(np.float32))
 
 
 def known_windows() -> Floats32:

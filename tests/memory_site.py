@@ -9,6 +9,7 @@ from typing import Any
 
 import dense_model
 import numpy as np
+from dense_model import limited
 from memory_driver import MemoryDriver, tag
 
 from edge_agent.app import App
@@ -30,12 +31,12 @@ OUTPUT_NAMES = [name for name, _, _ in FIELDS]
 
 
 def manifest(**changes: Any) -> Manifest:
-    return dense_model.manifest(**{"period": 0.1, "max_gap": 0.0, "limits": None, **changes})
+    return dense_model.manifest(**{"period": 0.1, "max_gap": 0.0, "outputs": limited(None), **changes})
 
 
 def bundle_of(manifest: Manifest) -> Bundle:
-    nothing = np.empty((0, 4, 4), np.float32)
-    return Bundle(manifest, b"", nothing, nothing, "ab" * 32)
+    nothing = dense_model.known(np.empty((0, 4, 4)), np.empty((0, 1)))
+    return Bundle(manifest, b"", nothing, "ab" * 32)
 
 
 class FormulaModel:

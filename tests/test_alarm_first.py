@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from dense_model import limited
 from memory_driver import MemoryDriver
 from memory_site import Beating, FormulaModel, manifest, site
 
@@ -60,7 +61,7 @@ async def test_an_alarm_is_on_the_disk_before_the_plc_hears_of_it_and_is_there_o
         witness = Witness(tmp_path / FILE)
         s.drivers["b"] = s.devices["b"]._driver = witness
         witness.values = {f"b.{n}": 1.0 for n in ("flow", "head", "speed", "power")}
-        model = FormulaModel(manifest(period=0.5, limits=Limits(on=0.8, off=0.6)))
+        model = FormulaModel(manifest(period=0.5, outputs=limited(Limits(on=0.8, off=0.6))))
         on(model, 0.9)
         machine = s.machine("m", "a", "b", model, historian=historian)
         machine._heartbeat_every = 0.05

@@ -13,9 +13,10 @@ from pathlib import Path
 import dense_model
 import numpy as np
 import pytest
+from dense_model import known
 
 from edge_agent import bundle
-from edge_agent.bundle import BundleError
+from edge_agent.bundle import BundleError, Known
 
 WINDOWS = dense_model.known_windows()
 ANSWERS = np.full((3, 1), 0.5, np.float32)
@@ -24,7 +25,7 @@ ANSWERS = np.full((3, 1), 0.5, np.float32)
 @pytest.fixture
 def small(tmp_path: Path) -> Path:
     path = tmp_path / "small.bundle"
-    bundle.write(path, dense_model.MANIFEST, b"not a model, but 24 bytes", WINDOWS, ANSWERS)
+    bundle.write(path, dense_model.MANIFEST, b"not a model, but 24 bytes", known(WINDOWS, ANSWERS))
     return path
 
 
@@ -50,9 +51,10 @@ def members(path: Path) -> dict[str, bytes]:
 def test_what_is_written_is_what_is_read(dense_bundle: Path, dense_tflite: bytes) -> None:
     found = bundle.read(dense_bundle)
     assert found.model == dense_tflite
-    np.testing.assert_array_equal(found.known_inputs, WINDOWS)
+    np.testing.assert_array_equal(found.known.inputs, WINDOWS)
     expected = dense_model.expected(dense_model.standardised(WINDOWS)).astype(np.float32)
-    np.testing.assert_array_equal(found.known_outputs, expected)
+    np.testing.assert_array_equal(found.known.outputs, expected)
+    np.testing.assert_array_equal(found.known.originals, expected)
     assert found.manifest == dense_model.manifest(parts=found.manifest.parts)
     assert set(found.manifest.parts) == set(bundle.PARTS)
 
@@ -73,8 +75,8 @@ def test_any_unzip_opens_it(small: Path) -> None:
 
 def test_the_same_content_gives_the_same_bytes(small: Path, tmp_path: Path) -> None:
     other = tmp_path / "other.bundle"
-    turned = WINDOWS.astype(">f4").copy(order="F")
-    bundle.write(other, dense_model.MANIFEST, b"not a model, but 24 bytes", turned, ANSWERS)
+    turned = WINDOWS.astype(">f8").copy(order="F")
+    bundle.write(other, dense_model.MANIFEST, b"not a model, but 24 bytes", Known(turned, ANSWERS, ANSWERS))
     assert other.read_bytes() == small.read_bytes()
 
 
@@ -163,7 +165,7 @@ def test_known_answers_that_prove_nothing_are_refused(
     tmp_path: Path, windows: bundle.Floats32, answers: bundle.Floats32, says: str
 ) -> None:
     path = tmp_path / "a.bundle"
-    bundle.write(path, dense_model.MANIFEST, b"", windows, answers)
+    bundle.write(path, dense_model.MANIFEST, b"", known(windows, answers))
     with pytest.raises(BundleError, match=says):
         bundle.read(path)
 
@@ -199,7 +201,7 @@ def test_what_is_too_large_is_refused_unread(tmp_path: Path) -> None:
 
 
 def write_large(path: Path) -> None:
-    bundle.write(path, dense_model.MANIFEST, bytes(100_000), WINDOWS, ANSWERS)
+    bundle.write(path, dense_model.MANIFEST, bytes(100_000), known(WINDOWS, ANSWERS))
 
 
 def test_a_disk_that_is_full_leaves_the_old_file_whole(small: Path) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from agent_process import AgentProcess, Plc, small_bundle, until
@@ -19,6 +20,7 @@ from modbus_proxy import free_port
 from plc_line import ADVISORY, device, machine, start_plant
 
 from edge_agent import historian as module
+from edge_agent.core.outputs import Reading
 from edge_agent.core.pipeline import Verdict
 from edge_agent.core.resultblock import State
 from edge_agent.core.tags import Columns, Reason
@@ -28,7 +30,11 @@ pytestmark = pytest.mark.sockets
 INPUTS = Columns(
     np.array([1.5, math.nan]), np.array([2, 0], np.uint8), np.array([0, 5], np.uint8), np.zeros(2, np.int64)
 )
-GOOD = Verdict(state=State.ADVISORY, reason=Reason.NONE, score=0.25, alarm=True, changed=True)
+WEAR = Reading(output="wear", score=0.25, value=0.25, alarm=True, changed=True)
+CLASS = Reading(output="state", score=0.5, value=2.0, confidence=0.5)
+GOOD = Verdict(
+    state=State.ADVISORY, reason=Reason.NONE, score=0.25, alarm=True, changed=True, readings=(WEAR, CLASS)
+)
 NONE = Verdict(state=State.FALLBACK, reason=Reason.NOT_FINITE, culprit="head")
 
 
@@ -65,6 +71,11 @@ def test_all_that_was_given_is_there_after_close(tmp_path: Path) -> None:
     assert found[7] == ("m", 7, "ADVISORY", "NONE", 0.25, 1, "[1.5, null]")
     assert found[-1][2:6] == ("FALLBACK", "NOT_FINITE", None, 0)
     assert json.loads(str(found[-1][6])) == [1.5, None]
+    ((outputs,),) = rows(tmp_path, "SELECT outputs FROM result WHERE sequence = 7")
+    assert json.loads(str(outputs)) == {
+        "wear": {"alarm": True, "score": 0.25, "value": 0.25},
+        "state": {"alarm": False, "score": 0.5, "value": 2.0, "confidence": 0.5},
+    }
     assert rows(tmp_path, "SELECT subject, kind, text FROM event") == [("m", "state", "FALLBACK")]
     ((first, last),) = rows(tmp_path, "SELECT min(time), max(time) FROM result")
     assert before <= first <= last <= time.time()
@@ -76,13 +87,16 @@ async def test_an_alarm_is_on_the_disk_when_its_call_returns(tmp_path: Path) -> 
         for turn in range(3):
             history.result("m", turn, INPUTS, GOOD)
             await history.alarm("m", GOOD)
-            assert rows(tmp_path, "SELECT machine, active, score FROM alarm") == [("m", 1, 0.25)] * (turn + 1)
+            assert rows(tmp_path, "SELECT machine, output, active, score FROM alarm") == [
+                ("m", "wear", 1, 0.25)
+            ] * (turn + 1), "of the output whose alarm changed, and of no other"
             assert rows(tmp_path, "SELECT count(*) FROM result") == [(turn + 1,)], "what came before it too"
 
 
 async def test_an_alarm_without_a_score_is_kept(tmp_path: Path) -> None:
     with historian(tmp_path) as history:
-        await history.alarm("m", NONE)
+        verdict = msgspec.structs.replace(NONE, readings=(Reading(output="wear", changed=True),))
+        await history.alarm("m", verdict)
         assert rows(tmp_path, "SELECT active, score FROM alarm") == [(0, None)]
 
 

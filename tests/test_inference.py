@@ -14,8 +14,10 @@ import numpy as np
 import psutil
 import pytest
 import pytest_asyncio
+from dense_model import NAMES
 
 from edge_agent.bundle import Bundle
+from edge_agent.core.manifest import InputTensor, OutputTensor
 from edge_agent.inference.process import InferenceFailed, InferenceLate, InferenceProcess
 
 pytestmark = pytest.mark.sockets
@@ -32,7 +34,7 @@ async def child(dense: Bundle) -> AsyncIterator[InferenceProcess]:
 def other(dense: Bundle, **changes: Any) -> Bundle:
     model = msgspec.structs.replace(dense.manifest.model, **changes)
     manifest = msgspec.structs.replace(dense.manifest, model=model)
-    return Bundle(manifest, dense.model, dense.known_inputs, dense.known_outputs, dense.sha256)
+    return Bundle(manifest, dense.model, dense.known, dense.sha256)
 
 
 def stop(pid: int) -> None:
@@ -43,11 +45,11 @@ def stop(pid: int) -> None:
 
 
 async def test_the_known_answers_come_back(inference: InferenceProcess, dense: Bundle) -> None:
-    prepared = dense_model.standardised(dense.known_inputs)
+    prepared = dense_model.standardised(dense.known.inputs)
     answer = await inference.run(prepared, ENOUGH)
     assert answer.dtype == np.float32
-    assert answer.shape == dense.known_outputs.shape
-    np.testing.assert_allclose(answer, dense.known_outputs, rtol=0, atol=1e-6)
+    assert answer.shape == dense.known.outputs.shape
+    np.testing.assert_allclose(answer, dense.known.outputs, rtol=0, atol=1e-6)
     assert inference.runtime.split()[0] in {"ai-edge-litert", "tflite-runtime"}
 
 
@@ -90,7 +92,7 @@ async def test_a_child_that_was_killed_fails_at_once(child: InferenceProcess, de
     os.kill(child.pid, signal.SIGKILL)
     began = time.monotonic()
     with pytest.raises(InferenceFailed, match="SIGKILL") as failed:
-        await child.run(dense.known_inputs, 60)
+        await child.run(dense.known.inputs, 60)
     assert not isinstance(failed.value, InferenceLate)
     assert time.monotonic() - began < 2
 
@@ -99,7 +101,7 @@ async def test_a_child_that_dies_in_the_middle_of_a_call_fails_at_once(
     child: InferenceProcess, dense: Bundle
 ) -> None:
     stop(child.pid)
-    call = asyncio.create_task(child.run(dense.known_inputs, 60))
+    call = asyncio.create_task(child.run(dense.known.inputs, 60))
     await asyncio.sleep(0.05)
     os.kill(child.pid, signal.SIGKILL)
     with pytest.raises(InferenceFailed, match="SIGKILL"):
@@ -112,7 +114,7 @@ async def test_a_child_that_hangs_is_late_and_closing_leaves_no_process(
     stop(child.pid)
     began = time.monotonic()
     with pytest.raises(InferenceLate, match=r"0\.1 s"):
-        await child.run(dense.known_inputs, 0.1)
+        await child.run(dense.known.inputs, 0.1)
     assert 0.1 <= time.monotonic() - began < 1
     child.close()
     assert not psutil.pid_exists(child.pid)
@@ -148,7 +150,7 @@ async def test_closing_twice_is_once(child: InferenceProcess) -> None:
 @pytest.mark.parametrize("garbage", [b"", b"not a model", bytes(1000), b"\x1c\x00\x00\x00TFL3" + bytes(100)])
 async def test_a_garbage_model_is_refused_with_a_text(dense: Bundle, garbage: bytes) -> None:
     before = psutil.Process().children()
-    bad = Bundle(dense.manifest, garbage, dense.known_inputs, dense.known_outputs, dense.sha256)
+    bad = Bundle(dense.manifest, garbage, dense.known, dense.sha256)
     with pytest.raises(InferenceFailed) as failed:
         await InferenceProcess.start(bad)
     assert str(failed.value)
@@ -156,17 +158,20 @@ async def test_a_garbage_model_is_refused_with_a_text(dense: Bundle, garbage: by
 
 
 @pytest.mark.parametrize(
-    ("shapes", "says"),
+    ("tensors", "says"),
     [
-        ({"input_shape": [1, 16]}, r"input is float32\[1, 4, 4\]"),
-        ({"output_shape": [1, 2]}, r"output is float32\[1, 1\]"),
+        (
+            {"inputs": [InputTensor(name="window", shape=[1, 16], columns=NAMES)]},
+            r"input is float32\[1, 4, 4\]",
+        ),
+        ({"outputs": [OutputTensor(name="answer", shape=[1, 2], tolerance=0)]}, r"output is float32\[1, 1\]"),
     ],
 )
 async def test_a_model_of_other_shapes_than_promised_is_refused(
-    dense: Bundle, shapes: dict[str, list[int]], says: str
+    dense: Bundle, tensors: dict[str, Any], says: str
 ) -> None:
     with pytest.raises(InferenceFailed, match=says):
-        await InferenceProcess.start(other(dense, **shapes))
+        await InferenceProcess.start(other(dense, **tensors))
 
 
 async def test_a_start_that_takes_too_long_leaves_nothing_behind(dense: Bundle) -> None:
@@ -184,4 +189,4 @@ async def test_a_child_that_talks_nonsense_is_failed(child: InferenceProcess, de
     with theirs:
         theirs.send(b"\xff" * 64)
         with pytest.raises(InferenceFailed):
-            await child.run(dense.known_inputs, ENOUGH)
+            await child.run(dense.known.inputs, ENOUGH)

@@ -99,7 +99,7 @@ async def test_starting_and_closing_leaks_no_descriptor_and_no_process(dense: Bu
 
     async def once() -> None:
         process = await InferenceProcess.start(dense)
-        await process.run(dense.known_inputs, ENOUGH)
+        await process.run(dense.known.inputs, ENOUGH)
         process.close()
 
     await once()

@@ -1,5 +1,6 @@
 """What is installed on a gateway: no TensorFlow, and a runtime that is proven or refused."""
 
+import dataclasses
 import subprocess
 import sys
 import tomllib
@@ -105,7 +106,7 @@ def test_the_shipped_bundle_is_proven_by_the_installed_runtime(gateway):
 @pytest.mark.parametrize("recipe", ["float32", "int8"])
 def test_the_old_runtime_gives_the_known_answers(old_box, bearing, recipe):
     assert "ai-edge-litert" not in old_box.distributions()
-    known = bundle.read(bearing / f"{recipe}.bundle").known_outputs
+    known = bundle.read(bearing / f"{recipe}.bundle").known.outputs
     assert known.min() < 0.1
     assert known.max() > 0.9
     proven = old_box.run("python", PROVE, bearing / f"{recipe}.bundle")
@@ -122,8 +123,8 @@ def test_the_old_runtime_refuses_a_model_that_is_newer_than_it_is(old_box):
 def test_a_model_that_the_old_runtime_runs_otherwise_than_known_is_refused(old_box, bearing, tmp_path):
     made = bundle.read(bearing / "float32.bundle")
     otherwise = tmp_path / "otherwise.bundle"
-    outputs = made.known_outputs + np.float32(2 * made.manifest.model.tolerance)
-    bundle.write(otherwise, made.manifest, made.model, made.known_inputs, outputs)
+    outputs = made.known.outputs + np.float32(2 * made.manifest.model.outputs[0].tolerance)
+    bundle.write(otherwise, made.manifest, made.model, dataclasses.replace(made.known, outputs=outputs))
     refused = old_box.run("python", PROVE, otherwise)
     assert refused.returncode == 1
     assert "NotProven: tflite-runtime 2.14.0 does not give the bundle's known answers" in refused.stderr

@@ -1,6 +1,6 @@
 """Trained models as they come: loaded and asked. Only the child imports this."""
 
-import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,25 +9,17 @@ from converter import job
 from converter.loading import Loading
 from converter.originals import files
 from converter.originals.original import Floats32, Original, Refused
+from edge_agent.core.manifest import Tensor
+from edge_agent.core.packing import spans
 
-__all__ = ["Floats32", "Original", "Refused", "answers", "load", "predict"]
+__all__ = ["Floats32", "Original", "Refused", "answers", "load", "predict", "unpacked"]
 
 _BATCH = 256
 _AS_IT_IS = Loading()
 
 
-def load(path: Path, size: int, loading: Loading = _AS_IT_IS) -> Original:
-    """Load a model that takes `size` numbers, with the Keras that its file asks for. Raises `Refused`."""
-    original = _open(path, loading)
-    if math.prod(original.input_shape) != size:
-        raise Refused(
-            f"{path}: takes {math.prod(original.input_shape)} numbers {tuple(original.input_shape[1:])}, "
-            f"the card's window x inputs makes {size}; correct the card's `window` or `inputs`"
-        )
-    return original
-
-
-def _open(path: Path, loading: Loading) -> Original:
+def load(path: Path, loading: Loading = _AS_IT_IS) -> Original:
+    """Load a model with the Keras that its file asks for. Raises `Refused`."""
     found = files.look(path)
     if found.kind == "json" and not loading.weights:
         raise Refused(f"{path}: an architecture without weights; give them with --weights FILE")
@@ -50,21 +42,40 @@ def _open(path: Path, loading: Loading) -> Original:
 
 
 def predict(task: job.Predict, folder: Path) -> job.Facts:
-    """Write `job.ANSWERS` to `job.WINDOWS`. Raises `Refused`."""
-    original = load(Path(task.model), task.size, task.loading)
+    """Write `job.ANSWERS` to the packed `job.WINDOWS`. Raises `Refused`."""
+    original = load(Path(task.model), task.loading)
+    for found, wanted in ((original.inputs, task.inputs), (original.outputs, task.outputs)):
+        if not _agree(found, wanted):
+            raise Refused(
+                f"{task.model}: its tensors are {_list(found)}, those of the bundle {_list(wanted)}; "
+                "give the model that the bundle was made of"
+            )
     np.save(folder / job.ANSWERS, answers(original, np.load(folder / job.WINDOWS, mmap_mode="r")))
-    return job.Facts(
-        input_shape=original.input_shape,
-        output_shape=original.output_shape,
-        loaded_with=original.loaded_with,
-    )
+    return job.Facts(inputs=task.inputs, outputs=task.outputs, loaded_with=original.loaded_with)
 
 
-def answers(original: Original, rows: Floats32) -> Floats32:
-    """Answer float32[k, size] in batches: float32[k, *output_shape[1:]]."""
-    shape = (-1, *original.input_shape[1:])
-    parts = [
-        original.predict(np.ascontiguousarray(rows[i : i + _BATCH]).reshape(shape))
-        for i in range(0, len(rows), _BATCH)
+def _agree(found: Sequence[Tensor], wanted: Sequence[Tensor]) -> bool:
+    """Compare shapes, and names where there are several: the same weights may be saved under another name."""
+    named = len(found) > 1
+    return [(t.name if named else "", t.shape) for t in found] == [
+        (t.name if named else "", t.shape) for t in wanted
     ]
-    return np.concatenate(parts).reshape(len(rows), *original.output_shape[1:])
+
+
+def _list(tensors: Sequence[Tensor]) -> str:
+    return ", ".join(f"{t.name} {tuple(t.shape[1:])}" for t in tensors)
+
+
+def answers(original: Original, packed: Floats32) -> Floats32:
+    """Answer packed inputs, float32[k, input_size], in batches: packed answers, float32[k, output_size]."""
+    parts = []
+    for i in range(0, len(packed), _BATCH):
+        batch = unpacked(packed[i : i + _BATCH], original.inputs)
+        parts.append(np.concatenate([a.reshape(len(a), -1) for a in original.predict(batch)], axis=1))
+    return np.concatenate(parts)
+
+
+def unpacked(packed: Floats32, tensors: Sequence[Tensor]) -> list[Floats32]:
+    """Return float32[k, *shape[1:]] of each tensor."""
+    at = spans(tensors)
+    return [np.ascontiguousarray(packed[:, at[t.name]]).reshape(-1, *t.shape[1:]) for t in tensors]

@@ -4,7 +4,6 @@ Keras 3 refuses most of them, and others it loads with another ``hard_sigmoid``.
 """
 
 from pathlib import Path
-from typing import Any
 
 import tensorflow as tf
 import tf_keras  # type: ignore[import-untyped]
@@ -17,18 +16,11 @@ from converter.originals.keras_model import KerasModel
 class Keras2(KerasModel):
     """A model that tf_keras loads."""
 
+    _nest, _structure = tf.nest, "_nested_inputs"
+
     def __init__(self, path: Path, found: Found, loading: Loading) -> None:
         super().__init__(tf_keras, path, found, loading)
         for layer in self.model.submodules:
             if isinstance(layer, tf_keras.layers.LSTM):
                 # Else TensorFlow fuses it to an operation that keeps its state from one call to the next.
                 layer._could_use_gpu_kernel = False  # noqa: SLF001 - Keras 2 is frozen and has no public switch
-
-    def converter(self, folder: Path) -> Any:
-        """Export with batch 1, without which no recurrent layer converts."""
-        archive = tf_keras.export.ExportArchive()
-        archive.track(self.model)
-        rows = tf.TensorSpec(self.input_shape, tf.float32, name="input")
-        archive.add_endpoint("serve", lambda rows: self.model(rows, training=False), [rows])
-        archive.write_out(str(folder / "exported"))
-        return tf.lite.TFLiteConverter.from_saved_model(str(folder / "exported"))

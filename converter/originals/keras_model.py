@@ -3,9 +3,10 @@
 import json
 import tempfile
 import zipfile
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import tensorflow as tf
@@ -13,7 +14,7 @@ import tensorflow as tf
 from converter.loading import Loading
 from converter.originals import safety, trusted
 from converter.originals.files import Found
-from converter.originals.original import Floats32, Refused, batch_one, first_line
+from converter.originals.original import Floats32, Refused, first_line, input_name, output_name, tensors
 
 _UNREADABLE = (
     OSError, ValueError, TypeError, KeyError, IndexError, AttributeError, ImportError, RuntimeError,
@@ -23,9 +24,16 @@ _UNREADABLE = (
 
 
 class KerasModel:
-    """A loaded Keras model with one input and one output."""
+    """A loaded Keras model."""
+
+    _nest: Any
+    """What flattens nested structures as this Keras does."""
+    _structure: str
+    """The attribute that holds the structure of the model's inputs."""
+    _quietly: ClassVar[dict[str, bool]] = {}
 
     def __init__(self, library: Any, path: Path, found: Found, loading: Loading) -> None:
+        self._library = library
         legacy = library.__name__ == "tf_keras"
         name = f"tf_keras {version('tf-keras')}" if legacy else f"Keras {version('keras')}"
         self.loaded_with = f"{name} ({found.says})"
@@ -36,19 +44,46 @@ class KerasModel:
             self.model = _load(library, path, found, loading, custom)
         except _UNREADABLE as error:
             raise Refused(f"{path}: {name} cannot load it: {first_line(error)}; {_advice(found)}") from None
-        tensors = [
-            *(getattr(self.model, "inputs", None) or []),
-            *(getattr(self.model, "outputs", None) or []),
-        ]
-        if len(tensors) != 2:
-            raise Refused(
-                f"{path}: one input and one output are needed; give the model a keras.Input before saving it"
-            )
-        self.input_shape, self.output_shape = (batch_one(path, tuple(t.shape)) for t in tensors)
+        ends = [getattr(self.model, "inputs", None) or [], getattr(self.model, "outputs", None) or []]
+        if not all(ends):
+            raise Refused(f"{path}: its inputs are not known; give the model a keras.Input before saving it")
+        self.inputs, self.outputs = (
+            tensors(path, [(_layer(t), tuple(t.shape)) for t in end]) for end in ends
+        )
 
-    def predict(self, rows: Floats32) -> Floats32:
+    def predict(self, rows: list[Floats32]) -> list[Floats32]:
         """Answer a batch in inference mode."""
-        return np.asarray(self.model(rows, training=False), np.float32)
+        return [np.asarray(answer, np.float32) for answer in self._call(rows)]
+
+    def _call(self, rows: Sequence[Any]) -> list[Any]:
+        """Call the model with one tensor for each input, whatever structure it takes and returns them in."""
+        structure = getattr(self.model, self._structure, None)
+        asked = rows[0] if structure is None else self._nest.pack_sequence_as(structure, list(rows))
+        answers: list[Any] = self._nest.flatten(self.model(asked, training=False))
+        return answers
+
+    def converter(self, folder: Path) -> Any:
+        """Export with batch 1 and its variables: other ways lose the weights, or convert no GRU or LSTM."""
+        names = {output_name(place): place for place in range(len(self.outputs))}
+
+        def serve(*rows: Any) -> dict[str, Any]:
+            answers = self._call(rows)
+            return {name: answers[place] for name, place in names.items()}
+
+        signature = [
+            tf.TensorSpec(t.shape, tf.float32, name=input_name(place)) for place, t in enumerate(self.inputs)
+        ]
+        archive = self._library.export.ExportArchive()
+        archive.track(self.model)
+        archive.add_endpoint("serve", serve, signature)
+        archive.write_out(str(folder / "exported"), **self._quietly)
+        return tf.lite.TFLiteConverter.from_saved_model(str(folder / "exported"))
+
+
+def _layer(tensor: Any) -> str:
+    """Return the name of the layer that a Keras tensor comes from, which is kept in the file."""
+    history = tensor._keras_history  # noqa: SLF001 - Keras 2 and 3 have no public name for it
+    return str((getattr(history, "operation", None) or history.layer).name)
 
 
 def _load(library: Any, path: Path, found: Found, loading: Loading, custom: dict[str, Any]) -> Any:

@@ -1,10 +1,13 @@
 """What every loaded model can do, and how one is refused."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
+
+from edge_agent.core.manifest import Tensor
 
 Floats32 = npt.NDArray[np.float32]
 
@@ -14,19 +17,48 @@ class Refused(Exception):
 
 
 class Original(Protocol):
-    """A loaded model. Shapes have batch 1. `loaded_with` names the library, and what the file says."""
+    """A loaded model. `loaded_with` names the library, and what the file says.
 
-    input_shape: list[int]
-    output_shape: list[int]
+    `inputs` and `outputs` are its tensors by their own names, in its own order. Shapes have batch 1.
+    """
+
+    inputs: list[Tensor]
+    outputs: list[Tensor]
     loaded_with: str
 
-    def predict(self, rows: Floats32) -> Floats32:
-        """Answer float32[b, *input_shape[1:]]."""
+    def predict(self, rows: list[Floats32]) -> list[Floats32]:
+        """Answer float32[b, *shape[1:]] for each input with as many rows for each output."""
         ...
 
     def converter(self, folder: Path) -> Any:
-        """Return a TFLite converter of this model with batch 1. `folder` is for what it needs to write."""
+        """Return a TFLite converter of this model with batch 1. `folder` is for what it needs to write.
+
+        In its signature inputs are named `input_name(0)`, ..., outputs `output_name(0)`, ..., in the order
+        of `inputs` and `outputs`: TFLite puts them in an order of its own.
+        """
         ...
+
+
+def input_name(place: int) -> str:
+    """Return the name that an exported model gives to an input."""
+    return f"input_{place}"
+
+
+def output_name(place: int) -> str:
+    """Return the name that an exported model gives to an output."""
+    return f"output_{place}"
+
+
+def tensors(path: Path, named: Iterable[tuple[str, tuple[int | None, ...]]]) -> list[Tensor]:
+    """Describe tensors; a name that is there already gets a number. Raises `Refused` if a size is open."""
+    found: dict[str, Tensor] = {}
+    for name, shape in named:
+        number = 2
+        unique = name
+        while unique in found:
+            unique, number = f"{name}_{number}", number + 1
+        found[unique] = Tensor(name=unique, shape=batch_one(path, shape))
+    return list(found.values())
 
 
 def batch_one(path: Path, shape: tuple[int | None, ...]) -> list[int]:

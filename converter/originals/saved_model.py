@@ -10,7 +10,14 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-from converter.originals.original import Floats32, Refused, batch_one, first_line
+from converter.originals.original import (
+    Floats32,
+    Refused,
+    first_line,
+    input_name,
+    output_name,
+    tensors,
+)
 
 _UNREADABLE = (OSError, ValueError, TypeError, KeyError, AttributeError, RuntimeError, tf.errors.OpError)
 _PYTHON = {"PyFunc", "PyFuncStateless", "EagerPyFunc"}
@@ -18,7 +25,7 @@ _FILES = {"ReadFile", "WriteFile", "MatchingFiles", "TextLineReader", "TextLineR
 
 
 class SavedModel:
-    """A SavedModel with a signature ``serving_default`` of one input and one output."""
+    """A SavedModel with a signature ``serving_default``."""
 
     def __init__(self, path: Path) -> None:
         written_by = _refuse_outside(path)
@@ -34,33 +41,45 @@ class SavedModel:
         if serve is None:
             raise Refused(f"{path}: no signature serving_default; save it with model.export(...)")
         inputs, outputs = serve.structured_input_signature[1], serve.structured_outputs
-        if len(inputs) != 1 or len(outputs) != 1:
-            raise Refused(f"{path}: {len(inputs)} inputs and {len(outputs)} outputs; one and one are needed")
-        (name, given), (answer, returned) = next(iter(inputs.items())), next(iter(outputs.items()))
-        if given.dtype != tf.float32:
-            raise Refused(f"{path}: its input is {given.dtype.name}; export it with a float32 input")
+        for name, given in inputs.items():
+            if given.dtype != tf.float32:
+                raise Refused(
+                    f"{path}: its input {name!r} is {given.dtype.name}; export it with a float32 input"
+                )
         self._loaded = loaded  # owns the variables
-        self._serve = tf.function(lambda rows: serve(**{name: rows})[answer])
-        self.input_shape = batch_one(path, tuple(given.shape))
-        self.output_shape = batch_one(path, tuple(returned.shape))
-        self._any_batch = given.shape[0] is None
+        self._serve = tf.function(lambda *rows: serve(**dict(zip(inputs, rows, strict=True))))
+        self.inputs, self.outputs = (
+            tensors(path, [(name, tuple(spec.shape)) for name, spec in end.items()])
+            for end in (inputs, outputs)
+        )
+        self._any_batch = all(given.shape[0] is None for given in inputs.values())
 
-    def predict(self, rows: Floats32) -> Floats32:
+    def predict(self, rows: list[Floats32]) -> list[Floats32]:
         """Answer a batch; row by row if it was exported for batch 1 only."""
-        parts = [rows] if self._any_batch else [row[None] for row in rows]
-        return np.concatenate([np.asarray(self._serve(tf.constant(part)), np.float32) for part in parts])
+        parts = [rows] if self._any_batch else [[t[i : i + 1] for t in rows] for i in range(len(rows[0]))]
+        answers = [self._serve(*map(tf.constant, part)) for part in parts]
+        return [
+            np.concatenate([np.asarray(answer[t.name], np.float32) for answer in answers])
+            for t in self.outputs
+        ]
 
     def converter(self, folder: Path) -> Any:
         """Freeze the signature with batch 1 and known sizes in its loops: else no recurrent one converts."""
-        one = self._serve.get_concrete_function(tf.TensorSpec(self.input_shape, tf.float32))
+        specs = [tf.TensorSpec(t.shape, tf.float32) for t in self.inputs]
+        one = self._serve.get_concrete_function(*specs)
         frozen = convert_variables_to_constants_v2(one, lower_control_flow=False)
         graph = frozen.graph.as_graph_def()
         _fix_batch(graph)
-        ends = [frozen.inputs[0].name, frozen.outputs[0].name]
+        answered = dict(zip(sorted(one.structured_outputs), frozen.outputs, strict=True))
+        ends = [*(t.name for t in frozen.inputs), *(answered[t.name].name for t in self.outputs)]
         with tf.Graph().as_default(), tf.compat.v1.Session() as session:
-            rows, answer = tf.graph_util.import_graph_def(graph, name="", return_elements=ends)
+            found = tf.graph_util.import_graph_def(graph, name="", return_elements=ends)
+            asked, answers = found[: len(self.inputs)], found[len(self.inputs) :]
             tf.compat.v1.saved_model.simple_save(
-                session, str(folder / "exported"), {"input": rows}, {"output": answer}
+                session,
+                str(folder / "exported"),
+                {input_name(place): rows for place, rows in enumerate(asked)},
+                {output_name(place): answer for place, answer in enumerate(answers)},
             )
         return tf.lite.TFLiteConverter.from_saved_model(str(folder / "exported"))
 

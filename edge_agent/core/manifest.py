@@ -5,15 +5,13 @@ from typing import Literal
 
 import msgspec
 
-SCHEMA = 1
+SCHEMA = 2
 
-
-class ManifestError(ValueError):
-    """A manifest that cannot be obeyed; the text says which key and what to do."""
+Kind = Literal["probability", "value", "reconstruction_error", "class", "forecast"]
 
 
 class Input(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One column of the model's window, in engineering units.
+    """One column of the window, in engineering units.
 
     `min`, `max`, `mean` and `std` are those of the training data.
     """
@@ -33,22 +31,8 @@ class Affine(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     scale: list[float]
 
 
-class Output(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What the model's answer means.
-
-    probability: the first element of the output, 0..1. value: the first element times `scale` plus
-    `offset`, in `unit`. reconstruction_error: the mean squared difference of output and model input.
-    """
-
-    name: str
-    kind: Literal["probability", "value", "reconstruction_error"]
-    unit: str = ""
-    scale: float = 1.0
-    offset: float = 0.0
-
-
 class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Alarm limits on the score. ``on - off`` is the hysteresis; the delays are in seconds."""
+    """Alarm limits on a score. ``on - off`` is the hysteresis; the delays are in seconds."""
 
     on: float
     off: float
@@ -56,17 +40,85 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     off_delay: float = 0.0
 
 
-class Model(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The TFLite part. `input_shape` and `output_shape` are those of the graph, batch 1 included.
+class Output(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What one answer of the model means. It is in `tensor`; `element` counts in C order, batch left out.
 
-    `tolerance` is the largest difference to the known answers that this model may show on another
-    processor, in the units of its output.
+    probability: the element, 0..1. value: the element times `scale` plus `offset`, in `unit`.
+    reconstruction_error: the mean squared difference of the tensor and the model's input tensor `of`.
+    class: the probabilities of `classes`; the score is 1 minus that of `normal`, or without one the index of
+    the largest. forecast: the element times `scale` plus `offset` is the value of the input `of`, `horizon`
+    rows ahead; the score is how far off the forecast for this row was, made `horizon` rows ago.
+    """
+
+    name: str
+    kind: Kind
+    tensor: str
+    element: int = 0
+    unit: str = ""
+    scale: float = 1.0
+    offset: float = 0.0
+    classes: list[str] = []
+    normal: str = ""
+    of: str = ""
+    horizon: int = 0
+    limits: Limits | None = None
+    min: float | None = None
+    """The smallest score of the rows held back, on the converter's machine; None if there was none."""
+    max: float | None = None
+
+
+class Tensor(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A tensor at an end of the graph; the shape has batch 1."""
+
+    name: str
+    shape: list[int]
+
+    @property
+    def elements(self) -> int:
+        """How many numbers it holds."""
+        return math.prod(self.shape)
+
+
+class InputTensor(Tensor, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Filled in C order with the last rows of the window, of each row the inputs named in `columns`."""
+
+    columns: list[str]
+
+    @property
+    def rows(self) -> int:
+        """How many rows of the window it holds."""
+        return self.elements // len(self.columns)
+
+
+class OutputTensor(Tensor, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`tolerance` is the largest difference to the known answers that it may show on another processor.
+
+    It is in the tensor's own units.
+    """
+
+    tolerance: float
+
+
+class Model(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The TFLite part: its tensors in the order of the file, and the names of its operators, sorted.
+
+    A packed input or answer is the tensors of one end, one after the other, as float32.
     """
 
     recipe: str
-    input_shape: list[int]
-    output_shape: list[int]
-    tolerance: float
+    inputs: list[InputTensor]
+    outputs: list[OutputTensor]
+    ops: list[str]
+
+    @property
+    def input_size(self) -> int:
+        """Length of a packed input."""
+        return sum(t.elements for t in self.inputs)
+
+    @property
+    def output_size(self) -> int:
+        """Length of a packed answer."""
+        return sum(t.elements for t in self.outputs)
 
 
 class Origin(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -79,72 +131,22 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Everything about a model but its weights. `period` and `max_gap` are seconds, `window` is rows."""
+    """Everything about a model but its weights. `period` and `max_gap` are seconds, `window` is rows.
+
+    `sequence` grows with every release of a name. The score of the first output is the machine's.
+    """
 
     schema: int
     name: str
     version: str
+    sequence: int
     inputs: list[Input]
     period: float
     window: int
     max_gap: float
     steps: list[Affine]
-    output: Output
-    limits: Limits | None
+    outputs: list[Output]
     model: Model
     origin: Origin
     parts: dict[str, str]
     """SHA-256 of every other part of the bundle, by name."""
-
-
-def parse(text: bytes) -> Manifest:
-    """Read and check a manifest. Raises `ManifestError`."""
-    try:
-        manifest = msgspec.json.decode(text, type=Manifest)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise ManifestError(f"manifest.json: {error}") from None
-    problems = _problems(manifest)
-    if problems:
-        raise ManifestError("manifest.json: " + "; ".join(problems))
-    return manifest
-
-
-def _problems(manifest: Manifest) -> list[str]:
-    found: list[str] = []
-    width = len(manifest.inputs)
-    names = [i.name for i in manifest.inputs]
-    elements = math.prod(manifest.model.input_shape)
-    if manifest.schema != SCHEMA:
-        found.append(f"schema {manifest.schema} is not {SCHEMA}: use an agent of the bundle's age")
-    if width == 0 or len(set(names)) != width:
-        found.append("inputs: at least one, each with a name of its own")
-    if not 1 <= manifest.window <= 100_000:
-        found.append(f"window {manifest.window}: 1 to 100000 rows")
-    if not manifest.period > 0:
-        found.append(f"period {manifest.period}: must be more than 0 s")
-    if not manifest.max_gap >= 0:
-        found.append(f"max_gap {manifest.max_gap}: must not be negative")
-    found += _model_problems(manifest.model)
-    if elements != manifest.window * width:
-        found.append(
-            f"model.input_shape {manifest.model.input_shape} has {elements} elements, "
-            f"window x inputs is {manifest.window} x {width}"
-        )
-    if any(len(s.offset) != width or len(s.scale) != width or 0.0 in s.scale for s in manifest.steps):
-        found.append(f"steps: affine needs {width} offsets and {width} scales, none of them 0")
-    if manifest.output.kind == "reconstruction_error" and elements != math.prod(manifest.model.output_shape):
-        found.append("output: a reconstruction needs as many outputs as inputs")
-    limits = manifest.limits
-    if limits and not (limits.off <= limits.on and limits.on_delay >= 0 and limits.off_delay >= 0):
-        found.append("limits: off must not be above on, delays must not be negative")
-    return found
-
-
-def _model_problems(model: Model) -> list[str]:
-    found: list[str] = []
-    for key, shape in (("input_shape", model.input_shape), ("output_shape", model.output_shape)):
-        if shape[:1] != [1] or min(shape) < 1:
-            found.append(f"model.{key} {shape}: must begin with batch 1, every length at least 1")
-    if not model.tolerance >= 0:
-        found.append(f"model.tolerance {model.tolerance}: must not be negative")
-    return found

@@ -1,4 +1,4 @@
-"""One machine's thought, in two halves around the model: image -> window, answer -> verdict."""
+"""One machine's thought, in two halves around the model: image -> packed input, answer -> verdict."""
 
 import math
 
@@ -6,10 +6,11 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from edge_agent.core.alarm import Alarm
 from edge_agent.core.manifest import Manifest
+from edge_agent.core.outputs import Reader, Reading
+from edge_agent.core.packing import Packing
 from edge_agent.core.resultblock import State
-from edge_agent.core.steps import Preparation, score
+from edge_agent.core.steps import Preparation
 from edge_agent.core.tags import Columns, Floats, Quality, Reason
 from edge_agent.core.window import Window
 
@@ -19,7 +20,8 @@ Floats32 = npt.NDArray[np.float32]
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """What one cycle made of one machine.
 
-    `score` is NaN unless `valid`. `culprit` is the input that stands in the way, by the bundle's name.
+    `score` is that of the first output, NaN unless `valid`. `culprit` is the input that stands in the way,
+    by the bundle's name. `readings` has one for each output, in the bundle's order.
     """
 
     state: State
@@ -27,8 +29,10 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     culprit: str = ""
     score: float = math.nan
     alarm: bool = False
+    """Whether the alarm of any output is active."""
     changed: bool = False
-    """Whether the alarm changed in this cycle."""
+    """Whether the alarm of any output changed in this cycle."""
+    readings: tuple[Reading, ...] = ()
 
     @property
     def valid(self) -> bool:
@@ -44,21 +48,29 @@ class Pipeline:
         self._prepare = Preparation(manifest)
         max_held = math.floor(manifest.max_gap / manifest.period + 1e-9)
         self._window = Window(manifest.window, len(manifest.inputs), max_held)
-        self._alarm = Alarm(manifest.limits) if manifest.limits else None
+        self._pack = Packing.of(manifest)
+        self._readers = [Reader(output, manifest) for output in manifest.outputs]
+        self._tick = 0
+        self._latest: Floats = np.full(len(manifest.inputs), np.nan)
         self._obstacle = (Reason.WARMING_UP, "")
 
     def take(self, tick: int, image: Columns) -> Floats32 | None:
         """Take the inputs of one tick, in the bundle's order.
 
-        Return the flat model input float32[window * inputs], or None while there is no whole window.
+        Return the packed model input, float32[input_size], or None while there is no whole window.
         Only GOOD values that the model's float32 can hold enter a window.
         """
         row = self._prepare(image.value)
         usable = np.isfinite(row) & (image.quality == Quality.GOOD)
         self._window.push(tick, row, usable)
-        if self._window.full:
-            return self._window.view.reshape(-1)
+        self._tick = tick
+        np.copyto(self._latest, image.value, where=usable)
         blocked = self._window.blocked
+        if blocked is not None:
+            for reader in self._readers:
+                reader.restart()
+        if self._window.full:
+            return self._pack(self._window.view.reshape(-1))
         if blocked is None:
             self._obstacle = (Reason.WARMING_UP, "")
         elif usable[blocked]:
@@ -69,9 +81,10 @@ class Pipeline:
         return None
 
     def conclude(self, asked: Floats32 | None, answer: Floats32 | Reason | None, now: int) -> Verdict:
-        """Judge what the model answered to what `take` returned; `now` is monotonic, in ns.
+        """Judge what the model answered to what `take` returned last; `now` is monotonic, in ns.
 
-        `answer` is the flat output, or the reason why there is none.
+        `answer` is the packed answer, or the reason why there is none. An output whose answer is not finite
+        leaves no result of any.
         """
         if asked is None or answer is None:
             reason, culprit = self._obstacle
@@ -79,26 +92,32 @@ class Pipeline:
             return self._no_result(state, reason, culprit)
         if isinstance(answer, Reason):
             return self._no_result(State.FAULT, answer)
-        value = score(self._manifest.output, answer, asked)
-        if not math.isfinite(value):
+        said = [reader.score(answer, asked) for reader in self._readers]
+        if not all(math.isfinite(s.value) for s in said):
             return self._no_result(State.FAULT, Reason.MODEL_NOT_FINITE)
-        changed = self._alarm.step(value, now) if self._alarm else False
+        readings = tuple(
+            reader.judge(s, self._tick, self._latest, now)
+            for reader, s in zip(self._readers, said, strict=True)
+        )
+        score = readings[0].score
+        waiting = math.isnan(score)  # a forecast says nothing before its time has come
         return Verdict(
-            state=self._healthy, reason=Reason.NONE, score=value, alarm=self._active, changed=changed
+            state=State.STARTING if waiting else self._healthy,
+            reason=Reason.WARMING_UP if waiting else Reason.NONE,
+            score=score,
+            alarm=any(r.alarm for r in readings),
+            changed=any(r.changed for r in readings),
+            readings=readings,
         )
 
-    @property
-    def _active(self) -> bool:
-        return self._alarm is not None and self._alarm.active
-
     def _no_result(self, state: State, reason: Reason, culprit: str = "") -> Verdict:
-        if self._alarm:
-            self._alarm.miss()
-        return Verdict(state=state, reason=reason, culprit=culprit, alarm=self._active)
+        readings = tuple(reader.miss() for reader in self._readers)
+        alarm = any(r.alarm for r in readings)
+        return Verdict(state=state, reason=reason, culprit=culprit, alarm=alarm, readings=readings)
 
 
 def windows(manifest: Manifest, table: Floats) -> Floats32:
-    """Return every window of float64[n, inputs], as the agent would have built it: float32[k, size].
+    """Return every window of float64[n, inputs], packed as the agent would have: float32[k, input_size].
 
     Row i of the result ends with row ``i + window - 1`` of the table. Raises ValueError if `table` is
     not finite.
@@ -107,4 +126,4 @@ def windows(manifest: Manifest, table: Floats) -> Floats32:
         raise ValueError("the table holds NaN or infinity")
     rows = Preparation(manifest)(table)
     view = np.lib.stride_tricks.sliding_window_view(rows, manifest.window, axis=0)
-    return np.ascontiguousarray(np.moveaxis(view, -1, 1)).reshape(len(view), -1)
+    return Packing.of(manifest)(np.ascontiguousarray(np.moveaxis(view, -1, 1)).reshape(len(view), -1))

@@ -1,4 +1,4 @@
-"""What happens to a row before the model and to the answer after it, as the bundle says.
+"""What happens to a row before the model, as the bundle says.
 
 The converter and the agent call these same functions, so that what the gateway computes equals what
 was measured.
@@ -7,7 +7,7 @@ was measured.
 import numpy as np
 import numpy.typing as npt
 
-from edge_agent.core.manifest import Manifest, Output
+from edge_agent.core.manifest import Manifest
 from edge_agent.core.tags import Floats
 
 Floats32 = npt.NDArray[np.float32]
@@ -25,14 +25,3 @@ class Preparation:
             for offset, scale in self._steps:
                 rows = (rows - offset) / scale
             return rows.astype(np.float32)
-
-
-def score(output: Output, answer: Floats32, asked: Floats32) -> float:
-    """Turn the model's flat `answer` to the flat input `asked` into the bundle's one number.
-
-    NaN or infinity in gives NaN or infinity out, never a number that looks healthy.
-    """
-    if output.kind == "reconstruction_error":
-        difference = answer.astype(np.float64) - asked
-        return float(np.dot(difference, difference)) / difference.size
-    return float(answer[0]) * output.scale + output.offset

@@ -43,7 +43,7 @@ def main() -> None:
 
 def _load(body: bytearray) -> Model:
     head, _, blob = bytes(body).partition(b"\n")
-    shapes = json.loads(head)
+    ends = json.loads(head)
     _limit_memory()
     loud = os.dup(2)
     quiet = os.open(os.devnull, os.O_WRONLY)
@@ -51,7 +51,7 @@ def _load(body: bytearray) -> Model:
     os.close(quiet)
     model = Model(blob)
     _open_nothing_more()
-    model.prepare(*shapes)
+    model.prepare(*ends)
     os.dup2(loud, 2)
     return model
 

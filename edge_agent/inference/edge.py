@@ -20,6 +20,7 @@ class Edge:
     """
 
     def __init__(self, kind: str, detail: dict[str, Any], shape: list[int]) -> None:
+        self.shape = tuple(shape)
         dtype, found = np.dtype(detail["dtype"]), detail["shape"].tolist()
         parameters = detail["quantization_parameters"]
         scales, zeros = parameters["scales"], parameters["zero_points"]

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_agent.bundle import Bundle
+from edge_agent.core.packing import Packing, spans
 from edge_agent.core.steps import Preparation
 from edge_agent.core.tags import Reason
 from edge_agent.inference.process import InferenceFailed, InferenceLate, InferenceProcess
@@ -26,17 +27,19 @@ class NotProven(InferenceFailed):
 
 async def prove(bundle: Bundle, child: InferenceProcess) -> float:
     """Replay the known answers and return the largest difference. Raises `InferenceFailed`."""
-    k = len(bundle.known_inputs)
-    rows = Preparation(bundle.manifest)(bundle.known_inputs.astype(np.float64))
-    answers = await child.run(rows.reshape(k, -1), PROOF_DEADLINE)
-    difference = float(np.abs(answers - bundle.known_outputs).max())
-    tolerance = bundle.manifest.model.tolerance
-    if not difference <= tolerance:
-        raise NotProven(
-            f"{child.runtime} does not give the bundle's known answers here: "
-            f"off by {difference:.3g}, allowed are {tolerance:.3g}"
-        )
-    return difference
+    known, model = bundle.known, bundle.manifest.model
+    rows = Preparation(bundle.manifest)(known.inputs).reshape(len(known.inputs), -1)
+    answers = await child.run(Packing.of(bundle.manifest)(rows), PROOF_DEADLINE)
+    differences = np.abs(answers - known.outputs)
+    for tensor, span in zip(model.outputs, spans(model.outputs).values(), strict=True):
+        difference = float(differences[:, span].max())
+        if not difference <= tensor.tolerance:
+            where = f" in {tensor.name}" if len(model.outputs) > 1 else ""
+            raise NotProven(
+                f"{child.runtime} does not give the bundle's known answers here: "
+                f"off by {difference:.3g}{where}, allowed are {tensor.tolerance:.3g}"
+            )
+    return float(differences.max())
 
 
 class ModelHost:
@@ -93,7 +96,7 @@ class ModelHost:
             )
 
     async def ask(self, rows: Floats32) -> Floats32 | Reason:
-        """Run float32[b, size] as one batch: float32[b, ...], or the reason why there is no answer."""
+        """Run packed inputs as one batch: packed answers, or the reason why there are none."""
         async with self._lock:
             if self._child is None:
                 return self._reason

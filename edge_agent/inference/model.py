@@ -1,6 +1,7 @@
 """One loaded TFLite model, float in and float out. Only ever used inside the child process."""
 
 import math
+from itertools import accumulate
 
 import numpy as np
 import numpy.typing as npt
@@ -34,38 +35,50 @@ class Model:
         except _REFUSALS as error:
             raise ModelError(f"{self.runtime} refuses the model: {error}") from None
 
-    def prepare(self, input_shape: list[int], output_shape: list[int]) -> None:
-        """Allocate the tensors and check them against the shapes that the manifest promises."""
+    def prepare(self, inputs: list[list[int]], outputs: list[list[int]]) -> None:
+        """Allocate the tensors and check them against the shapes that the manifest promises, in its order."""
         try:
             self._interpreter.allocate_tensors()
         except _REFUSALS as error:
             raise ModelError(f"{self.runtime} cannot prepare the model: {error}") from None
-        inputs, outputs = self._interpreter.get_input_details(), self._interpreter.get_output_details()
-        if len(inputs) != 1 or len(outputs) != 1:
-            raise ModelError(f"the model has {len(inputs)} inputs and {len(outputs)} outputs, not 1 and 1")
+        found = self._interpreter.get_input_details(), self._interpreter.get_output_details()
+        if (len(found[0]), len(found[1])) != (len(inputs), len(outputs)):
+            raise ModelError(
+                f"the model has {len(found[0])} inputs and {len(found[1])} outputs, "
+                f"the manifest says {len(inputs)} and {len(outputs)}"
+            )
         try:
-            self._input = Edge("input", inputs[0], input_shape)
-            self._output = Edge("output", outputs[0], output_shape)
+            self._inputs = [Edge("input", *end) for end in zip(found[0], inputs, strict=True)]
+            self._outputs = [Edge("output", *end) for end in zip(found[1], outputs, strict=True)]
         except EdgeError as error:
             raise ModelError(str(error)) from None
-        self._input_shape = tuple(input_shape)
-        self.input_size, self.output_size = math.prod(input_shape), math.prod(output_shape)
+        self._asked, self.input_size = _spans(inputs)
+        self._answered, self.output_size = _spans(outputs)
 
     def run(self, rows: Floats32) -> Floats32:
-        """Run float32[b, input_size] and return float32[b, output_size]. Raises `ModelError`.
+        """Run packed inputs, float32[b, input_size]: packed answers, float32[b, output_size].
 
-        Each row is answered from a fresh state. One that is not finite is answered with NaN also by a
-        graph whose input knows no such numbers.
+        Raises `ModelError`. Each row is answered from a fresh state. One that is not finite is answered with
+        NaN also by a graph whose inputs know no such numbers.
         """
         answers = np.empty((len(rows), self.output_size), np.float32)
-        for row, answer in zip(self._input.inward(rows), answers, strict=True):
+        columns = [end.inward(rows[:, span]) for end, span in zip(self._inputs, self._asked, strict=True)]
+        for row, answer in enumerate(answers):
             try:
-                self._interpreter.set_tensor(self._input.index, row.reshape(self._input_shape))
+                for end, column in zip(self._inputs, columns, strict=True):
+                    self._interpreter.set_tensor(end.index, column[row].reshape(end.shape))
                 self._interpreter.reset_all_variables()  # a fused LSTM keeps its state otherwise
                 self._interpreter.invoke()
             except (ValueError, RuntimeError) as error:
                 raise ModelError(f"{self.runtime} failed: {error}") from None
-            answer[:] = self._output.outward(self._interpreter.get_tensor(self._output.index)).reshape(-1)
-        if self._input.quantised:
+            for end, span in zip(self._outputs, self._answered, strict=True):
+                answer[span] = end.outward(self._interpreter.get_tensor(end.index)).reshape(-1)
+        if any(end.quantised for end in self._inputs):
             answers[~np.isfinite(rows).all(axis=1)] = np.nan
         return answers
+
+
+def _spans(shapes: list[list[int]]) -> tuple[list[slice], int]:
+    """Return where each tensor stands in a packed vector, and how long that is."""
+    ends = list(accumulate(math.prod(shape) for shape in shapes))
+    return [slice(end - math.prod(shape), end) for shape, end in zip(shapes, ends, strict=True)], ends[-1]

@@ -36,6 +36,7 @@ class InferenceProcess:
 
     def __init__(self, bundle: Bundle) -> None:
         self._bundle = bundle
+        self._output_size = bundle.manifest.model.output_size
         self._sock, theirs = socket.socketpair()
         self._sock.setblocking(False)
         self._readable = select.poll()
@@ -67,16 +68,15 @@ class InferenceProcess:
         return self._process.pid
 
     async def run(self, rows: Floats32, deadline: float) -> Floats32:
-        """Run float32[b, *input_shape[1:]] as one batch; the answer is float32[b, *output_shape[1:]].
+        """Run packed inputs, float32[b, input_size], as one batch; the answers are float32[b, output_size].
 
         `deadline` is in seconds. Raises `InferenceFailed`, `InferenceLate`.
         """
         reply = await self._call(Kind.RUN, np.ascontiguousarray(rows, np.float32).tobytes(), deadline)
-        shape = self._bundle.manifest.model.output_shape[1:]
         answer = np.frombuffer(reply, np.float32)
-        if answer.size != len(rows) * np.prod(shape, dtype=int):
+        if answer.size != len(rows) * self._output_size:
             raise InferenceFailed(f"the child answered {answer.size} numbers for {len(rows)} rows")
-        return answer.reshape(len(rows), *shape)
+        return answer.reshape(len(rows), self._output_size)
 
     def close(self) -> None:
         """Kill the child, if it still lives, and wait for it."""
@@ -86,8 +86,8 @@ class InferenceProcess:
         self._process.wait(timeout=5)
 
     async def _load(self, deadline: float) -> None:
-        manifest = self._bundle.manifest.model
-        shapes = json.dumps([manifest.input_shape, manifest.output_shape])
+        model = self._bundle.manifest.model
+        shapes = json.dumps([[t.shape for t in model.inputs], [t.shape for t in model.outputs]])
         body = shapes.encode() + b"\n" + self._bundle.model
         self.runtime = (await self._call(Kind.LOAD, body, deadline)).decode()
 

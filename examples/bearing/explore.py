@@ -45,7 +45,7 @@ def main() -> None:
         print("*" if tried.chosen else " ", f"{tried.recipe}: {tried.reason}")
 
     unseen = write_history(out / "unseen.csv", [8])
-    found = evaluate(bundle, unseen, card=card, model=model, html=out / "evaluation.html")
+    (found,) = evaluate(bundle, unseen, card=card, model=model, html=out / "evaluation.html").outputs
     for metric, value in found.paths["gateway"].items():
         print(f"{metric}: {value:.4g}, before the conversion {found.paths['keras'][metric]:.4g}")
 

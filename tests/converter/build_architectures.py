@@ -164,7 +164,7 @@ def weightless(folder: Path) -> bytes:
 
 def traps(out: Path, calibration: np.ndarray) -> dict[str, str]:
     """Walk into each and return what is said."""
-    original = load(out / "dense/model.keras", WINDOW * INPUTS)
+    original = load(out / "dense/model.keras")
     infinite = calibration.copy()
     infinite[3, 2] = np.inf
     walks: dict[str, Callable[[], object]] = {
@@ -192,7 +192,7 @@ def main(out: Path) -> None:
         folder = out / build.__name__
         folder.mkdir()
         trained(build, windows).save(folder / "model.keras")
-        original = load(folder / "model.keras", WINDOW * INPUTS)
+        original = load(folder / "model.keras")
         np.save(folder / "answers.npy", answers(original, asked))
         for recipe in recipes.RECIPES if build.__name__ in THOROUGHLY else SOME:
             (folder / recipe).mkdir()

@@ -36,7 +36,7 @@ def small_card(tmp_path: Path) -> Path:
     path.write_text(
         'name = "small"\nversion = "1"\nperiod = "1s"\n'
         '[[inputs]]\nname = "a"\n[[inputs]]\nname = "b"\n'
-        '[output]\nname = "y"\nkind = "value"\n'
+        '[[outputs]]\nname = "y"\nkind = "value"\n'
     )
     return path
 

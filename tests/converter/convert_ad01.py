@@ -11,7 +11,7 @@ from converter.originals import answers, load
 
 out, model, names = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3:]
 windows = np.load(out / "windows.npy")
-original = load(model, 640)
+original = load(model)
 np.save(out / "answers.npy", answers(original, windows))
 for recipe in cast("list[recipes.Name]", names):
     (out / recipe).mkdir()

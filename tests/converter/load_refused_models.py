@@ -15,7 +15,7 @@ folder = Path(sys.argv[1])
 
 def refusal(name, **given):
     try:
-        load(folder / name, 2, Loading(**given))
+        load(folder / name, Loading(**given))
     except Refused as refused:
         return str(refused).removeprefix(f"{folder}/")
     return "loaded"

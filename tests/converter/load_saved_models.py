@@ -24,14 +24,14 @@ def largest(answers, right):
 
 
 def judge(original, right, convert):
-    told = {"loaded_with": original.loaded_with, "predicted": largest(original.predict(rows), right)}
+    told = {"loaded_with": original.loaded_with, "predicted": largest(original.predict([rows])[0], right)}
     return told | (through_the_gateway(original, right) if convert else {})
 
 
 def through_the_gateway(original, right):
     with tempfile.TemporaryDirectory() as name:
         converted = Model(original.converter(Path(name)).convert())
-    converted.prepare(original.input_shape, original.output_shape)
+    converted.prepare([t.shape for t in original.inputs], [t.shape for t in original.outputs])
     flat = rows.reshape(len(rows), -1)
     first, again = converted.run(flat), converted.run(flat[::-1].copy())[::-1]
     return {"converted": largest(first, right), "again": bool(np.array_equal(first, again))}
@@ -41,7 +41,7 @@ for name, right in expected.items():
     weights = name.replace("says_nothing", "keras2").replace(".json", ".weights.h5")
     loading = Loading(weights=str(folder / weights)) if name.endswith(".json") else Loading()
     try:
-        found[name] = judge(load(folder / name, 36, loading), right, name not in ALIKE)
+        found[name] = judge(load(folder / name, loading), right, name not in ALIKE)
     except Refused as refused:
         found[name] = {"refused": str(refused)}
 print(json.dumps(found))

@@ -10,7 +10,7 @@ from converter.tflite import weights
 refusals = {}
 for path in sorted(Path(sys.argv[1]).iterdir()):
     try:
-        load(path, 2)
+        load(path)
     except Refused as refused:
         refusals[path.name] = str(refused)
 try:

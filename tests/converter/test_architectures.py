@@ -10,9 +10,19 @@ from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from sources import python
 
 from converter import compare, gateway, graph
+from converter.judging import NOTHING
 from converter.recipes import RECIPES, Name
 from edge_agent import bundle
-from edge_agent.core.manifest import Affine, Input, Manifest, Model, Origin, Output
+from edge_agent.core.manifest import (
+    Affine,
+    Input,
+    InputTensor,
+    Manifest,
+    Model,
+    Origin,
+    Output,
+    OutputTensor,
+)
 from edge_agent.inference.model import Model as Inference
 
 PLAIN = [
@@ -36,30 +46,32 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def unsealed(model: bytes, recipe: Name, answers: np.ndarray) -> bundle.Bundle:
     """Return a bundle, never written, of a model of 24 rows of 4 inputs."""
     manifest = Manifest(
-        schema=1,
+        schema=2,
         name="architecture",
         version="1",
+        sequence=1,
         inputs=[Input(name=name, min=-1, max=1, mean=0, std=1) for name in "abcd"],
         period=1.0,
         window=24,
         max_gap=0.0,
         steps=[Affine(offset=[0.0] * 4, scale=[1.0] * 4)],
-        output=Output(name="y", kind="value"),
-        limits=None,
+        outputs=[Output(name="y", kind="value", tensor="answer")],
         model=Model(
-            recipe=recipe, input_shape=[1, 24, 4], output_shape=[1, *answers.shape[1:]], tolerance=0.0
+            recipe=recipe,
+            inputs=[InputTensor(name="window", shape=[1, 24, 4], columns=list("abcd"))],
+            outputs=[OutputTensor(name="answer", shape=[1, answers.shape[1]], tolerance=0.0)],
+            ops=[],
         ),
         origin=Origin(converter="0", tools={}, model_sha256="", data_sha256=""),
         parts={},
     )
-    nothing = np.empty((0, 24, 4), np.float32)
-    return bundle.Bundle(manifest, model, nothing, nothing, "")
+    return bundle.Bundle(manifest, model, NOTHING, "")
 
 
 def answered(model: bytes, asked: np.ndarray, original: np.ndarray) -> np.ndarray:
     """Run it as the gateway's child does, in this process."""
     inference = Inference(model)
-    inference.prepare([1, 24, 4], [1, *original.shape[1:]])
+    inference.prepare([[1, 24, 4]], [[1, original.shape[1]]])
     return inference.run(asked).reshape(original.shape)
 
 
@@ -166,7 +178,8 @@ def test_each_tolerance_is_above_what_other_kernels_do_and_below_what_a_wrong_mo
                 continue
             model = model_of(built, architecture, recipe)
             here = answered(model, asked, original)
-            tolerance = compare.tolerance(recipe, "value", here)
+            manifest = unsealed(model, recipe, original).manifest
+            (tolerance,) = compare.tolerances(recipe, manifest, here)
             for kernels in (OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES, OpResolverType.BUILTIN_REF):
                 there = by_other_kernels(model, asked, original, kernels)
                 assert np.abs(there - here).max() <= tolerance, (architecture, recipe, kernels)
@@ -179,7 +192,7 @@ def by_other_kernels(model: bytes, asked: np.ndarray, original: np.ndarray, kern
     inference._interpreter = Interpreter(
         model_content=model, num_threads=1, experimental_op_resolver_type=kernels
     )
-    inference.prepare([1, 24, 4], [1, *original.shape[1:]])
+    inference.prepare([[1, 24, 4]], [[1, original.shape[1]]])
     return inference.run(asked).reshape(original.shape)
 
 

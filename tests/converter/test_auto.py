@@ -20,14 +20,18 @@ DEFAULT = Budget()
 def measured(
     error: float = 0.001, flips: float | None = 0.0, us: float = 5, size: int = 9000, missed: int = 0
 ) -> Measured:
-    decided = None
+    decided = []
     if flips is not None:
-        decided = Decisions(limit=0.8, flips=flips, flipped=[], alarms=3, missed=missed, false=0)
+        made = Decisions(output="y", limit=0.8, flips=flips, flipped=[], alarms=3, missed=missed, false=0)
+        decided = [made]
     return Measured(
         size=size,
         weights={"int8": 1},
-        comparison=Comparison(windows=1000, range=1, max_error=error, mean_error=error / 9, fraction=error),
+        comparison=Comparison(
+            windows=1000, range=1, max_error=error, mean_error=error / 9, fraction=error, outputs=[]
+        ),
         decisions=decided,
+        scores=[],
         saturation=[],
         latency=Latency(p50=70, p99=90, model=us),
         rss=40_000_000,

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from sources import EXAMPLES, ROOT, python
 
-from converter import dataset, gateway
+from converter import dataset, decisions, gateway
+from converter.dataset import Dataset
 from edge_agent import bundle
 from edge_agent.core.alarm import Alarm
-from edge_agent.core.pipeline import windows
 from edge_agent.plant.faults import FaultKind
 from edge_agent.plant.history import COLUMNS, rows
 
@@ -28,14 +28,16 @@ def history(seed: int, seconds: float, kinds: list[FaultKind]) -> tuple[np.ndarr
 
 
 def scores(judged: bundle.Bundle, signals: np.ndarray) -> np.ndarray:
-    asked = windows(judged.manifest, signals)
-    return gateway.scores(judged, asked, asyncio.run(gateway.answer(judged, asked)))
+    seen = gateway.all_windows(judged, Dataset(signals, {}, [range(len(signals))], 0))
+    answers = asyncio.run(gateway.answer(judged, seen.packed))
+    return decisions.courses(judged.manifest, seen, answers)["bearing_wear"].scores
 
 
 def alarms(judged: bundle.Bundle, signals: np.ndarray) -> np.ndarray:
     """Return whether the alarm is active after each row."""
-    assert judged.manifest.limits
-    alarm = Alarm(judged.manifest.limits)
+    (output,) = judged.manifest.outputs
+    assert output.limits
+    alarm = Alarm(output.limits)
     active = np.zeros(len(signals), bool)
     first = judged.manifest.window - 1
     for tick, score in enumerate(scores(judged, signals), start=first):
@@ -49,8 +51,8 @@ def test_it_is_small_and_speaks_of_the_plants_signals() -> None:
     manifest = bundle.read(SHIPPED).manifest
     assert manifest.name == "bearing"
     assert [i.name for i in manifest.inputs] == list(COLUMNS[1:9])
-    assert manifest.limits
-    assert manifest.limits.on_delay == 1.0
+    assert manifest.outputs[0].limits
+    assert manifest.outputs[0].limits.on_delay == 1.0
 
 
 def test_an_hour_of_a_healthy_plant_with_starts_stops_and_load_changes_raises_no_alarm() -> None:
@@ -76,13 +78,12 @@ def test_wear_alarms_within_ten_seconds_and_nothing_else_does(seed: int) -> None
 def test_making_it_again_gives_the_same_answers_and_decisions(tmp_path: Path) -> None:
     python(EXAMPLES / "bearing/make_bundle.py", "--out", tmp_path / "again.bundle")
     shipped, again = bundle.read(SHIPPED), bundle.read(tmp_path / "again.bundle")
-    asked = dataset.prepared(again.manifest, shipped.known_inputs.astype(np.float64))
+    asked = dataset.prepared(again.manifest, shipped.known.inputs)
     answers = asyncio.run(gateway.answer(again, asked))
-    assert np.ptp(shipped.known_outputs) > 0.9
-    np.testing.assert_allclose(answers, shipped.known_outputs, atol=1e-2)
+    assert np.ptp(shipped.known.outputs) > 0.9
+    np.testing.assert_allclose(answers, shipped.known.outputs, atol=1e-2)
     signals, _, _ = history(33, 1800, [kind for kind in FaultKind if kind])
-    assert shipped.manifest.limits
-    on = shipped.manifest.limits.on
-    decisions = [scores(judged, signals) >= on for judged in (shipped, again)]
-    assert 0 < decisions[0].mean() < 1
-    assert np.mean(decisions[0] == decisions[1]) >= 0.995
+    on = decisions.limit(shipped.manifest.outputs[0])
+    said = [scores(judged, signals) >= on for judged in (shipped, again)]
+    assert 0 < said[0].mean() < 1
+    assert np.mean(said[0] == said[1]) >= 0.995

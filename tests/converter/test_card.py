@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from converter import CardError
-from converter.card import load
+from converter.card_file import load
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -26,10 +26,10 @@ def test_every_problem_of_a_card_is_told_at_once_with_file_and_key(tmp_path: Pat
         unt = "bar"
         [[inputs]]
         unit = "mm/s"
-        [output]
+        [[outputs]]
         name = "y"
         kind = "probabilty"
-        [limits]
+        [outputs.limits]
         on = 0.5
         off = 0.4
         on_delay = "soon"
@@ -45,8 +45,8 @@ def test_every_problem_of_a_card_is_told_at_once_with_file_and_key(tmp_path: Pat
     assert "window: expected int, got 'ten'" in told
     assert "inputs[0].unt: unknown key; did you mean 'unit'?" in told
     assert "inputs[1].name: is missing" in told
-    assert "output.kind: must be 'probability' or" in told
-    assert "limits.on_delay: expected a duration" in told
+    assert "outputs[0].kind: must be 'probability' or" in told
+    assert "outputs[0].limits.on_delay: expected a duration" in told
     assert len(caught.value.problems) == 8
 
 
@@ -65,11 +65,11 @@ def test_contradictions_are_told_at_once(tmp_path: Path) -> None:
         name = "a"
         [steps]
         affine = { offset = [0.0], scale = [0.0, 1.0] }
-        [output]
+        [[outputs]]
         name = "y"
         kind = "probability"
         scale = 2.0
-        [limits]
+        [outputs.limits]
         on = 0.5
         off = 0.6
         """,
@@ -79,14 +79,14 @@ def test_contradictions_are_told_at_once(tmp_path: Path) -> None:
     keys = [problem.removeprefix(f"{path}: ").partition(":")[0] for problem in caught.value.problems]
     assert keys == [
         "inputs", "window", "train_rows",
-        "steps.affine.offset", "steps.affine.scale", "output", "limits.off",
+        "steps.affine.offset", "steps.affine.scale", "outputs[0].scale", "outputs[0].limits.off",
     ]  # fmt: skip
 
 
 def test_two_ways_of_scaling_exclude_each_other(tmp_path: Path) -> None:
     path = write(
         tmp_path,
-        'name="p"\nversion="1"\nperiod=1\ninputs=[{name="a"}]\noutput={name="y",kind="value"}\n'
+        'name="p"\nversion="1"\nperiod=1\ninputs=[{name="a"}]\noutputs=[{name="y",kind="value"}]\n'
         "steps={standardise=true,divide_by_max=true}",
     )
     with pytest.raises(CardError, match="exclude each other"):
@@ -99,7 +99,7 @@ def test_two_ways_of_scaling_exclude_each_other(tmp_path: Path) -> None:
 def test_a_duration_is_a_number_or_has_a_unit(tmp_path: Path, text: str, seconds: float) -> None:
     path = write(
         tmp_path,
-        f'name="p"\nversion="1"\nperiod={text}\ninputs=[{{name="a"}}]\noutput={{name="y",kind="value"}}',
+        f'name="p"\nversion="1"\nperiod={text}\ninputs=[{{name="a"}}]\noutputs=[{{name="y",kind="value"}}]',
     )
     assert load(path).period == seconds
 

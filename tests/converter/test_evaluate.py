@@ -11,14 +11,14 @@ import pytest
 from sources import python
 
 from converter import ConverterError, convert, evaluate, folds, metrics
+from converter.decisions import Course
 from converter.evaluation import require_agreement
-from edge_agent import bundle
 
 
 def labelled(folder: Path, rows: np.ndarray, target: np.ndarray, name: str = "labelled.csv") -> Path:
     names = [i.name for i in dense_model.MANIFEST.inputs]
     path = folder / name
-    header = ",".join([*names, dense_model.MANIFEST.output.name])
+    header = ",".join([*names, dense_model.OUTPUT.name])
     np.savetxt(path, np.column_stack([rows, target]), "%.9g", delimiter=",", header=header, comments="")
     return path
 
@@ -146,7 +146,8 @@ def test_folds_in_time_that_leave_no_past_are_refused() -> None:
 def test_the_gateway_tick_by_tick_equals_the_batch_bit_for_bit(dense_bundle: Path, tmp_path: Path) -> None:
     rows = walk(300)
     found = evaluate(dense_bundle, labelled(tmp_path, rows, rows[:, 0] > rows[:, 0].mean()))
-    assert found.paths["gateway"] == found.paths["quantised"]
+    (judged,) = found.outputs
+    assert judged.paths["gateway"] == judged.paths["quantised"]
     assert found.windows == 300 - dense_model.MANIFEST.window + 1
 
 
@@ -158,21 +159,25 @@ async def test_evaluating_works_where_a_loop_is_running_as_in_a_notebook(
 
 
 def test_a_difference_between_gateway_and_measurement_is_an_error() -> None:
-    with pytest.raises(ConverterError, match="differ in 1 of 3 scores"):
-        require_agreement(np.array([0.1, 0.2, 0.3]), np.array([0.1, np.nextafter(0.2, 1), 0.3]))
+    def said(*scores: float) -> dict[str, Course]:
+        return {"y": Course(np.array(scores), np.array(scores), np.zeros(len(scores), bool))}
+
+    require_agreement(said(0.1, np.nan), said(0.1, np.nan))
+    with pytest.raises(ConverterError, match="differ in 1 of 3 scores of 'y'"):
+        require_agreement(said(0.1, 0.2, 0.3), said(0.1, np.nextafter(0.2, 1), 0.3))
     with pytest.raises(ConverterError, match="differ in 2 of 2"):
-        require_agreement(np.array([0.1, 0.2]), np.array([0.1]))
+        require_agreement(said(0.1, 0.2), said(0.1))
 
 
 def test_a_perfect_label_scores_one_and_the_opposite_zero(dense_bundle: Path, tmp_path: Path) -> None:
     rows = walk(100)
     windows = np.lib.stride_tricks.sliding_window_view(rows, 4, axis=0).transpose(0, 2, 1)
     scores = dense_model.expected(dense_model.standardised(windows.astype(np.float32)))[:, 0]
-    limits = bundle.read(dense_bundle).manifest.limits
-    label = np.concatenate([np.zeros(3), scores >= (limits.on if limits else 0.5)])
+    assert dense_model.OUTPUT.limits
+    label = np.concatenate([np.zeros(3), scores >= dense_model.OUTPUT.limits.on])
     assert 0 < label.sum() < 97
-    right = evaluate(dense_bundle, labelled(tmp_path, rows, label)).paths["gateway"]
-    wrong = evaluate(dense_bundle, labelled(tmp_path, rows, 1 - label)).paths["gateway"]
+    right = evaluate(dense_bundle, labelled(tmp_path, rows, label)).outputs[0].paths["gateway"]
+    wrong = evaluate(dense_bundle, labelled(tmp_path, rows, 1 - label)).outputs[0].paths["gateway"]
     assert right["f1"] == right["accuracy"] == 1
     assert wrong["f1"] == wrong["accuracy"] == 0
 
@@ -181,7 +186,9 @@ def test_keras_quantised_and_gateway_stand_side_by_side_with_folds(line: Path, l
     train = Path(__file__).with_name("train_quickly.py").as_posix() + ":build"
     model, data = line / "line_efficiency.keras", line / "line.csv"
     asked = ["--data", data, "--model", model, "--kfold", "3", "--train", train, "--json"]
-    told = msgspec.json.decode(python("-m", "converter.cli", "evaluate", line_bundles["int8"][0], *asked))
+    (told,) = msgspec.json.decode(python("-m", "converter.cli", "evaluate", line_bundles["int8"][0], *asked))[
+        "outputs"
+    ]
     assert list(told["paths"]) == ["keras", "quantised", "gateway"]
     assert told["paths"]["quantised"] == told["paths"]["gateway"]
     assert 0.8 < told["paths"]["gateway"]["r2"] < told["paths"]["keras"]["r2"] < 1
@@ -200,14 +207,14 @@ def test_a_reconstruction_error_is_judged_at_its_limit(odd_models: Path, tmp_pat
     card, data, out = tmp_path / "card.toml", tmp_path / "data.csv", tmp_path / "forget.bundle"
     card.write_text(
         'name = "forget"\nversion = "1"\nperiod = "1s"\ninputs = [{ name = "a" }, { name = "b" }]\n'
-        'output = { name = "error", kind = "reconstruction_error", column = "faulty" }\n'
+        '[[outputs]]\nname = "error"\nkind = "reconstruction_error"\ncolumn = "faulty"\n'
         "limits = { on = 0.5, off = 0.4 }\n"
     )
     rows = np.random.default_rng(0).normal(size=(200, 2)).round(3)
     table = np.column_stack([rows, np.abs(rows[:, 1]) >= 1])
     np.savetxt(data, table, "%g", delimiter=",", header="a,b,faulty", comments="")
     convert(odd_models / "forgets_b.keras", data, card, out, "float32")
-    found = evaluate(out, data, card=card)
+    (found,) = evaluate(out, data, card=card).outputs
     assert found.threshold == 0.5
     told = found.paths["gateway"]
     assert all(told[name] == 1 for name in ("accuracy", "precision", "recall", "f1", "roc_auc", "pr_auc"))
@@ -216,6 +223,6 @@ def test_a_reconstruction_error_is_judged_at_its_limit(odd_models: Path, tmp_pat
 
 def test_data_without_the_target_is_told(dense_bundle: Path, tmp_path: Path) -> None:
     path = labelled(tmp_path, walk(10), np.zeros(10))
-    path.write_text(path.read_text().replace(dense_model.MANIFEST.output.name, "other", 1))
-    with pytest.raises(ConverterError, match=f"no column {dense_model.MANIFEST.output.name}"):
+    path.write_text(path.read_text().replace(dense_model.OUTPUT.name, "other", 1))
+    with pytest.raises(ConverterError, match=f"no column {dense_model.OUTPUT.name}"):
         evaluate(dense_bundle, path)

@@ -6,7 +6,7 @@ import pytest
 
 from converter import dataset, decisions, holdout
 from converter.card import Card, Input, Output
-from converter.dataset import Dataset
+from converter.dataset import Dataset, Windows
 from edge_agent.core.manifest import Limits
 
 
@@ -14,13 +14,13 @@ def card(window: int, width: int, train_rows: int | None = None) -> Card:
     inputs = [Input(name=f"i{n}") for n in range(width)]
     output = Output(name="y", kind="value")
     return Card(
-        name="x", version="1", period=1, inputs=inputs, output=output, window=window, train_rows=train_rows
+        name="x", version="1", period=1, inputs=inputs, outputs=[output], window=window, train_rows=train_rows
     )
 
 
 def recording(rows: int, width: int) -> Dataset:
     values = np.random.default_rng(0).normal(size=(rows, width))
-    return Dataset(values, None, [range(rows)], 0)
+    return Dataset(values, {}, [range(rows)], 0)
 
 
 def rows_of(ends: np.ndarray, window: int) -> set[int]:
@@ -64,7 +64,7 @@ LIMITS = Limits(on=0.8, off=0.4, on_delay=2, off_delay=1)
 
 
 def test_missed_and_false_alarms_are_those_of_the_gateways_own_alarm() -> None:
-    manifest = dense_model.manifest(limits=LIMITS)
+    manifest = dense_model.manifest(outputs=dense_model.limited(LIMITS))
     ends = np.r_[np.arange(0, 20), np.arange(100, 120)]
     before, after = np.zeros((40, 1), np.float32), np.zeros((40, 1), np.float32)
     before[3:9] = 0.9  # both alarm
@@ -72,13 +72,11 @@ def test_missed_and_false_alarms_are_those_of_the_gateways_own_alarm() -> None:
     before[12:14] = 0.9  # shorter than the delay: a flip, no alarm
     before[18:22] = 0.9  # two ticks before the hole and two after it: no alarm
     after[30:34] = 0.9  # a false one
-    asked = np.zeros((40, 1), np.float32)
-    courses = [decisions.course(manifest, ends, asked, answers) for answers in (before, after)]
-    found = decisions.compare(manifest, ends, *courses)
-    assert found
+    seen = Windows(ends, np.zeros((40, 4)), np.zeros((40, 16), np.float32))
+    courses = [decisions.courses(manifest, seen, answers) for answers in (before, after)]
+    (found,) = decisions.compare(manifest, seen, *courses)
     assert (found.alarms, found.missed, found.false) == (1, 0, 1)
     assert found.flipped == [3, 12, 13, 18, 19, 100, 101, *range(110, 114)]
     assert found.flips == pytest.approx(11 / 40)
-    back = decisions.compare(manifest, ends, *reversed(courses))
-    assert back
+    (back,) = decisions.compare(manifest, seen, *reversed(courses))
     assert (back.alarms, back.missed, back.false) == (2, 1, 0)

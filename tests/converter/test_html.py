@@ -70,19 +70,22 @@ def labelled_walk(tmp_path_factory: pytest.TempPathFactory) -> Path:
     scores = dense_model.expected(dense_model.standardised(windows.astype(np.float32)))[:, 0]
     label = np.concatenate([np.zeros(3), scores + 0.2 * rng.normal(size=len(scores)) > 0.7])
     path = tmp_path_factory.mktemp("walk") / "walk.csv"
-    header = ",".join([*(i.name for i in manifest.inputs), manifest.output.name])
+    header = ",".join([*(i.name for i in manifest.inputs), manifest.outputs[0].name])
     np.savetxt(path, np.column_stack([rows, label]), "%.9g", delimiter=",", header=header, comments="")
     return path
 
 
 def candidate(recipe: str, flipped: list[int]) -> Candidate:
-    decided = Decisions(limit=0.5, flips=len(flipped) / 50, flipped=flipped, alarms=1, missed=0, false=0)
-    compared = Comparison(windows=50, range=1.0, max_error=0.1, mean_error=0.01, fraction=0.1)
+    decided = Decisions(
+        output="y", limit=0.5, flips=len(flipped) / 50, flipped=flipped, alarms=1, missed=0, false=0
+    )
+    compared = Comparison(windows=50, range=1.0, max_error=0.1, mean_error=0.01, fraction=0.1, outputs=[])
     measured = Measured(
         size=9,
         weights={},
         comparison=compared,
-        decisions=decided,
+        decisions=[decided],
+        scores=[],
         saturation=[],
         latency=Latency(p50=30.0, p99=90.0, model=5.0),
         rss=1_000_000,
@@ -106,7 +109,7 @@ def test_the_page_of_an_evaluation_stands_alone_and_says_what_the_json_says(
 ) -> None:
     out = tmp_path / "report.html"
     asked = ["evaluate", dense_bundle, "--data", labelled_walk, "--html", out, "--json"]
-    told = msgspec.json.decode(python("-m", "converter.cli", *asked))
+    [told] = msgspec.json.decode(python("-m", "converter.cli", *asked))["outputs"]
     page = Page(out)
     require_self_contained(page)
     head, *rows = page.tables["metrics"]
@@ -129,7 +132,7 @@ def test_the_page_lists_inputs_with_units_and_how_much_of_the_data_is_beyond_the
     described = [*dense.manifest.inputs]
     described[1] = msgspec.structs.replace(described[1], unit="<m>", max=20.0)
     manifest = msgspec.structs.replace(dense.manifest, inputs=described)
-    bundle.write(tmp_path / "a.bundle", manifest, dense.model, dense.known_inputs, dense.known_outputs)
+    bundle.write(tmp_path / "a.bundle", manifest, dense.model, dense.known)
     evaluate(tmp_path / "a.bundle", labelled_walk, html=tmp_path / "a.html")
     rows = {row[0]: row[1:] for row in Page(tmp_path / "a.html").tables["inputs"][1:]}
     assert rows["head"][:3] == ["<m>", "-100", "20"]
@@ -208,7 +211,7 @@ def test_the_page_of_a_conversion_shows_every_candidate_as_the_json_does(explore
     for c in told["candidates"]:
         *cells, why = rows[c["recipe"]]
         found = c["measured"]
-        decided, time = found["decisions"], found["latency"]
+        [decided], time = found["decisions"], found["latency"]
         assert why == c["reason"]
         expected = [100 * found["comparison"]["fraction"], 100 * decided["flips"], decided["missed"]]
         expected += [decided["false"], time["model"], time["p50"], time["p99"], found["size"]]

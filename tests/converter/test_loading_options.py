@@ -56,7 +56,7 @@ def test_an_architecture_with_weights_and_trusted_code_becomes_a_bundle(
     )  # fmt: skip
     assert told["loaded_with"] == "Keras 3.15.1 (file says Keras 3)"
     assert told["comparison"]["fraction"] <= 1e-5
-    assert bundle.read(out).manifest.model.input_shape == [1, 2]
+    assert bundle.read(out).manifest.model.inputs[0].shape == [1, 2]
 
 
 def test_without_the_trusted_code_nothing_is_written(

@@ -139,4 +139,4 @@ def test_a_published_keyword_spotter_is_the_same_in_the_gateway(tmp_path: Path) 
     report = convert(TINY / "kws_saved_model", data, card(tmp_path, names, 49), out, "float32")
     assert report.loaded_with.endswith("(SavedModel written by TensorFlow 2.3.2)")
     assert report.comparison.fraction <= 1e-5
-    assert bundle.read(out).manifest.model.input_shape == [1, 49, 10, 1]
+    assert bundle.read(out).manifest.model.inputs[0].shape == [1, 49, 10, 1]

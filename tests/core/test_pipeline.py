@@ -3,14 +3,15 @@
 import math
 from collections.abc import Sequence
 
+import msgspec
 import numpy as np
 import pytest
-from dense_model import MANIFEST, manifest, standardised
+from dense_model import MANIFEST, limited, manifest, standardised
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from edge_agent.core.manifest import Input, Limits, Output
+from edge_agent.core.manifest import Input, InputTensor, Limits, Output, OutputTensor
 from edge_agent.core.pipeline import Pipeline, Verdict, windows
 from edge_agent.core.resultblock import State
 from edge_agent.core.tags import Columns, Floats, Quality, Reason
@@ -123,7 +124,7 @@ def test_the_reason_of_a_model_that_did_not_answer_passes_through(reason: Reason
 
 
 def test_an_alarm_stays_through_a_fault_and_its_delay_starts_again() -> None:
-    pipeline = Pipeline(manifest(limits=Limits(on=0.8, off=0.6, off_delay=2)))
+    pipeline = Pipeline(manifest(outputs=limited(Limits(on=0.8, off=0.6, off_delay=2))))
     tick = warm(pipeline)
     scores = [0.9, 0.5, math.nan, 0.5, 0.5, 0.5]
     said = [answered(pipeline, tick + i, image(ROW), score) for i, score in enumerate(scores)]
@@ -132,7 +133,7 @@ def test_an_alarm_stays_through_a_fault_and_its_delay_starts_again() -> None:
 
 
 def test_a_bundle_without_limits_never_alarms() -> None:
-    pipeline = Pipeline(manifest(limits=None))
+    pipeline = Pipeline(manifest(outputs=limited(None)))
     verdict = answered(pipeline, warm(pipeline), image(ROW), 1.0)
     assert (verdict.valid, verdict.alarm) == (True, False)
 
@@ -140,13 +141,15 @@ def test_a_bundle_without_limits_never_alarms() -> None:
 @pytest.mark.parametrize(
     ("output", "answer", "score"),
     [
-        (Output(name="p", kind="probability"), [0.25], 0.25),
-        (Output(name="v", kind="value", scale=10, offset=-1), [0.25], 1.5),
-        (Output(name="e", kind="reconstruction_error"), [2.0] * 16, 4.0),
+        (Output(name="p", kind="probability", tensor="answer"), [0.25], 0.25),
+        (Output(name="v", kind="value", tensor="answer", scale=10, offset=-1), [0.25], 1.5),
+        (Output(name="e", kind="reconstruction_error", tensor="answer", of="window"), [2.0] * 16, 4.0),
     ],
 )
 def test_the_score_means_what_the_bundle_says(output: Output, answer: list[float], score: float) -> None:
-    pipeline = Pipeline(manifest(output=output, limits=None))
+    tensor = OutputTensor(name="answer", shape=[1, len(answer)], tolerance=0)
+    model = msgspec.structs.replace(MANIFEST.model, outputs=[tensor])
+    pipeline = Pipeline(manifest(outputs=[output], model=model))
     asked = pipeline.take(warm(pipeline), image(ROW))
     assert pipeline.conclude(asked, np.array(answer, np.float32), 0).score == score
 
@@ -173,7 +176,9 @@ def test_windows_of_a_table_equal_what_ticking_gives_bit_for_bit(
             scale=data.draw(st.lists(st.floats(0.001, 1000), min_size=inputs, max_size=inputs)),
         )
     ]
-    bundle = manifest(inputs=columns, steps=steps, window=rows)
+    whole = InputTensor(name="window", shape=[1, rows, inputs], columns=[i.name for i in columns])
+    model = msgspec.structs.replace(MANIFEST.model, inputs=[whole])
+    bundle = manifest(inputs=columns, steps=steps, window=rows, model=model)
     table = data.draw(arrays(np.float64, (n + rows, inputs), elements=numbers))
     pipeline = Pipeline(bundle)
     ticked = [

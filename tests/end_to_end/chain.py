@@ -59,7 +59,7 @@ class Site:
         made = bundle.read(self.bundle)
         fast = msgspec.structs.replace(made.manifest, period=PERIOD)
         path = self.bundle.with_suffix(".live.bundle")
-        bundle.write(path, fast, made.model, made.known_inputs, made.known_outputs)
+        bundle.write(path, fast, made.model, made.known)
         lines = (self.folder / "agent.toml").read_text(encoding="utf-8").splitlines()
         for key, value in {"port": port, "scan": PERIOD, "bundle": f'"{path}"'}.items():
             (place,) = (i for i, line in enumerate(lines) if line.startswith(f"{key} = "))

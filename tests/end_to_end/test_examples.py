@@ -7,24 +7,29 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
-from dense_model import MANIFEST
+from dense_model import MANIFEST, known
 from sources import EXAMPLES, python
 
-from converter import card
+from converter import card, card_file
 from edge_agent import bundle
-from edge_agent.core.manifest import Input, Model
+from edge_agent.core.manifest import Input, InputTensor, Model, OutputTensor
 
 
 def promise(path: Path, said: card.Card) -> None:
     """Write a bundle that promises what a card says."""
     inputs = [Input(name=i.name, unit=i.unit, min=0, max=1, mean=0.5, std=0.1) for i in said.inputs]
     size = said.window * len(inputs)
-    model = Model(recipe="float32", input_shape=[1, size], output_shape=[1, size], tolerance=0)
+    model = Model(
+        recipe="float32",
+        inputs=[InputTensor(name="window", shape=[1, size], columns=[i.name for i in inputs])],
+        outputs=[OutputTensor(name="answer", shape=[1, size], tolerance=0)],
+        ops=[],
+    )
     changes = {"name": said.name, "period": float(said.period), "window": said.window}
     manifest = msgspec.structs.replace(MANIFEST, inputs=inputs, steps=[], model=model, **changes)
-    windows = np.zeros((1, said.window, len(inputs)), np.float32)
+    windows = np.zeros((1, said.window, len(inputs)))
     path.parent.mkdir(parents=True, exist_ok=True)
-    bundle.write(path, manifest, b"", windows, windows.reshape(1, size))
+    bundle.write(path, manifest, b"", known(windows, windows.reshape(1, size)))
 
 
 @pytest.mark.parametrize(
@@ -33,5 +38,5 @@ def promise(path: Path, said: card.Card) -> None:
 def test_an_examples_configuration_fits_its_card(example, tmp_path):
     folder = shutil.copytree(example, tmp_path / "examples" / example.name)
     (machine,) = tomllib.loads((folder / "agent.toml").read_text())["machine"].values()
-    promise((folder / machine["bundle"]).resolve(), card.load(folder / "card.toml"))
+    promise((folder / machine["bundle"]).resolve(), card_file.load(folder / "card.toml"))
     assert python("-m", "edge_agent", "check", folder / "agent.toml").splitlines()[-1] == "ok"

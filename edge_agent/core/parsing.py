@@ -1,0 +1,131 @@
+"""A manifest read, and refused if it contradicts itself: every reason at once."""
+
+from collections.abc import Iterator
+
+import msgspec
+
+from edge_agent.core.manifest import SCHEMA, InputTensor, Limits, Manifest, Model, Output
+
+
+class ManifestError(ValueError):
+    """A manifest that cannot be obeyed; the text says which key and what to do."""
+
+
+class _Schema(msgspec.Struct):
+    schema: int
+
+
+def parse(text: bytes) -> Manifest:
+    """Read and check a manifest. Raises `ManifestError`."""
+    try:
+        schema = msgspec.json.decode(text, type=_Schema).schema
+        if schema != SCHEMA:
+            raise ManifestError(
+                f"manifest.json: schema {schema} is not {SCHEMA}: use an agent of the bundle's age"
+            )
+        manifest = msgspec.json.decode(text, type=Manifest)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ManifestError(f"manifest.json: {error}") from None
+    problems = list(_problems(manifest))
+    if problems:
+        raise ManifestError("manifest.json: " + "; ".join(problems))
+    return manifest
+
+
+def _problems(manifest: Manifest) -> Iterator[str]:
+    width = len(manifest.inputs)
+    if width == 0 or _doubled([i.name for i in manifest.inputs]):
+        yield "inputs: at least one, each with a name of its own"
+    if not 1 <= manifest.window <= 100_000:
+        yield f"window {manifest.window}: 1 to 100000 rows"
+    if not manifest.period > 0:
+        yield f"period {manifest.period}: must be more than 0 s"
+    if not manifest.max_gap >= 0:
+        yield f"max_gap {manifest.max_gap}: must not be negative"
+    if manifest.sequence < 1:
+        yield f"sequence {manifest.sequence}: releases count from 1"
+    if any(len(s.offset) != width or len(s.scale) != width or 0.0 in s.scale for s in manifest.steps):
+        yield f"steps: affine needs {width} offsets and {width} scales, none of them 0"
+    shapes = list(_of_shapes(manifest.model))
+    yield from shapes
+    if not shapes:
+        yield from _of_columns(manifest)
+    if not manifest.outputs or _doubled([o.name for o in manifest.outputs]):
+        yield "outputs: at least one, each with a name of its own"
+    for output in manifest.outputs:
+        for problem in _of_output(output, manifest):
+            yield f"output {output.name}: {problem}"
+
+
+def _of_shapes(model: Model) -> Iterator[str]:
+    for end, tensors in (("inputs", model.inputs), ("outputs", model.outputs)):
+        if not tensors or _doubled([t.name for t in tensors]):
+            yield f"model.{end}: at least one, each with a name of its own"
+        for tensor in tensors:
+            if tensor.shape[:1] != [1] or min(tensor.shape) < 1:
+                yield (
+                    f"model.{end}: {tensor.name} has shape {tensor.shape}, which must begin with batch 1, "
+                    "every length at least 1"
+                )
+    for tensor in model.outputs:
+        if not tensor.tolerance >= 0:
+            yield f"model.outputs: tolerance {tensor.tolerance} of {tensor.name} must not be negative"
+
+
+def _of_columns(manifest: Manifest) -> Iterator[str]:
+    """Check that tensors and window are made of the same numbers, none of which is left out."""
+    known, tensors = {i.name for i in manifest.inputs}, manifest.model.inputs
+    used = {column for t in tensors for column in t.columns}
+    if used != known or any(not t.columns or _doubled(t.columns) for t in tensors):
+        yield "model.inputs: columns must name every input of the window, and nothing else"
+        return
+    for tensor in tensors:
+        if not _fits(tensor, manifest.window):
+            yield (
+                f"model.inputs: {tensor.name} {tensor.shape} has {tensor.elements} elements, "
+                f"window x columns is {manifest.window} x {len(tensor.columns)}"
+            )
+    if all(t.rows < manifest.window for t in tensors):
+        yield f"window {manifest.window}: no input tensor takes so many rows"
+
+
+def _fits(tensor: InputTensor, window: int) -> bool:
+    return tensor.elements % len(tensor.columns) == 0 and tensor.rows <= window
+
+
+def _of_output(output: Output, manifest: Manifest) -> Iterator[str]:
+    sizes = {t.name: t.elements for t in manifest.model.outputs}
+    rebuilt = {t.name: t.elements for t in manifest.model.inputs}
+    size = sizes.get(output.tensor)
+    if size is None:
+        yield f"the model has no tensor {output.tensor}"
+        return
+    if not 0 <= output.element < size:
+        yield f"element {output.element} is outside of {output.tensor}, which has {size}"
+    if output.scale == 0:
+        yield "scale must not be 0"
+    match output.kind:
+        case "reconstruction_error" if rebuilt.get(output.of) != size:
+            yield "of must name an input tensor of the model with as many elements"
+        case "class":
+            if len(output.classes) != size or size < 2 or _doubled(output.classes):
+                yield f"classes must name each of the {size} elements, at least 2, once"
+            if output.normal and output.normal not in output.classes:
+                yield f"normal {output.normal} is not among the classes"
+            if output.limits and not output.normal:
+                yield "limits need normal, because the score is a class's index without it"
+        case "forecast":
+            if output.of not in {i.name for i in manifest.inputs}:
+                yield "of must name an input"
+            if not 1 <= output.horizon <= 100_000:
+                yield f"horizon {output.horizon}: 1 to 100000 rows"
+    if output.limits and not _in_order(output.limits):
+        yield "limits: off must not be above on, delays must not be negative"
+
+
+def _in_order(limits: Limits) -> bool:
+    return limits.off <= limits.on and limits.on_delay >= 0 and limits.off_delay >= 0
+
+
+def _doubled(names: list[str]) -> bool:
+    return len(set(names)) != len(names)
