@@ -7,9 +7,11 @@ Takes at most `AT_ONCE` nodes in one request, and does not say so. Prints ``read
 import asyncio
 import logging
 import sys
+from datetime import UTC, datetime
 from typing import Any
 
 from asyncua import Server, ua
+from asyncua.common.structures104 import new_enum, new_struct, new_struct_field
 from asyncua.common.utils import ServiceError
 from asyncua.server.internal_server import InternalServer
 from asyncua.server.internal_session import InternalSession
@@ -65,7 +67,8 @@ async def main(port: int, other_namespaces: list[str]) -> None:
 
 async def add_nodes(server: Server, index: int) -> None:
     async def add(name: str, value: object, kind: ua.VariantType, status: int = ua.StatusCodes.Good) -> None:
-        node = await server.nodes.objects.add_variable(ua.NodeId(name, index), name, ua.Variant(value, kind))
+        node_id, browse_name = ua.NodeId(name, index), f"{index}:{name}"
+        node = await server.nodes.objects.add_variable(node_id, browse_name, ua.Variant(value, kind))
         await node.set_writable()
         if status != ua.StatusCodes.Good:
             data = ua.DataValue(ua.Variant(value, kind), StatusCode=ua.StatusCode(status))
@@ -74,7 +77,15 @@ async def add_nodes(server: Server, index: int) -> None:
     for name, value in SCALARS.items():
         await add(name, value, ua.VariantType[name])
     await add("bad", 7.0, ua.VariantType.Double, ua.StatusCodes.BadSensorFailure)
-    await add("uncertain", 7.0, ua.VariantType.Double, ua.StatusCodes.UncertainLastUsableValue)
+    await add("uncertain", 7.0, ua.VariantType.Double, ua.StatusCodes.UncertainSubNormal)
+    await add("last", 7.0, ua.VariantType.Double, ua.StatusCodes.UncertainLastUsableValue)
+    await add("cut-off", 7.0, ua.VariantType.Double, ua.StatusCodes.BadNoCommunication)
+    await add("exact", 2**53 + 1, ua.VariantType.Int64)
+    await add("since", datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC), ua.VariantType.DateTime)
+    await add("named", ua.LocalizedText("läuft"), ua.VariantType.LocalizedText)
+    await add("nothing", None, ua.VariantType.Null)
+    await add("matrix", [[1, 2], [3, 4]], ua.VariantType.Int32)
+    await add_structures(server, index)
     await add("text", "running", ua.VariantType.String)
     await add("array", [1.0, 2.0], ua.VariantType.Double)
     await add("nan", float("nan"), ua.VariantType.Double)
@@ -89,6 +100,30 @@ async def add_nodes(server: Server, index: int) -> None:
         ua.NodeId("word", index), "word", ua.Variant(1, ua.VariantType.UInt16), datatype=subtype.nodeid
     )
     await variable.set_writable()
+
+
+async def add_structures(server: Server, index: int) -> None:
+    """Motor {Current: Double, State: enumeration, Axes: Axis[]}, Axis {Name: String, Speed: Float}."""
+    await new_enum(server, index, "Mode", ["Off", "On", "Fault"])
+    axis, _ = await new_struct(
+        server,
+        index,
+        "Axis",
+        [new_struct_field("Name", ua.VariantType.String), new_struct_field("Speed", ua.VariantType.Float)],
+    )
+    fields = [
+        new_struct_field("Current", ua.VariantType.Double),
+        new_struct_field("Torque", ua.VariantType.Double, optional=True),
+        new_struct_field("Axes", axis, array=True),
+    ]
+    await new_struct(server, index, "Motor", fields)
+    made = await server.load_data_type_definitions()
+    axes = [made["Axis"](Name="x", Speed=1.5), made["Axis"](Name="y", Speed=-2.5)]
+    motor = made["Motor"](Current=12.5, Torque=None, Axes=axes)
+    node = ua.NodeId("motor", index)
+    await server.nodes.objects.add_variable(
+        node, "motor", ua.Variant(motor, ua.VariantType.ExtensionObject), datatype=made["Motor"].data_type
+    )
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from opcua_server import AT_ONCE, SCALARS
 from edge_agent.core.tags import Quality, Reason, Tag
 from edge_agent.drivers import LinkDown, Refused
 from edge_agent.drivers.opcua import driver as opcua
+from edge_agent.drivers.opcua import writing
 from edge_agent.drivers.opcua.address import parse_address
 from edge_agent.drivers.opcua.driver import OpcUa
 
@@ -43,28 +44,85 @@ async def test_every_scalar_type_is_read_as_a_number(driver: OpcUa) -> None:
 
 
 async def test_each_tag_has_the_quality_that_the_server_gives_it(driver: OpcUa) -> None:
-    plan = driver.plan_read(tags("Double", "bad", "uncertain", "unknown", "text", "array", "nan", "Float"))
+    expected = {
+        "Double": (0.1, Reason.NONE),
+        "bad": (np.nan, Reason.DEVICE_REFUSED),
+        "uncertain": (7.0, Reason.DEVICE_UNCERTAIN),
+        "last": (np.nan, Reason.STALE),
+        "cut-off": (np.nan, Reason.NO_LINK),
+        "unknown": (np.nan, Reason.DEVICE_REFUSED),
+        "array": (np.nan, Reason.UNDECODABLE),
+        "motor": (np.nan, Reason.UNDECODABLE),
+        "nothing": (np.nan, Reason.NO_VALUE),
+        "nan": (np.nan, Reason.NOT_FINITE),
+        "Float": (1.5, Reason.NONE),
+    }
+    plan = driver.plan_read(tags(*expected))
     await driver.connect()
     columns = await driver.read(plan)
-    refused = Reason.DEVICE_REFUSED
-    assert columns.reason.tolist() == [
-        *(Reason.NONE, refused, Reason.DEVICE_UNCERTAIN),
-        *(refused, refused, refused, Reason.NOT_FINITE, Reason.NONE),
-    ]
-    assert columns.quality.tolist() == [2, 0, 1, 0, 0, 0, 0, 2]
-    np.testing.assert_array_equal(columns.value, [0.1, np.nan, 7, np.nan, np.nan, np.nan, np.nan, 1.5])
+    assert columns.reason.tolist() == [reason for _, reason in expected.values()]
+    np.testing.assert_array_equal(columns.value, [value for value, _ in expected.values()])
+    good, uncertain = Reason.NONE, Reason.DEVICE_UNCERTAIN
+    quality = {good: Quality.GOOD, uncertain: Quality.UNCERTAIN}
+    assert columns.quality.tolist() == [quality.get(why, Quality.BAD) for _, why in expected.values()]
 
 
 async def test_what_is_no_number_is_logged_once(driver: OpcUa, caplog: pytest.LogCaptureFixture) -> None:
-    plan = driver.plan_read(tags("text", "array"))
+    plan = driver.plan_read(tags("motor", "array"))
     await driver.connect()
     await driver.read(plan)
     await driver.read(plan)
     said = [record.getMessage() for record in caplog.records if record.name == opcua.__name__]
-    assert [text.split(" is ")[1] for text in said] == [
-        "not a number but String",
+    assert [text.split(" is ")[1].split(";")[0] for text in said] == [
+        "not a number but a structure",
         "not a number but an array",
     ]
+
+
+async def test_texts_times_and_large_integers_are_exact_beside_their_number(driver: OpcUa) -> None:
+    plan = driver.plan_read(tags("text", "named", "since", "exact", "Int64"))
+    await driver.connect()
+    columns = await driver.read(plan)
+    assert columns.exact == {0: "running", 1: "läuft", 2: "2026-01-02T03:04:05+00:00", 3: 2**53 + 1}
+    assert columns.value.tolist() == [7, 5, 1767323045, 2**53, -(2**40)]
+    assert columns.reason.tolist() == [0, 0, 0, Reason.ROUNDED, 0]
+
+
+def inside(node: str, *fields: str) -> list[Tag]:
+    return [Tag(name=f"{node}.{field}", address=parse_address(PLANT + node, field)) for field in fields]
+
+
+async def test_elements_of_arrays_and_fields_of_structures_are_tags(
+    driver: OpcUa, caplog: pytest.LogCaptureFixture
+) -> None:
+    wanted = [
+        *inside("array", "[1]", "[0]", "[2]"),
+        *inside("matrix", "[1,0]"),
+        *inside("motor", "Current", "Axes[1].Speed", "Axes[0].Name", "Torque", "Axes[2].Speed", "Axes"),
+    ]
+    plan = driver.plan_read(wanted)
+    await driver.connect()
+    columns = await driver.read(plan)
+    nan = np.nan
+    np.testing.assert_array_equal(columns.value, [2, 1, nan, 3, 12.5, -2.5, 1, nan, nan, nan])
+    assert columns.exact == {6: "x"}
+    assert [r.getMessage().split(") ")[1] for r in caplog.records if r.name == opcua.__name__] == [
+        "has only 2 elements at the top",
+        "has no Torque; there is Current, Axes",
+        "has only 2 elements at Axes",
+        "is not a number but an array; say which element, such as field [0]",
+    ]
+
+
+async def test_a_browse_path_leads_to_a_node(driver: OpcUa, caplog: pytest.LogCaptureFixture) -> None:
+    paths = ["/Objects/2:Double", "/Objects/nsu=urn:test:plant;Float", "/Objects/2:Doubles", "/Objects"]
+    plan = driver.plan_read([Tag(name=text, address=parse_address(text)) for text in paths])
+    write = driver.plan_write([Tag(name="d", address=parse_address(paths[0]))])
+    await driver.connect()
+    columns = await driver.read(plan)
+    np.testing.assert_array_equal(columns.value, [0.1, 1.5, np.nan, np.nan])
+    await driver.write(write, [0.1])
+    assert "/Objects/2:Doubles: leads to no node" in caplog.text
 
 
 async def test_values_are_scaled_and_judged_against_their_range(driver: OpcUa) -> None:
@@ -187,16 +245,24 @@ async def test_more_outputs_than_the_server_takes_at_once_are_refused(driver: Op
 
 
 def test_a_write_carries_neither_status_nor_timestamp() -> None:
-    node = opcua.attribute(ua.NodeId("x", 2))
-    item = opcua._item(tags("x")[0], node, ua.VariantType.UInt16, 258.0)
+    request = writing.item(tags("x")[0], ua.NodeId("x", 2), ua.VariantType.UInt16, 258.0)
     only_a_value, uint16 = 0x01, 0x05
-    assert struct_to_binary(item.Value) == bytes([only_a_value, uint16, 2, 1])
+    assert struct_to_binary(request.Value) == bytes([only_a_value, uint16, 2, 1])
 
 
-async def test_a_namespace_that_the_server_lacks_is_named_beside_those_it_has(driver: OpcUa) -> None:
-    driver.plan_read([Tag(name="a", address=parse_address("nsu=urn:other:plant;s=a"))])
-    with pytest.raises(LinkDown, match=r"no namespace urn:other:plant; it has .*urn:test:plant"):
-        await driver.connect()
+async def test_a_namespace_that_the_server_lacks_spoils_its_own_tags_alone(
+    driver: OpcUa, caplog: pytest.LogCaptureFixture
+) -> None:
+    plan = driver.plan_read(
+        [Tag(name="a", address=parse_address("nsu=urn:other:plant;s=a")), *tags("Double")]
+    )
+    await driver.connect()
+    columns = await driver.read(plan)
+    assert columns.reason.tolist() == [Reason.DEVICE_REFUSED, Reason.NONE]
+    assert columns.value[1] == 0.1
+    [line] = [r.getMessage() for r in caplog.records if r.name == opcua.__name__]
+    assert "no namespace urn:other:plant; it has" in line
+    assert "urn:test:plant" in line
 
 
 async def test_a_driver_that_is_not_connected_says_so(driver: OpcUa) -> None:

@@ -5,7 +5,7 @@ from uuid import UUID
 
 import pytest
 
-from edge_agent.drivers.opcua.address import NodeAddress, parse_address
+from edge_agent.drivers.opcua.address import BrowsePath, NodeAddress, NodeId, parse_address
 
 GUID = UUID("09087e75-8e5e-499b-954f-f2a9603db28a")
 
@@ -13,20 +13,55 @@ GUID = UUID("09087e75-8e5e-499b-954f-f2a9603db28a")
 @pytest.mark.parametrize(
     ("text", "address"),
     [
-        ("ns=2;s=Name", NodeAddress(2, "Name")),
-        ("ns=2;i=5", NodeAddress(2, 5)),
-        ("i=85", NodeAddress(0, 85)),
-        (f"ns=3;g={GUID}", NodeAddress(3, GUID)),
-        (f"ns=3;b={b64encode(b'ab').decode()}", NodeAddress(3, b"ab")),
-        ("nsu=urn:some:uri;s=Name", NodeAddress("urn:some:uri", "Name")),
-        ("nsu=urn:a%3Bb%2525;i=1", NodeAddress("urn:a;b%25", 1)),
-        ('ns=3;s="DB 1"."a;b=c".x ', NodeAddress(3, '"DB 1"."a;b=c".x ')),
-        ("ns=65535;i=4294967295", NodeAddress(65535, 4294967295)),
+        ("ns=2;s=Name", NodeId(2, "Name")),
+        ("ns=2;i=5", NodeId(2, 5)),
+        ("i=85", NodeId(0, 85)),
+        (f"ns=3;g={GUID}", NodeId(3, GUID)),
+        (f"ns=3;b={b64encode(b'ab').decode()}", NodeId(3, b"ab")),
+        ("nsu=urn:some:uri;s=Name", NodeId("urn:some:uri", "Name")),
+        ("nsu=urn:a%3Bb%2525;i=1", NodeId("urn:a;b%25", 1)),
+        ('ns=3;s="DB 1"."a;b=c".x ', NodeId(3, '"DB 1"."a;b=c".x ')),
+        ("ns=65535;i=4294967295", NodeId(65535, 4294967295)),
     ],
 )
-def test_a_node_id_is_read_and_written_back(text: str, address: NodeAddress) -> None:
-    assert parse_address(text) == address
+def test_a_node_id_is_read_and_written_back(text: str, address: NodeId) -> None:
+    assert parse_address(text) == NodeAddress(address)
+    assert parse_address(str(address)) == NodeAddress(address)
+
+
+@pytest.mark.parametrize(
+    ("text", "steps"),
+    [
+        ("/Objects/3:Press/3:Vibration", ((0, "Objects"), (3, "Press"), (3, "Vibration"))),
+        ("/nsu=http://a/b;Press/2:m&/s", (("http://a/b", "Press"), (2, "m/s"))),
+        ("/2:1:2/&2:x/&&", ((2, "1:2"), (0, "2:x"), (0, "&"))),
+    ],
+)
+def test_a_browse_path_is_read_and_written_back(text: str, steps: tuple[tuple[int | str, str], ...]) -> None:
+    address = parse_address(text)
+    assert address == NodeAddress(BrowsePath(steps))
     assert parse_address(str(address)) == address
+
+
+@pytest.mark.parametrize(
+    ("text", "field"),
+    [
+        ("[3]", (3,)),
+        ("[1,2]", (1, 2)),
+        ("Current", ("Current",)),
+        ("Motor.Current", ("Motor", "Current")),
+        ("Axes[2].Speed", ("Axes", 2, "Speed")),
+        ("[0].Speed", (0, "Speed")),
+    ],
+)
+def test_a_field_is_the_way_into_a_value(text: str, field: tuple[str | int, ...]) -> None:
+    assert parse_address("i=1", text).field == field
+
+
+@pytest.mark.parametrize("text", ["[", "[-1]", "[a]", "a..b", ".a", "a]", "[1]b"])
+def test_what_is_no_field_is_told(text: str) -> None:
+    with pytest.raises(ValueError, match="is not like"):
+        parse_address("i=1", text)
 
 
 @pytest.mark.parametrize(
@@ -43,6 +78,9 @@ def test_a_node_id_is_read_and_written_back(text: str, address: NodeAddress) -> 
         ("i=²", "whole number"),
         ("g=123", "GUID like"),
         ("b=*", "base64"),
+        ("/", "from '/' on"),
+        ("/a//b", "from '//b' on"),
+        ("/65536:a", "at most 65535"),
     ],
 )
 def test_a_text_that_is_no_node_id_is_told_how_to_be_one(text: str, says: str) -> None:

@@ -1,4 +1,4 @@
-"""Addresses of OPC UA nodes as people write them. Imports nothing of an OPC UA stack, so `check` is quick."""
+"""Addresses of OPC UA values as people write them. Without an OPC UA stack, so that `check` is quick."""
 
 import re
 from base64 import b64decode, b64encode
@@ -6,22 +6,30 @@ from dataclasses import dataclass
 from uuid import UUID
 
 Identifier = int | str | UUID | bytes
+Namespace = int | str
+"""An index, or a URI whose index has to be asked for on every connection."""
+Field = tuple[str | int, ...]
+"""The way into a value: names of structure fields, and indices into arrays, which count from 0."""
 
 _TEXT = re.compile(
     r"(?:ns=(?P<index>[0-9]+);|nsu=(?P<uri>[^;]+);)?(?P<kind>[isgb])=(?P<identifier>.+)", re.DOTALL
 )
-_FORMS = "write ns=2;s=Name, ns=2;i=5, i=2258, nsu=urn:some:uri;s=Name, or g= (a GUID) or b= (base64) for s="
+_STEP = re.compile(r"/(?:(?P<index>[0-9]+):|nsu=(?P<uri>[^;]+);)?(?P<name>(?:&.|[^/&])+)", re.DOTALL)
+_FIELD = re.compile(r"\[(?P<index>[0-9]+(?:,[0-9]+)*)\]|(?:^|(?<=[^.])\.)(?P<name>[^.\[\]]+)")
+_FORMS = (
+    "write ns=2;s=Name, ns=2;i=5, i=2258, nsu=urn:some:uri;s=Name, g= (a GUID) or b= (base64) for s=, "
+    "or a browse path such as /Objects/2:Press/2:Vibration"
+)
 
 
 @dataclass(frozen=True, slots=True)
-class NodeAddress:
-    """A node of an OPC UA server (Part 3, 8.2).
+class NodeId:
+    """A node by its id (Part 3, 8.2).
 
-    `namespace` is an index, or a URI whose index has to be asked for on every connection. The type of
-    `identifier` is its kind: int for ``i=``, str for ``s=``, UUID for ``g=``, bytes for ``b=``.
+    The type of `identifier` is its kind: int for ``i=``, str for ``s=``, UUID for ``g=``, bytes for ``b=``.
     """
 
-    namespace: int | str
+    namespace: Namespace
     identifier: Identifier
 
     def __str__(self) -> str:
@@ -35,26 +43,93 @@ class NodeAddress:
             case bytes():
                 text = f"b={b64encode(self.identifier).decode()}"
         if isinstance(self.namespace, str):
-            return f"nsu={self.namespace.replace('%', '%25').replace(';', '%3B')};{text}"
+            return f"{_uri(self.namespace)}{text}"
         return f"ns={self.namespace};{text}" if self.namespace else text
 
 
-def parse_address(text: str) -> NodeAddress:
-    """Read the text form of a node id (Part 6, 5.3.1.10), with ``nsu=`` as of an expanded one (5.3.1.11).
+@dataclass(frozen=True, slots=True)
+class BrowsePath:
+    """A node by the browse names that lead to it from the Root folder (Part 4, 7.30)."""
 
-    A string identifier is everything behind ``s=``, semicolons and blanks too.
+    steps: tuple[tuple[Namespace, str], ...]
+
+    def __str__(self) -> str:
+        return "".join(f"/{_prefix(namespace)}{_escaped(name)}" for namespace, name in self.steps)
+
+
+@dataclass(frozen=True, slots=True)
+class NodeAddress:
+    """Where a tag's value is: a node, and inside of it a field.
+
+    A subscription tells of changes by more than `deadband`, in raw units.
+    """
+
+    node: NodeId | BrowsePath
+    field: Field = ()
+    deadband: float = 0.0
+
+    def __str__(self) -> str:
+        return f"{self.node} {field_text(self.field)}" if self.field else str(self.node)
+
+
+def parse_address(text: str, field: str = "", deadband: float = 0.0) -> NodeAddress:
+    """Read a node id (Part 6, 5.3.1.10), ``nsu=`` as of an expanded one (5.3.1.11), or a browse path.
+
+    A string identifier is everything behind ``s=``, brackets, semicolons and blanks too: that is why a field
+    is a text of its own, such as ``[3]`` or ``Motor.Current``. In a browse path ``&`` stands before a ``/``
+    or ``&`` that belongs to a name (Part 4, A.2).
 
     Raises:
         ValueError: with a sentence that says what to write instead.
     """
+    node = _browse_path(text) if text.startswith("/") else _node_id(text)
+    return NodeAddress(node, _field(field), deadband)
+
+
+def field_text(field: Field) -> str:
+    """Return the text form of a field."""
+    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in field)
+    return text.removeprefix(".")
+
+
+def _node_id(text: str) -> NodeId:
     match = _TEXT.fullmatch(text)
     if match is None:
         raise ValueError(f"{text!r} is not an OPC UA node id: {_FORMS}")
-    index, uri = match["index"], match["uri"]
-    namespace: int | str = uri.replace("%3B", ";").replace("%25", "%") if uri else int(index or 0)
-    if isinstance(namespace, int) and namespace > 0xFFFF:
+    namespace = _namespace(text, match["index"], match["uri"])
+    return NodeId(namespace, _identifier(text, match["kind"], match["identifier"]))
+
+
+def _browse_path(text: str) -> BrowsePath:
+    steps, at = [], 0
+    while at < len(text):
+        match = _STEP.match(text, at)
+        if match is None:
+            raise ValueError(f"{text!r} is not a browse path from {text[at:]!r} on: {_FORMS}")
+        name = re.sub(r"&(.)", r"\1", match["name"], flags=re.DOTALL)
+        steps.append((_namespace(text, match["index"], match["uri"]), name))
+        at = match.end()
+    return BrowsePath(tuple(steps))
+
+
+def _namespace(text: str, index: str | None, uri: str | None) -> Namespace:
+    if uri:
+        return uri.replace("%3B", ";").replace("%25", "%")
+    if int(index or 0) > 0xFFFF:
         raise ValueError(f"{text!r}: a namespace index is at most 65535")
-    return NodeAddress(namespace, _identifier(text, match["kind"], match["identifier"]))
+    return int(index or 0)
+
+
+def _field(text: str) -> Field:
+    parts: list[str | int] = []
+    at = 0
+    while at < len(text):
+        match = _FIELD.match(text, at)
+        if match is None:
+            raise ValueError(f"field {text!r} is not like [3], Current, Motor.Current or Axes[2].Speed")
+        parts += [match["name"]] if match["name"] else [int(i) for i in match["index"].split(",")]
+        at = match.end()
+    return tuple(parts)
 
 
 def _identifier(text: str, kind: str, identifier: str) -> Identifier:
@@ -77,3 +152,19 @@ def _identifier(text: str, kind: str, identifier: str) -> Identifier:
                 return b64decode(identifier, validate=True)
             except ValueError:
                 raise ValueError(f"{text!r}: what follows b= is base64, like M/RbKBsRVkePCg==") from None
+
+
+def _uri(uri: str) -> str:
+    return f"nsu={uri.replace('%', '%25').replace(';', '%3B')};"
+
+
+def _prefix(namespace: Namespace) -> str:
+    if isinstance(namespace, str):
+        return _uri(namespace)
+    return f"{namespace}:" if namespace else ""
+
+
+def _escaped(name: str) -> str:
+    # A name that looks like it had a namespace gets one.
+    text = re.sub(r"([&/])", r"&\1", name)
+    return text if not re.match(r"[0-9]+:|nsu=", text) else f"&{text}"

@@ -6,22 +6,33 @@ session and channel from expiring between scans.
 """
 
 import asyncio
-from collections.abc import Sequence
+import math
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from typing import Any
 
 from asyncua import Client, Node, ua
 from asyncua.common.ua_utils import data_type_to_variant_type
+from asyncua.ua.ua_binary import struct_from_binary
 
 from edge_agent.core.tags import Reason
 from edge_agent.credentials import UserCertificate, UserName
 from edge_agent.drivers import LinkDown, Refused
 from edge_agent.drivers.opcua.breaking import Insecure, breaking, tell_refusals
 from edge_agent.drivers.opcua.security import Agreed
+from edge_agent.drivers.opcua.wire import Values, read_response
 
 SESSION_TIMEOUT = 60_000  # ms, asked of the server
 CHANNEL_LIFETIME = 3_600_000  # ms, asked of the server
 CLOSE_GRACE = 0.5  # s to give the session back: a small PLC has five
-UNLIMITED = 10_000  # nodes in one read, where the server names no limit
+UNLIMITED = 10_000  # nodes in one request, where the server names no limit
+
+_NAMESPACES = ua.ObjectIds.Server_NamespaceArray
+_LIMITS = (
+    ua.ObjectIds.Server_ServerCapabilities_OperationLimits_MaxNodesPerRead,
+    ua.ObjectIds.Server_ServerCapabilities_OperationLimits_MaxNodesPerTranslateBrowsePathsToNodeIds,
+    ua.ObjectIds.Server_ServerCapabilities_OperationLimits_MaxMonitoredItemsPerCall,
+)
 
 
 class Session:
@@ -39,7 +50,7 @@ class Session:
         self._client.secure_channel_timeout = CHANNEL_LIFETIME
         self._keeper: asyncio.Task[None] | None = None
         self.namespaces: list[str] = []
-        self._at_once = UNLIMITED
+        self._at_once = self._paths_at_once = self.items_at_once = UNLIMITED
 
     async def open(self) -> None:
         """Connect, and ask for the namespaces and for how many nodes may be read at once."""
@@ -58,17 +69,20 @@ class Session:
             else:
                 await self._open_secured(self._agreed)
         self._keeper = asyncio.create_task(self._keep_alive())
-        namespaces, limit = await self.read(
-            [
-                attribute(ua.NodeId(ua.ObjectIds.Server_NamespaceArray)),
-                attribute(ua.NodeId(ua.ObjectIds.Server_ServerCapabilities_OperationLimits_MaxNodesPerRead)),
-            ]
+        await self.look()
+
+    async def look(self) -> None:
+        """Ask for the namespaces, and for how many nodes each request may name."""
+        namespaces, *limits = await self.read(
+            [attribute(ua.NodeId(name)) for name in (_NAMESPACES, *_LIMITS)]
         )
         if not isinstance(namespaces.Value.Value, list):
             raise LinkDown(f"{self.url} does not tell its namespaces", Reason.BAD_REPLY)
         self.namespaces = namespaces.Value.Value
-        if isinstance(limit.Value.Value, int):
-            self._at_once = limit.Value.Value or UNLIMITED
+        said = [answer.Value.Value for answer in limits]
+        self._at_once, self._paths_at_once, self.items_at_once = (
+            limit if isinstance(limit, int) and limit else UNLIMITED for limit in said
+        )
 
     async def _open_secured(self, agreed: Agreed) -> None:
         client = self._client
@@ -92,24 +106,66 @@ class Session:
                 await client.activate_session(certificate=certificate)
 
     async def read(self, nodes: Sequence[ua.ReadValueId]) -> list[ua.DataValue]:
-        """Read all `nodes` in as few requests as the server allows; one answer a node, in order."""
+        """Read attributes in as few requests as the server allows; one answer a node, in order."""
         answers: list[ua.DataValue] = []
-        while len(answers) < len(nodes):
-            part = nodes[len(answers) : len(answers) + self._at_once]
-            request = ua.ReadParameters(
-                TimestampsToReturn=ua.TimestampsToReturn.Neither, NodesToRead=list(part)
-            )
+
+        async def ask(part: list[ua.ReadValueId]) -> int:
+            request = ua.ReadParameters(TimestampsToReturn=ua.TimestampsToReturn.Neither, NodesToRead=part)
+            answer: list[ua.DataValue] = await self._client.uaclient.read(request)
+            answers.extend(answer)
+            return len(answer)
+
+        await self._in_parts(nodes, ask)
+        return answers
+
+    async def read_values(self, nodes: Sequence[ua.ReadValueId]) -> Values:
+        """Read values with their source times, as `read` does and in a quarter of its time."""
+        values = Values()
+
+        async def ask(part: list[ua.ReadValueId]) -> int:
+            request = ua.ReadRequest()
+            request.Parameters.TimestampsToReturn = ua.TimestampsToReturn.Source
+            request.Parameters.NodesToRead = part
+            answer = read_response(await self.request(request))
+            values.raw += answer.raw
+            values.status += answer.status
+            values.source += answer.source
+            return len(answer.raw)
+
+        await self._in_parts(nodes, ask)
+        return values
+
+    async def request(self, request: Any, timeout: float | None = None) -> Any:
+        """Send any request and return the undecoded answer; a fault of the service is raised."""
+        return await self._client.uaclient._send_request(request, timeout)  # noqa: SLF001
+
+    async def _in_parts(
+        self, nodes: Sequence[ua.ReadValueId], ask: Callable[[list[ua.ReadValueId]], Awaitable[int]]
+    ) -> None:
+        done = 0
+        while done < len(nodes):
+            part = list(nodes[done : done + self._at_once])
             with breaking(self.url):
                 try:
-                    answer: list[ua.DataValue] = await self._client.uaclient.read(request)
+                    answered = await ask(part)
                 except ua.uaerrors.BadTooManyOperations:
                     if len(part) == 1:
                         raise
                     self._at_once = len(part) // 2
                     continue
+            self._expect(len(part), answered)
+            done += len(part)
+
+    async def translate(self, paths: list[ua.BrowsePath]) -> list[ua.BrowsePathResult]:
+        """Follow browse paths; one result a path, in order."""
+        results: list[ua.BrowsePathResult] = []
+        for start in range(0, len(paths), self._paths_at_once):
+            part = paths[start : start + self._paths_at_once]
+            with breaking(self.url):
+                answer = await self._client.uaclient.translate_browsepaths_to_nodeids(part)
             self._expect(len(part), len(answer))
-            answers += answer
-        return answers
+            results += answer
+        return results
 
     async def write(self, items: list[ua.WriteValue]) -> list[ua.StatusCode]:
         """Write all `items` in one request; one status an item, in order.
@@ -125,6 +181,37 @@ class Session:
                 raise Refused(f"{self.url} does not take {len(items)} writes at once") from None
         self._expect(len(items), len(answer))
         return answer
+
+    async def create_subscription(self, period: float, lifetime: float) -> ua.CreateSubscriptionResult:
+        """Create a subscription that publishes every `period`, in s, if only that nothing changed."""
+        request = ua.CreateSubscriptionRequest()
+        request.Parameters = ua.CreateSubscriptionParameters(
+            RequestedPublishingInterval=1000 * period,
+            RequestedLifetimeCount=max(3, math.ceil(lifetime / period)),
+            RequestedMaxKeepAliveCount=1,
+            MaxNotificationsPerPublish=0,
+            PublishingEnabled=True,
+            Priority=0,
+        )
+        # Not asyncua's own call, which starts a task that publishes.
+        answer = await self.request(request)
+        return struct_from_binary(ua.CreateSubscriptionResponse, answer).Parameters
+
+    async def monitor(
+        self, subscription: int, items: list[ua.MonitoredItemCreateRequest]
+    ) -> list[ua.MonitoredItemCreateResult]:
+        """Add items to a subscription; one result an item, in order."""
+        request = ua.CreateMonitoredItemsParameters(subscription, ua.TimestampsToReturn.Source, items)
+        results: list[ua.MonitoredItemCreateResult] = await self._client.uaclient.create_monitored_items(
+            request
+        )
+        self._expect(len(items), len(results))
+        return results
+
+    async def definition(self, data_type: ua.NodeId) -> Any:
+        """Return the DataTypeDefinition of a data type, None if the server does not tell it."""
+        [answer] = await self.read([attribute(data_type, ua.AttributeIds.DataTypeDefinition)])
+        return None if answer.StatusCode.is_bad() else answer.Value.Value
 
     async def variant_type(self, data_type: ua.NodeId) -> ua.VariantType | None:
         """Return the built-in type that `data_type` is a subtype of, None if the server does not tell."""

@@ -1,0 +1,99 @@
+"""What is read and written together, and where it is on the server that this session is with."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from asyncua import ua
+
+from edge_agent.core.tags import Tag
+from edge_agent.drivers.opcua.address import NodeAddress
+from edge_agent.drivers.opcua.resolve import Node
+from edge_agent.drivers.opcua.session import Session, attribute
+from edge_agent.drivers.opcua.structures import Decoder, decoder_of
+from edge_agent.drivers.opcua.values import Reader
+from edge_agent.drivers.opcua.wire import Values
+
+UNKNOWN = ua.StatusCodes.BadNodeIdUnknown
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class ReadPlan:
+    """A scan class. With a `period`, in s, it is subscribed to; without one it is read."""
+
+    tags: tuple[Tag, ...]
+    addresses: tuple[NodeAddress, ...]
+    reader: Reader
+    period: float | None = None
+
+    @property
+    def nodes(self) -> list[Node]:
+        """The node of each tag."""
+        return [address.node for address in self.addresses]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class WritePlan:
+    """Outputs that are always written together."""
+
+    tags: tuple[Tag, ...]
+    addresses: tuple[NodeAddress, ...]
+
+    @property
+    def nodes(self) -> list[Node]:
+        """The node of each output."""
+        return [address.node for address in self.addresses]
+
+
+@dataclass(slots=True)
+class Located:
+    """A read plan on one server.
+
+    `requests` name each node once that there is. Row i of the plan is request `where[i]`, -1 if there is no
+    such node; None if they are one to one.
+    """
+
+    requests: list[ua.ReadValueId]
+    where: list[int] | None
+    decoders: dict[int, Decoder] = field(default_factory=dict)
+    located_at: float = 0.0
+
+    def spread(self, values: Values) -> Values:
+        """Return the values of the requests as values of the rows."""
+        if self.where is None:
+            return values
+        return Values(
+            [None if i < 0 else values.raw[i] for i in self.where],
+            [UNKNOWN if i < 0 else values.status[i] for i in self.where],
+            [0 if i < 0 else values.source[i] for i in self.where],
+        )
+
+
+def addresses_of(tags: Sequence[Tag]) -> tuple[NodeAddress, ...]:
+    """Return the tags' addresses. Raises TypeError if one is not an OPC UA address."""
+    addresses = tuple(tag.address for tag in tags if isinstance(tag.address, NodeAddress))
+    if len(addresses) != len(tags):
+        raise TypeError("the address of an OPC UA tag is a NodeAddress")
+    return addresses
+
+
+async def locate(session: Session, plan: ReadPlan, found: dict[Node, ua.NodeId], now: float) -> Located:
+    """Make the requests of a plan, and the decoders of its structures. Raises `LinkDown`."""
+    ids = {node: found[node] for node in plan.nodes if node in found}
+    order = {node: i for i, node in enumerate(ids)}
+    where = [order.get(node, -1) for node in plan.nodes]
+    located = Located([attribute(node) for node in ids.values()], where, located_at=now)
+    if where == list(range(len(ids))):
+        located.where = None
+    for row, address in enumerate(plan.addresses):
+        if any(isinstance(part, str) for part in address.field) and address.node in found:
+            decoder = await _decoder(session, found[address.node])
+            if decoder is not None:
+                located.decoders[row] = decoder
+    return located
+
+
+async def _decoder(session: Session, node: ua.NodeId) -> Decoder | None:
+    [answer] = await session.read([attribute(node, ua.AttributeIds.DataType)])
+    if not isinstance(answer.Value.Value, ua.NodeId):
+        return None
+    return await decoder_of(answer.Value.Value, session.definition)

@@ -1,0 +1,219 @@
+"""A scan class by subscription: the server tells what changed, and a slow read checks that it does.
+
+With a keep-alive count of 1 something comes at least every other publishing interval, so that silence is
+soon a fault. What a subscription cannot say of itself, that one of its items died, the check read finds: a
+value that differs at two checks, with no notification in between.
+"""
+
+import asyncio
+import math
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from asyncua import ua
+
+from edge_agent.core.tags import Reason
+from edge_agent.drivers import LinkDown
+from edge_agent.drivers.opcua.breaking import breaking
+from edge_agent.drivers.opcua.session import Session
+from edge_agent.drivers.opcua.wire import Publication, Values, publish_response
+
+LIFETIME = 60.0
+"""Seconds without a PublishRequest after which the server forgets the subscription."""
+SILENCE = 4
+"""Publishing intervals without a word after which, and after the timeout of a request, the link is dead."""
+CHECK_ALL = 10.0
+"""Seconds in which the check read comes around."""
+CHECK_EVERY = 1.0
+_NO_FILTER = {
+    ua.StatusCodes.BadMonitoredItemFilterUnsupported,
+    ua.StatusCodes.BadFilterNotAllowed,
+    ua.StatusCodes.BadDeadbandFilterInvalid,
+    ua.StatusCodes.BadMonitoredItemFilterInvalid,
+}
+
+
+class Subscription:
+    """The monitored items of one scan class. `deadbands` are in raw units, 0 for every change."""
+
+    def __init__(
+        self,
+        session: Session,
+        requests: Sequence[ua.ReadValueId],
+        deadbands: Sequence[float],
+        period: float,
+        timeout: float,
+    ) -> None:
+        self._session, self._requests, self._deadbands = session, requests, list(deadbands)
+        self.period, self._timeout = period, timeout
+        self.id = 0
+        self.latest = Values()
+        self.heard_at = 0
+        self._sequence = 0
+        self._noted = [0] * len(requests)
+        self._polled: list[int] = []
+        self._suspects: dict[int, int] = {}
+        self._next_check, self._checked = 0.0, 0
+        self.stale = False
+        """Notifications were lost: what is not read again may be old."""
+
+    async def create(self, complain: Callable[[str], None]) -> None:
+        """Create it, and read every value once. Raises `LinkDown`."""
+        with breaking(self._session.url):
+            made = await self._session.create_subscription(self.period, LIFETIME)
+        self.id = made.SubscriptionId
+        interval = made.RevisedPublishingInterval / 1000
+        if interval > 1.5 * self.period:
+            complain(f"publishes every {interval:g} s, not every {self.period:g} s; use a slower scan")
+        self.period = max(self.period, interval)
+        refused = await self._monitor(range(len(self._requests)))
+        unfiltered = [row for row, status in refused.items() if status in _NO_FILTER]
+        if unfiltered:
+            complain(f"takes no deadband for {len(unfiltered)} nodes; they tell every change")
+            for row in unfiltered:
+                self._deadbands[row] = 0.0
+            refused = {row: status for row, status in refused.items() if row not in unfiltered}
+            refused |= await self._monitor(unfiltered)
+        self._polled = sorted(refused)
+        if refused:
+            names = ", ".join(sorted({ua.StatusCode(status).name for status in refused.values()}))
+            complain(f"{len(refused)} nodes cannot be subscribed to and are read instead: {names}")
+        await self.refresh()
+        self._next_check = time.monotonic() + CHECK_EVERY
+
+    async def refresh(self) -> None:
+        """Read every value. Raises `LinkDown`."""
+        self.latest = await self._session.read_values(self._requests)
+        self.heard_at, self.stale = time.monotonic_ns(), False
+
+    def hear(self, told: Publication) -> None:
+        """Take what the server published. Raises `LinkDown` if it says that this was the last."""
+        if told.ended is not None:
+            name = ua.StatusCode(told.ended).name
+            raise LinkDown(f"{self._session.url}: the subscription ended: {name}", Reason.NO_LINK)
+        # A keep-alive has the number of the message that will come next (Part 4, 7.26).
+        self.stale |= told.sequence != self._sequence + 1 and self._sequence > 0
+        if told.has_data:
+            self._sequence = told.sequence
+        self.heard_at = now = time.monotonic_ns()
+        heard = told.values
+        for row, raw, status, source in zip(told.handles, heard.raw, heard.status, heard.source, strict=True):
+            self._put(row, raw, status, source)
+            self._noted[row] = now
+
+    async def values(self) -> Values:
+        """Return the latest value of every node, checked where it is time. Raises `LinkDown`."""
+        silent = (time.monotonic_ns() - self.heard_at) / 1e9
+        if silent > SILENCE * self.period + self._timeout:
+            text = f"{self._session.url}: the subscription has been silent for {silent:.1f} s"
+            raise LinkDown(text, Reason.TIMEOUT)
+        if self.stale:
+            await self.refresh()
+        elif time.monotonic() >= self._next_check:
+            self._next_check = time.monotonic() + CHECK_EVERY
+            await self._check()
+        if self._polled:
+            await self._poll()
+        return self.latest
+
+    async def _poll(self) -> None:
+        """Read what cannot be subscribed to."""
+        read = await self._session.read_values([self._requests[row] for row in self._polled])
+        for i, row in enumerate(self._polled):
+            self._put(row, read.raw[i], read.status[i], read.source[i])
+
+    def _put(self, row: int, raw: Any, status: int, source: int) -> None:
+        latest = self.latest
+        latest.raw[row], latest.status[row], latest.source[row] = raw, status, source
+
+    async def _monitor(self, rows: Sequence[int]) -> dict[int, int]:
+        """Create monitored items; return the status of those that were refused."""
+        refused = {}
+        at_once = self._session.items_at_once
+        for start in range(0, len(rows), at_once):
+            part = rows[start : start + at_once]
+            with breaking(self._session.url):
+                results = await self._session.monitor(self.id, [self._item(row) for row in part])
+            for row, result in zip(part, results, strict=True):
+                if result.StatusCode.is_bad():
+                    refused[row] = result.StatusCode.value
+        return refused
+
+    def _item(self, row: int) -> ua.MonitoredItemCreateRequest:
+        # One value a cycle is all that an image takes, so the queue holds the newest.
+        wanted: dict[str, Any] = {"ClientHandle": row, "SamplingInterval": self.period * 1000, "QueueSize": 1}
+        if self._deadbands[row]:
+            wanted["Filter"] = ua.DataChangeFilter(
+                Trigger=ua.DataChangeTrigger.StatusValue,
+                DeadbandType=ua.DeadbandType.Absolute,
+                DeadbandValue=self._deadbands[row],
+            )
+        return ua.MonitoredItemCreateRequest(
+            ItemToMonitor=self._requests[row],
+            MonitoringMode=ua.MonitoringMode.Reporting,
+            RequestedParameters=ua.MonitoringParameters(**wanted),
+        )
+
+    async def _check(self) -> None:
+        """Read the next slice and compare. Raises `LinkDown` if an item is dead."""
+        n = len(self._requests)
+        rows = range(self._checked, min(n, self._checked + math.ceil(n * CHECK_EVERY / CHECK_ALL)))
+        self._checked = rows.stop % n if n else 0
+        read = await self._session.read_values(self._requests[rows.start : rows.stop])
+        for i, row in enumerate(rows):
+            if self._same(row, read.raw[i], read.status[i]):
+                self._suspects.pop(row, None)
+            elif self._suspects.get(row) == self._noted[row]:
+                node = self._requests[row].NodeId.to_string()
+                text = f"{self._session.url}: {node} changes and the subscription does not tell"
+                raise LinkDown(text, Reason.BAD_REPLY)
+            else:
+                self._suspects[row] = self._noted[row]
+
+    def _same(self, row: int, raw: Any, status: int) -> bool:
+        told = self.latest.raw[row]
+        if status != self.latest.status[row]:
+            return False
+        if isinstance(raw, int | float) and isinstance(told, int | float):
+            return abs(raw - told) <= self._deadbands[row] or (raw != raw and told != told)  # noqa: PLR0124 - NaN
+        return bool(told == raw)
+
+
+class Publisher:
+    """Keeps PublishRequests with the server for all subscriptions of a session (Part 4, 5.13.5)."""
+
+    def __init__(self, session: Session, subscriptions: Sequence[Subscription], timeout: float) -> None:
+        self._session = session
+        self._of = {subscription.id: subscription for subscription in subscriptions}
+        self._patience = max(SILENCE * s.period for s in subscriptions) + timeout
+        self._acknowledge: list[ua.SubscriptionAcknowledgement] = []
+        self.failed: LinkDown | None = None
+        self._tasks = [asyncio.create_task(self._publish()) for _ in range(len(self._of) + 1)]
+
+    async def close(self) -> None:
+        """Stop."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.wait(self._tasks)
+
+    async def _publish(self) -> None:
+        try:
+            while self.failed is None:
+                request = ua.PublishRequest()
+                request.Parameters.SubscriptionAcknowledgements = self._acknowledge
+                self._acknowledge = []
+                with breaking(self._session.url):
+                    try:
+                        told = publish_response(await self._session.request(request, self._patience))
+                    except ua.uaerrors.BadTooManyPublishRequests:
+                        return  # one of the others is enough
+                subscription = self._of.get(told.subscription)
+                if subscription is None:
+                    continue
+                subscription.hear(told)
+                if told.has_data:
+                    mark = ua.SubscriptionAcknowledgement(told.subscription, told.sequence)
+                    self._acknowledge.append(mark)
+        except LinkDown as error:
+            self.failed = error
