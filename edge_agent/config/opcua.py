@@ -1,5 +1,6 @@
-"""What an OPC UA device may say: its address, its security, its login."""
+"""What an OPC UA device may say: its address, its security, its login, and where its tags are."""
 
+import math
 import re
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -7,7 +8,9 @@ from urllib.parse import urlsplit
 import msgspec
 
 from edge_agent.config.fields import Place
+from edge_agent.config.rows import OpcUaRow
 from edge_agent.config.schema import OpcUaTable
+from edge_agent.drivers.opcua.address import Monitored, NodeAddress, parse_address
 
 _CREDENTIAL = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*")
 
@@ -22,6 +25,18 @@ def checked(table: OpcUaTable, state: Path, place: Place) -> OpcUaTable:
         place.at("login").wrong(f"{table.login!r} is not a credential's name: write letters, digits, - _ .")
     folder = place.file.parent / table.pki if table.pki else state / "pki"
     return msgspec.structs.replace(table, pki=str(folder))
+
+
+def address(row: OpcUaRow, table: OpcUaTable) -> NodeAddress:
+    """Return the address of a tag. Raises ValueError."""
+    if row.deadband and table.read != "subscribe":
+        raise ValueError('a deadband is one of subscriptions; set read = "subscribe" in the device')
+    if not 0 <= row.deadband < math.inf:
+        raise ValueError(f"deadband {row.deadband:g} must be a number, 0 or more")
+    if table.read != "subscribe":
+        return parse_address(row.node, row.field)
+    monitored = Monitored(row.scan or table.scan, row.deadband / abs(row.scale))
+    return parse_address(row.node, row.field, monitored)
 
 
 def warnings(name: str, table: OpcUaTable) -> list[str]:

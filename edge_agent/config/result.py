@@ -7,7 +7,7 @@ from edge_agent.config.schema import Device, Machine, MachineTable, ModbusTable,
 from edge_agent.core.registers import Address
 from edge_agent.core.resultblock import FIELDS, WORDS
 from edge_agent.core.tags import Tag
-from edge_agent.drivers.opcua.address import parse_address
+from edge_agent.drivers.opcua.address import NodeAddress, below
 
 
 def result_of(
@@ -58,7 +58,7 @@ def _nodes(table: ResultTable) -> list[Tag]:
     if table.node is None or table.address is not None or table.table is not None:
         raise ValueError('a result in an OPC UA device needs node = "nsu=...;s=Result", no table, no address')
     return [
-        Tag(name=f"{table.device}.result.{name}", address=parse_address(f"{table.node}.{name}"))
+        Tag(name=f"{table.device}.result.{name}", address=NodeAddress(below(table.node, name)))
         for name, _, _ in FIELDS
     ]
 
@@ -88,5 +88,5 @@ def _spots(device: Device, tags: Iterable[Tag]) -> Iterable[tuple[str, object]]:
         if isinstance(tag.address, Address):
             for register in range(tag.address.count):
                 yield where, (tag.address.table, tag.address.offset + register)
-        else:
-            yield where, tag.address
+        elif isinstance(tag.address, NodeAddress):
+            yield where, tag.address.node

@@ -18,7 +18,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     scan: Seconds | None = None
 
 
-NUMBERS = ("scale", "offset", "low", "high")
+NUMBERS = ("scale", "offset", "low", "high", "deadband")
 """Columns that hold numbers."""
 
 
@@ -38,6 +38,8 @@ class ModbusRow(Row, frozen=True, kw_only=True):
 
 
 class OpcUaRow(Row, frozen=True, kw_only=True):
-    """A node."""
+    """A node, a field of its value, and the change, in the tag's unit, that a subscription tells of."""
 
     node: str
+    field: str = ""
+    deadband: float = 0.0

@@ -44,7 +44,8 @@ class OpcUaTable(msgspec.Struct, frozen=True, kw_only=True):
     """``[device.NAME]`` with ``driver = "opc-ua"``. Only ``security = "none"`` makes it do without security.
 
     `policy` ``best`` is the strongest that the server offers of the three. `login` names a credential.
-    `pki` is the folder of certificates; if empty, ``pki`` in the state folder.
+    `pki` is the folder of certificates; if empty, ``pki`` in the state folder. `read` says whether tags are
+    asked for at every scan, or the server tells what changed.
     """
 
     driver: Literal["opc-ua"]
@@ -53,6 +54,7 @@ class OpcUaTable(msgspec.Struct, frozen=True, kw_only=True):
     policy: Literal["best", "Aes256_Sha256_RsaPss", "Aes128_Sha256_RsaOaep", "Basic256Sha256"] = "best"
     login: str = ""
     pki: str = ""
+    read: Literal["cyclic", "subscribe"] = "cyclic"
     verify_host: bool = True
     timeout: Seconds = Seconds(2.0)
     scan: Seconds = Seconds(1.0)

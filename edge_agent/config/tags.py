@@ -7,17 +7,16 @@ from pathlib import Path
 
 import msgspec
 
-from edge_agent.config import csvtable
+from edge_agent.config import csvtable, opcua
 from edge_agent.config.fields import Place, build, nearest
 from edge_agent.config.forbidden import ranges
 from edge_agent.config.modbus_tags import addresses_of, plain
 from edge_agent.config.rows import NUMBERS, ModbusRow, OpcUaRow, Row
-from edge_agent.config.schema import DeviceTable, ModbusTable, ScannedTag
+from edge_agent.config.schema import DeviceTable, ModbusTable, OpcUaTable, ScannedTag
 from edge_agent.core.kinds import TIMES
 from edge_agent.core.readplan import Range
 from edge_agent.core.registers import Address
 from edge_agent.core.tags import Tag
-from edge_agent.drivers.opcua.address import parse_address
 
 PROFILE = "profile:"
 
@@ -86,7 +85,8 @@ def _tags(device: str, row: Row, table: DeviceTable, barred: list[Range]) -> lis
     if row.scale == 0 or not math.isfinite(row.scale) or not math.isfinite(row.offset):
         raise ValueError("scale must be a number other than 0, offset a number")
     if isinstance(row, OpcUaRow):
-        return [_tag(f"{device}.{row.name}", parse_address(row.node), row)]
+        assert isinstance(table, OpcUaTable)
+        return [_tag(f"{device}.{row.name}", opcua.address(row, table), row)]
     assert isinstance(row, ModbusRow)
     assert isinstance(table, ModbusTable)
     addresses = addresses_of(row, table.notation, table.base)

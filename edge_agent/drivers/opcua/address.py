@@ -58,21 +58,26 @@ class BrowsePath:
 
 
 @dataclass(frozen=True, slots=True)
-class NodeAddress:
-    """Where a tag's value is: a node, and inside of it a field.
+class Monitored:
+    """The server tells every `period`, in s, of a change by more than `deadband`, in raw units."""
 
-    A subscription tells of changes by more than `deadband`, in raw units.
-    """
+    period: float
+    deadband: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class NodeAddress:
+    """Where a tag's value is: a node, and inside of it a field. One that is not `monitored` is read."""
 
     node: NodeId | BrowsePath
     field: Field = ()
-    deadband: float = 0.0
+    monitored: Monitored | None = None
 
     def __str__(self) -> str:
         return f"{self.node} {field_text(self.field)}" if self.field else str(self.node)
 
 
-def parse_address(text: str, field: str = "", deadband: float = 0.0) -> NodeAddress:
+def parse_address(text: str, field: str = "", monitored: Monitored | None = None) -> NodeAddress:
     """Read a node id (Part 6, 5.3.1.10), ``nsu=`` as of an expanded one (5.3.1.11), or a browse path.
 
     A string identifier is everything behind ``s=``, brackets, semicolons and blanks too: that is why a field
@@ -83,7 +88,21 @@ def parse_address(text: str, field: str = "", deadband: float = 0.0) -> NodeAddr
         ValueError: with a sentence that says what to write instead.
     """
     node = _browse_path(text) if text.startswith("/") else _node_id(text)
-    return NodeAddress(node, _field(field), deadband)
+    return NodeAddress(node, _field(field), monitored)
+
+
+def below(text: str, name: str) -> NodeId | BrowsePath:
+    """Return the node of a member: ``<id>.<name>`` of a string id, one step more of a browse path.
+
+    Raises:
+        ValueError: the text is neither.
+    """
+    match parse_address(text).node:
+        case BrowsePath(steps):
+            return BrowsePath((*steps, (steps[-1][0], name)))
+        case NodeId(namespace, str(identifier)):
+            return NodeId(namespace, f"{identifier}.{name}")
+    raise ValueError(f"{text!r} has no members: write nsu=some:uri;s=Result or a browse path")
 
 
 def field_text(field: Field) -> str:

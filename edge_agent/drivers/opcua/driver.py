@@ -7,7 +7,7 @@ restart of the server may change (namespace indices, nodes, types, limits) is as
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
 
@@ -39,23 +39,16 @@ class OpcUa:
     """One session with one OPC UA server, anonymous and open without `security`. Implements `drivers.Driver`.
 
     The address of a tag is a `NodeAddress`. `url` is ``opc.tcp://host:port``; `timeout`, in s, bounds
-    each request and each attempt to open a session. Tags that are in `periods`, in s, are subscribed to.
-    Raises ValueError if `url` is not such a URL.
+    each request and each attempt to open a session. Raises ValueError if `url` is not such a URL.
     """
 
-    def __init__(
-        self,
-        url: str,
-        timeout: float,
-        security: Security | None = None,
-        periods: Mapping[str, float] | None = None,
-    ) -> None:
+    def __init__(self, url: str, timeout: float, security: Security | None = None) -> None:
         parts = urlsplit(url)
         if parts.scheme != "opc.tcp" or not parts.hostname or not parts.port:
             raise ValueError(f"{url!r} is not an OPC UA address: write opc.tcp://host:port")
         self.url = url
         self.timeout = timeout
-        self._security, self._periods = security, periods or {}
+        self._security = security
         self._plans: list[ReadPlan | WritePlan] = []
         self._warned: set[str] = set()
         self._forget()
@@ -70,11 +63,8 @@ class OpcUa:
         self._types: dict[WritePlan, list[ua.VariantType]] = {}
 
     def plan_read(self, tags: Sequence[Tag]) -> ReadPlan:
-        """Compile a scan class; subscribed to if all of its tags are."""
-        periods = [self._periods.get(tag.name) for tag in tags]
-        known = [period for period in periods if period]
-        period = min(known) if known and len(known) == len(tags) else None
-        plan = ReadPlan(tuple(tags), addresses_of(tags), Reader(tags, self._warn_once), period)
+        """Compile a scan class; subscribed to if all of its tags are monitored."""
+        plan = ReadPlan(tuple(tags), addresses_of(tags), Reader(tags, self._warn_once))
         self._plans.append(plan)
         return plan
 
@@ -152,8 +142,8 @@ class OpcUa:
             deadbands = [0.0] * len(located.requests)
             for row, address in enumerate(plan.addresses):
                 request = row if located.where is None else located.where[row]
-                if request >= 0 and not address.field:
-                    deadbands[request] = address.deadband
+                if request >= 0 and address.monitored and not address.field:
+                    deadbands[request] = address.monitored.deadband
             made = Subscription(session, located.requests, deadbands, plan.period, self.timeout)
             self._subscriptions[plan] = made
             await made.create(self._warn_once)

@@ -18,12 +18,17 @@ UNKNOWN = ua.StatusCodes.BadNodeIdUnknown
 
 @dataclass(frozen=True, eq=False, slots=True)
 class ReadPlan:
-    """A scan class. With a `period`, in s, it is subscribed to; without one it is read."""
+    """A scan class."""
 
     tags: tuple[Tag, ...]
     addresses: tuple[NodeAddress, ...]
     reader: Reader
-    period: float | None = None
+
+    @property
+    def period(self) -> float | None:
+        """The period of the subscription, in s; None if it is read, as not all of its tags are monitored."""
+        monitored = [address.monitored.period for address in self.addresses if address.monitored]
+        return min(monitored) if monitored and len(monitored) == len(self.addresses) else None
 
     @property
     def nodes(self) -> list[Node]:
