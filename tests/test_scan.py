@@ -113,6 +113,17 @@ async def test_a_bad_value_keeps_its_own_reason_however_old() -> None:
     assert table.image(10**12)[0].reason is Reason.DEVICE_REFUSED
 
 
+def test_what_a_number_cannot_say_is_kept_until_it_is_said_anew() -> None:
+    table = Table(np.full(3, 10**9))
+    good = (np.zeros(2), np.full(2, Quality.GOOD, np.uint8), np.zeros(2, np.uint8), np.zeros(2, np.int64))
+    table.put(slice(1, 3), Columns(*good, {1: "pump"}))
+    assert table.exact == {2: "pump"}
+    table.put(slice(0, 1), Columns.bad(1, Reason.NO_LINK, 0))
+    assert table.exact == {2: "pump"}
+    table.put(slice(1, 3), Columns(*good))
+    assert table.exact == {}
+
+
 async def test_an_image_is_frozen_while_its_table_goes_on() -> None:
     table = Table(np.array([10**9]))
     one = Columns(np.array([1.0]), np.array([2], np.uint8), np.zeros(1, np.uint8), np.array([5]))

@@ -19,7 +19,7 @@ def warnings(device: Device) -> list[str]:
     placed.sort(key=lambda p: (p[0].table, p[0].offset, p[0].count, p[1].name))
     return [
         f"tags {a.name} ({_where(first)}) and {b.name} ({_where(second)}) "
-        + ("are the same value" if _span(first) == _span(second) else "overlap")
+        + ("stand on the same registers" if _span(first) == _span(second) else "overlap")
         for (first, a), (second, b) in _neighbours(placed)
         if _collide(first, second)
     ]

@@ -76,6 +76,33 @@ def test_a_value_is_nan_exactly_where_it_is_bad(
             assert not sample.value > tag.high
 
 
+def test_what_a_number_cannot_say_stands_beside_it_only_where_it_is_true() -> None:
+    tags = [
+        Tag(name="text", address=None),
+        Tag(name="refused", address=None),
+        Tag(name="counter", address=None),
+        Tag(name="scaled", address=None, scale=0.1),
+    ]
+    reason = np.array([Reason.NONE, Reason.DEVICE_REFUSED, Reason.ROUNDED, Reason.ROUNDED], np.uint8)
+    exact = {0: "pump", 1: "old", 2: 2**53 + 1, 3: 2**53 + 1}
+    columns = Grader(tags).grade(np.array([4, 4, 2.0**53, 2.0**53]), reason, 1, exact)
+    assert [columns[row].exact for row in range(4)] == ["pump", None, 2**53 + 1, None]
+    assert [columns[row].quality for row in range(4)] == [
+        Quality.GOOD,
+        Quality.BAD,
+        Quality.UNCERTAIN,
+        Quality.UNCERTAIN,
+    ]
+    assert columns.frozen()[0].exact == "pump"
+
+
+def test_a_label_is_what_a_value_of_an_enumeration_means() -> None:
+    tag = Tag(name="state", address=None, labels=((1, "on"),))
+    grader = Grader([tag])
+    for raw, meaning in ((1.0, "on"), (2.0, None), (math.nan, None)):
+        assert tag.meaning(grader.grade(np.array([raw]), np.zeros(1, np.uint8), 1)[0]) == meaning
+
+
 def test_columns_of_a_dead_device_say_nothing_but_why() -> None:
     columns = Columns.bad(3, Reason.NO_LINK, at=9)
     assert len(columns) == 3

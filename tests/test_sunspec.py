@@ -1,0 +1,124 @@
+"""SunSpec against a server that packs the models itself: pymodbus."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from pymodbus.server import ModbusTcpServer
+from pymodbus.simulator import DataType, SimData, SimDevice
+
+from edge_agent.config.fields import Place
+from edge_agent.config.schema import ModbusTable
+from edge_agent.config.tags import tags_of
+from edge_agent.core.tags import Quality, Reason
+from edge_agent.drivers.modbus.driver import Modbus
+from edge_agent.drivers.modbus.tcp import modbus_tcp
+from edge_agent.sunspec import Model, models
+
+pytestmark = pytest.mark.sockets
+
+BASE = 40002
+"""Where model 1 begins when the map begins at 40000."""
+
+
+def text(value: str, length: int) -> list[int]:
+    data = value.encode().ljust(length, b"\0")
+    return [int.from_bytes(data[i : i + 2]) for i in range(0, length, 2)]
+
+
+COMMON = [
+    1,
+    66,
+    *text("Seed", 32),
+    *text("S 25", 32),
+    *text("", 16),
+    *text("1.2", 16),
+    *text("77", 32),
+    9,
+    0x8000,
+]
+INVERTER = [
+    *(103, 50, 345, 115, 114, 0xFFFF, 0xFFFF),  # A ... A_SF -1
+    *(0xFFFF, 0xFFFF, 0xFFFF, 2301, 2302, 2303, 0xFFFF),  # voltages, V_SF -1
+    *(65531, 1, 4998, 0xFFFE),  # -5 W times 10, 49.98 Hz
+    *(0x8000, 0x8000, 0x8000, 0x8000, 0x8000, 0x8000),  # VA, VAr, PF are not there
+    *(60, 8980, 0, 0xFFFF, 0x8000, 0xFFFF, 0x8000, 0x8000, 0x8000),
+    *(251, 0x8000, 0x8000, 0x8000, 0xFFFF),  # 25.1 degrees
+    *(4, 0xFFFF, 0, 0, 0, 0, *([0xFFFF] * 8)),
+]
+REGISTERS = [0x5375, 0x6E53, *COMMON, *INVERTER, 0xFFFF]
+
+
+async def served(registers: list[int], start: int) -> ModbusTcpServer:
+    data = [SimData(start, values=registers, datatype=DataType.REGISTERS)]
+    server = ModbusTcpServer(context=[SimDevice(1, simdata=data)], address=("127.0.0.1", 0))
+    await server.listen()
+    return server
+
+
+async def connected(server: ModbusTcpServer) -> Modbus:
+    assert isinstance(server.transport, asyncio.Server)
+    driver = modbus_tcp("127.0.0.1", server.transport.sockets[0].getsockname()[1])
+    await driver.connect()
+    return driver
+
+
+@pytest_asyncio.fixture
+async def inverter() -> AsyncIterator[Modbus]:
+    server = await served(REGISTERS, BASE - 2)
+    driver = await connected(server)
+    yield driver
+    await driver.close()
+    await server.shutdown()
+
+
+async def test_the_chain_of_models_is_walked_to_its_end(inverter: Modbus) -> None:
+    assert await models(inverter) == [
+        Model(number=1, base=BASE, length=66),
+        Model(number=103, base=BASE + 68, length=50),
+    ]
+
+
+async def test_a_profile_at_the_base_that_was_found_reads_the_inverter(inverter: Modbus) -> None:
+    values, reasons, said = {}, {}, {}
+    for model in await models(inverter):
+        place = Place(Path("config.toml"))
+        table = ModbusTable(driver="modbus-tcp", tags=f"profile:sunspec-{model.number}", base=model.base)
+        tags = [scanned.tag for scanned in tags_of("pv", table, place)]
+        assert place.errors == []
+        columns = await inverter.read(inverter.plan_read(tags))
+        for row, tag in enumerate(tags):
+            name = tag.name.removeprefix("pv.")
+            values[name], reasons[name] = columns[row].value, columns[row].reason
+            said[name] = tag.meaning(columns[row])
+            assert (columns[row].quality is Quality.BAD) == (columns[row].reason is not Reason.NONE)
+    assert (said["Mn"], said["Md"], said["Opt"], said["Vr"], said["SN"]) == ("Seed", "S 25", "", "1.2", "77")
+    assert (values["A"], values["AphB"], values["PhVphC"]) == (34.5, 11.4, 230.3)
+    assert (values["W"], values["Hz"], values["WH"], values["TmpCab"]) == (
+        -50,
+        49.98,
+        60 * 65536 + 8980,
+        25.1,
+    )
+    assert said["St"] == "MPPT"
+    for name in ("AphC", "PPVphAB", "VA", "VAr_SF", "PF", "DCA", "TmpSnk", "StVnd", "EvtVnd4"):
+        assert reasons[name] is Reason.NO_VALUE, name
+
+
+@pytest.mark.parametrize(
+    ("registers", "start", "says"),
+    [
+        ([1, 2, 3], 40000, "no 'SunS'"),
+        ([0x5375, 0x6E53, 1, 66, 0], 40000, "breaks at holding 40070"),
+        ([0x5375, 0x6E53, *[1, 0] * 300], 0, "no end; 200 models up to holding 402"),
+    ],
+)
+async def test_a_chain_that_is_none_is_told(registers: list[int], start: int, says: str) -> None:
+    server = await served(registers, start)
+    driver = await connected(server)
+    with pytest.raises(LookupError, match=says):
+        await models(driver)
+    await driver.close()
+    await server.shutdown()
