@@ -77,11 +77,12 @@ def courses(manifest: Manifest, seen: Windows, answers: Floats32) -> dict[str, C
     found = {}
     for output in manifest.outputs:
         scores, values = said[output.name]
-        scores[lost] = values[lost] = np.nan
+        values[lost] = np.nan
         if output.kind == "forecast":
             came = seen.latest[:, columns.index(output.of)]
             for part in seen.stretches():
                 scores[part] = residuals(output.horizon, came[part], values[part])
+        scores[lost] = np.nan
         found[output.name] = Course(scores, values, _alarms(output, manifest.period, seen, scores))
     return found
 
