@@ -31,10 +31,11 @@ def show(state: Path, *, watch: bool) -> None:
 
 def render(status: Status) -> Group:
     """Draw devices, machines and scans."""
-    devices = Table("device", "state", "reads", "failures", "bad tags", title=status.name)
+    devices = Table("device", "state", "reads", "failures", "bad tags", "refused", title=status.name)
     for d in status.devices:
         state = {True: "[green]answers[/]", False: "[red]DOWN[/]", None: "not asked yet"}[d.healthy]
-        devices.add_row(d.name, state, str(d.reads), str(d.failures), ", ".join(d.bad_tags[:5]))
+        bad, refused = ", ".join(d.bad_tags[:5]), ", ".join(d.quarantined[:5])
+        devices.add_row(d.name, state, str(d.reads), str(d.failures), bad, refused)
     machines = Table("machine", "mode", "state", "score", "alarm", "why", "writes", "bundle")
     for m in status.machines:
         machines.add_row(

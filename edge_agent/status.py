@@ -11,7 +11,7 @@ from edge_agent import __version__
 from edge_agent.build import Parts
 from edge_agent.config.schema import AgentTable
 from edge_agent.core.outputs import Reading
-from edge_agent.core.tags import Quality
+from edge_agent.core.tags import Quality, Reason
 from edge_agent.device import Device
 from edge_agent.historian import Historian
 from edge_agent.machine import Machine
@@ -21,13 +21,19 @@ DEADLINE = 2.0
 
 
 class DeviceStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """One device."""
+    """One device.
+
+    `quarantined` are those of the `bad_tags` whose address the device refuses; `exact` is what the numbers
+    of its tags cannot say: texts, times, integers beyond 2**53.
+    """
 
     name: str
     healthy: bool | None
     reads: int
     failures: int
     bad_tags: list[str]
+    quarantined: list[str]
+    exact: dict[str, int | str]
 
 
 class OutputStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,15 +101,16 @@ def snapshot(parts: Parts, historian: Historian, uptime: float) -> Status:
 
 
 def _device(device: Device, parts: Parts) -> DeviceStatus:
-    quality = parts.table.latest.quality
-    prefix = f"{device.name}."
-    bad = [t for t, row in parts.rows.items() if t.startswith(prefix) and quality[row] == Quality.BAD]
+    latest, exact = parts.table.latest, parts.table.exact
+    rows = {tag: row for tag, row in parts.rows.items() if tag.startswith(f"{device.name}.")}
     return DeviceStatus(
         name=device.name,
         healthy=device.healthy,
         reads=device.reads,
         failures=device.failures,
-        bad_tags=bad,
+        bad_tags=[tag for tag, row in rows.items() if latest.quality[row] == Quality.BAD],
+        quarantined=[tag for tag, row in rows.items() if latest.reason[row] == Reason.QUARANTINED],
+        exact={tag: exact[row] for tag, row in rows.items() if row in exact and latest.quality[row]},
     )
 
 
