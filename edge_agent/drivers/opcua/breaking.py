@@ -12,8 +12,8 @@ from asyncua import ua
 from edge_agent.core.tags import Reason
 from edge_agent.drivers import LinkDown
 
-# What asyncua's decoder was seen to raise on damaged replies.
-_UNREADABLE = (ua.UaError, struct.error, ValueError, TypeError, LookupError, AttributeError, AssertionError)
+UNREADABLE = (ua.UaError, struct.error, ValueError, TypeError, LookupError, AttributeError, AssertionError)
+"""What asyncua's decoder was seen to raise on damaged data."""
 
 PATIENCE = 60.0
 """Seconds before a refused certificate or login is tried again: until then nobody will have changed it, and
@@ -57,7 +57,7 @@ def breaking(url: str) -> Iterator[None]:
         if name.startswith(_SECURITY):
             raise Insecure(f"{url}: {name}", name, ours=True) from error
         raise LinkDown(f"{url}: {name}") from error
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         text = f"{url}: a reply that cannot be read: {error!r}"
         raise LinkDown(text, Reason.BAD_REPLY) from error
 

@@ -14,6 +14,7 @@ from asyncua.common.utils import Buffer
 from asyncua.ua.ua_binary import Primitives, unpack_uatype
 
 from edge_agent.drivers.opcua.address import Field, field_text
+from edge_agent.drivers.opcua.breaking import UNREADABLE
 
 DEEPEST = 16
 """Structures inside each other; a definition that goes on contains itself."""
@@ -93,7 +94,10 @@ def _structure(value: Any, decoder: Decoder | None) -> dict[str, Any]:
     if value.TypeId != decoder.encoding:
         raise NoSuchField(f"is a structure of another type than its node: {value.TypeId.to_string()}")
     data = Buffer(value.Body or b"")
-    fields = decoder.decode(data)
+    try:
+        fields = decoder.decode(data)
+    except UNREADABLE as error:
+        raise NoSuchField(f"is a structure that cannot be decoded: {error!r}") from None
     if len(data):
         raise NoSuchField(f"is a structure with {len(data)} bytes more than its type has")
     return fields
@@ -127,4 +131,7 @@ async def _decode(data_type: ua.NodeId, ask: Definition, depth: int) -> Callable
 def _value(part: Part, data: Buffer) -> Any:
     if not part.array:
         return part.decode(data)
-    return [part.decode(data) for _ in range(max(0, Primitives.Int32.unpack(data)))]
+    count = Primitives.Int32.unpack(data)
+    if count > len(data):
+        raise ValueError(f"{part.name} has {count} elements in {len(data)} bytes")
+    return [part.decode(data) for _ in range(count)]
