@@ -6,7 +6,7 @@ from pathlib import Path
 from edge_agent.config import forbidden
 from edge_agent.config import links as config
 from edge_agent.config.schema import ModbusTable
-from edge_agent.core.readplan import NETWORK, Limits, serial_cost
+from edge_agent.core.readplan import NETWORK, Limits, ascii_cost, rtu_cost
 from edge_agent.drivers import Driver
 from edge_agent.drivers.modbus.driver import Modbus
 from edge_agent.drivers.modbus.frames import Framer
@@ -53,7 +53,9 @@ def modbus(table: ModbusTable, links: Links) -> Driver:
 def limits_of(table: ModbusTable) -> Limits:
     """Return what the device lets be asked, and what that costs on its link."""
     link = table.link.table
-    cost = serial_cost(link.baud) if isinstance(link, config.SerialTable) else NETWORK
+    cost = NETWORK
+    if isinstance(link, config.SerialTable):
+        cost = ascii_cost(link.baud) if link.transport == "ascii" else rtu_cost(link.baud)
     return Limits(
         max_gap=table.max_gap,
         max_registers=table.max_registers,

@@ -30,8 +30,8 @@ NETWORK = Cost(request=1e-3, register=2e-6)
 """A PLC on Ethernet: a millisecond of its cycle weighs more than any gap that `max_gap` allows."""
 
 
-def serial_cost(baud: int, turnaround: float = 5e-3) -> Cost:
-    """Return the cost on a serial line of 11 bits a character; `turnaround` is the device's, in seconds.
+def rtu_cost(baud: int, turnaround: float = 5e-3) -> Cost:
+    """Return the cost on an RTU line of 11 bits a character; `turnaround` is the device's, in seconds.
 
     A read is 8 characters, its answer 5 and the data, each frame followed by 3.5 of silence, of at least
     1.75 ms (MODBUS over Serial Line V1.02, 2.5.1).
@@ -39,6 +39,15 @@ def serial_cost(baud: int, turnaround: float = 5e-3) -> Cost:
     character = 11 / baud
     silence = max(3.5 * character, 1.75e-3)
     return Cost(request=13 * character + 2 * silence + turnaround, register=2 * character)
+
+
+def ascii_cost(baud: int, turnaround: float = 5e-3) -> Cost:
+    """Return the cost on an ASCII line of 10 bits a character.
+
+    A read is 17 characters, its answer 11 and the data, a byte being two (the same, 2.5.2).
+    """
+    character = 10 / baud
+    return Cost(request=28 * character + turnaround, register=4 * character)
 
 
 @dataclass(frozen=True, slots=True)

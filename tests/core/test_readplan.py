@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_agent.core.readplan import Block, Cost, Limits, Range, plan_blocks, serial_cost
+from edge_agent.core.readplan import Block, Cost, Limits, Range, ascii_cost, plan_blocks, rtu_cost
 from edge_agent.core.registers import BIT_TABLES, Address, Table
 
 SIZES = {1: "uint16", 2: "float32", 4: "float64"}
@@ -134,12 +134,13 @@ def test_values_that_overlap_share_a_request_and_are_never_split() -> None:
     assert lengths(plan_blocks(addresses, Limits(0, 4))) == [(10, 4), (12, 4)]
 
 
-def test_a_slow_line_rather_reads_a_gap_than_asks_twice_and_a_fast_one_too_but_not_any_gap() -> None:
-    at_9600, at_115200 = serial_cost(9600, turnaround=0), serial_cost(115200, turnaround=0.02)
-    for gap, together in ((8, True), (20, False)):
-        blocks = plan_blocks([address(0), address(1 + gap)], Limits(124, cost=at_9600))
-        assert (len(blocks) == 1) is together, gap
-    assert len(plan_blocks([address(0), address(101)], Limits(124, cost=at_115200))) == 1
+@pytest.mark.parametrize(
+    ("cost", "longest"),
+    [(rtu_cost(9600), 12), (rtu_cost(9600, turnaround=0), 10), (rtu_cost(115200), 51), (ascii_cost(9600), 8)],
+)
+def test_a_gap_is_read_over_as_long_as_that_is_cheaper_than_a_request(cost: Cost, longest: int) -> None:
+    for gap, requests in ((longest, 1), (longest + 1, 2)):
+        assert len(plan_blocks([address(0), address(1 + gap)], Limits(124, cost=cost))) == requests
 
 
 def test_a_forbidden_range_is_read_by_nobody() -> None:
