@@ -6,24 +6,25 @@ bundles. Started as ``python -m converter.child``, by `converter.process` alone.
 the folder of a job, a line on standard output the exit code of the fork that did it.
 """
 
-import ctypes
+import errno
 import os
 import signal
 import sys
+import tempfile
 from pathlib import Path
 
 import msgspec
 
-from converter import job
+from converter import job, lifetime
 
-_PR_SET_PDEATHSIG = 1
 _NEEDED = ("keras", "tensorflow")
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def main() -> None:
     """Do the jobs whose folders come on standard input, one after the other, until it is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which kills this process
-    _die_with(os.getppid())
+    lifetime.end_with(os.getppid(), signal.SIGKILL)
     answers = os.dup(sys.stdout.fileno())
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # TensorFlow talks on both
     verbose = "--verbose" in sys.argv
@@ -33,22 +34,16 @@ def main() -> None:
         # Nothing is computed before this: a TensorFlow that has computed has threads, which a fork loses.
         fork = os.fork()
         if not fork:
-            _die_with(server)
+            lifetime.end_with(server, signal.SIGKILL)
             sys.exit(_work(Path(line.rstrip("\n")), missing, verbose))
         _, status = os.waitpid(fork, 0)
         os.write(answers, b"%d\n" % os.waitstatus_to_exitcode(status))
 
 
-def _die_with(parent: int) -> None:
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
-        sys.exit("the parent had ended before this process asked to end with it")
-
-
 def _import_tensorflow() -> str:
     """Import what every job needs. Return why that is not possible, "" if it is."""
     try:
-        from converter import candidates, originals, training  # noqa: F401, PLC0415 - after the prctl
+        from converter import by_layer, candidates, looking, originals, training  # noqa: F401, PLC0415 - takes seconds
     except ModuleNotFoundError as error:
         if error.name not in _NEEDED:
             raise
@@ -58,26 +53,35 @@ def _import_tensorflow() -> str:
 
 def _work(folder: Path, missing: str, verbose: bool) -> int:
     """Do the job in `folder` and return the exit code that says how it went."""
+    tempfile.tempdir = str(folder)  # what Keras leaves behind when it is killed goes with the job
     if not verbose:
         chatter = os.open(folder / job.CHATTER, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         os.dup2(chatter, sys.stdout.fileno())
         os.dup2(chatter, sys.stderr.fileno())
     if missing:
         return _refuse(folder, missing)
-    from converter import candidates, originals, training  # noqa: PLC0415 - known to work
+    from converter import by_layer, candidates, looking, originals, training  # noqa: PLC0415 - known to work
 
     task = msgspec.json.decode((folder / job.JOB).read_bytes(), type=job.Job)
     try:
         match task:
             case job.Convert():
                 facts = candidates.convert(task, folder)
+            case job.ByLayer():
+                facts = by_layer.do(task, folder)
+            case job.Look():
+                facts = looking.look(task, folder)
             case job.Predict():
                 facts = originals.predict(task, folder)
             case job.Folds():
                 facts = training.folds(task, folder)
+        (folder / job.FACTS).write_bytes(msgspec.json.encode(facts))
     except originals.Refused as refused:
         return _refuse(folder, str(refused))
-    (folder / job.FACTS).write_bytes(msgspec.json.encode(facts))
+    except OSError as error:
+        if error.errno not in _NO_ROOM:
+            raise
+        return job.NO_ROOM
     return 0
 
 

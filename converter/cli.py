@@ -3,7 +3,7 @@
 import signal
 import sys
 from collections.abc import Callable
-from functools import wraps
+from functools import partial, wraps
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -12,7 +12,7 @@ import click
 import msgspec
 from rich.console import Console
 
-from converter import conversion, evaluation, report, signing
+from converter import board, conversion, directory, engines, evaluation, fleet, report, signing
 from converter.errors import CardError, ConverterError
 from converter.loading import Loading
 from converter.options import Share, Steps
@@ -73,27 +73,68 @@ def _loading(command: Callable[..., None]) -> Callable[..., None]:
 
 @main.command()
 @click.argument("model", type=_FILE)
-@click.option("--data", type=_FILE, required=True, help="History: CSV with a header, or .npy.")
-@click.option("--card", type=_FILE, required=True, help="What the model means (TOML).")
+@click.option("--data", type=_FILE, help="History: CSV with a header, or .npy.")
+@click.option("--card", type=_FILE, help="What the model means (TOML); inferred and shown if not given.")
 @click.option("--recipe", type=click.Choice(["auto", *RECIPES]), default="auto", show_default=True)
-@click.option("-o", "--out", type=_FILE, required=True, help="The bundle to write.")
+@click.option("-o", "--out", type=_FILE, required=True, help="The bundle to write; for DIR, where.")
 @click.option("--sign", type=_FILE, metavar="KEY", help="Sign with this private key, see keygen.")
 @click.option("--max-error", type=_SHARE, help="Accept this share of the output's range, as 0.05 or 5%.")
 @click.option("--max-flips", type=_SHARE, default="0.1%", show_default=True, help=_FLIPS)
+@click.option("--jobs", type=click.IntRange(min=1), help="For DIR: so many at a time.  [default: 1]")
+@click.option("--dask", metavar="ADDRESS", help="For DIR: on the Dask cluster of this scheduler, or `local`.")
 @_loading
 @_html
 @_drop_nan
 @_json
 @_verbose
 @_reporting
-def convert(as_json: bool, **options: Any) -> None:
-    """Convert MODEL (.keras, .h5, .json or a SavedModel directory) to a bundle."""
+def convert(model: Path, jobs: int | None, dask: str | None, as_json: bool, **options: Any) -> None:
+    """Convert MODEL (.keras, .h5, .json or a SavedModel directory) to a bundle.
+
+    MODEL may be a directory DIR of models. NAME.toml and NAME.csv beside a model are its card and its data.
+    """
+    if directory.holds_models(model):
+        _convert_directory(model, jobs or 1, dask, as_json, **options)
+        return
+    if jobs or dask:
+        raise click.UsageError("--jobs and --dask are for a directory of models")
+    if not options["data"]:
+        raise click.UsageError("--data is needed, unless MODEL is a directory with NAME.csv for every model")
     with Steps(_err) as steps:
-        made = conversion.convert(**options, progress=steps.begin)
+        made = conversion.convert(
+            model, **options, progress=steps.begin, inferred=lambda card: _show_card(card, as_json)
+        )
     if as_json:
         _print_json(made)
     else:
         report.show_report(made, _out)
+
+
+def _show_card(card: str, as_json: bool) -> None:
+    if not as_json:
+        _out.print(card, markup=False, highlight=False, soft_wrap=True)
+
+
+def _convert_directory(
+    folder: Path, jobs: int, dask: str | None, as_json: bool, *,
+    data: Path | None, card: Path | None, out: Path, sign: Path | None,
+    loading: Loading, html: Path | None, **options: Any,
+) -> None:  # fmt: skip
+    if html or loading.weights:
+        raise click.UsageError("--html and --weights are for a single model")
+    key = signing.load(sign) if sign else None
+    items = directory.find(folder, data, card)
+    out.mkdir(exist_ok=True)
+    job = partial(conversion.convert, loading=loading, **options)
+    with engines.dask(dask, jobs) if dask else engines.processes(jobs) as executor:
+        outcomes = fleet.convert_all(items, out, executor, job, key=key)
+        found = board.follow(outcomes, len(items), _err)
+    if as_json:
+        _print_json(found)
+    else:
+        board.conclude(found, _err)
+    if any(outcome.problem for outcome in found):
+        sys.exit(1)
 
 
 @main.command()

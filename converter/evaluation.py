@@ -1,6 +1,5 @@
 """A bundle against labelled data, three ways: the original, the converted model, the gateway's path."""
 
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from converter.dataset import Dataset, Floats32, Windows
 from converter.decisions import Course
 from converter.errors import ConverterError
 from converter.loading import AS_IT_IS, Loading
-from converter.process import TensorFlow
+from converter.process import TensorFlow, workspace
 from converter.report import Evaluation, Judged, Metrics
 from converter.table import Floats, Integers
 from edge_agent import bundle
@@ -196,8 +195,7 @@ def _prediction(manifest: Manifest, model: Path, loading: Loading) -> job.Predic
 
 
 def _original(task: job.Predict, asked: Windows, deadline: float, verbose: bool) -> Floats32:
-    with tempfile.TemporaryDirectory(prefix="edge-converter-") as name, TensorFlow(verbose) as tensorflow:
-        folder = Path(name)
+    with workspace() as folder, TensorFlow(verbose) as tensorflow:
         np.save(folder / job.WINDOWS, asked.packed)
         tensorflow.do(task, folder, deadline)
         return process.answers(folder)

@@ -1,6 +1,5 @@
 """Cross-validation: train anew for each fold, judge by what was left out."""
 
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +7,7 @@ import numpy as np
 from converter import job, process
 from converter.dataset import Floats32
 from converter.errors import ConverterError
-from converter.process import TensorFlow
+from converter.process import TensorFlow, workspace
 from converter.table import Floats, Integers
 from edge_agent.core.manifest import Manifest
 
@@ -38,8 +37,7 @@ def answers(planned: job.Folds, asked: Floats32, targets: Floats, deadline: floa
 
     `targets` are float64[k, outputs], in units of the answers.
     """
-    with tempfile.TemporaryDirectory(prefix="edge-converter-") as name, TensorFlow(verbose) as tensorflow:
-        folder = Path(name)
+    with workspace() as folder, TensorFlow(verbose) as tensorflow:
         np.save(folder / job.WINDOWS, asked)
         np.save(folder / job.TARGETS, targets)
         tensorflow.do(planned, folder, deadline)

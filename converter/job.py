@@ -23,7 +23,7 @@ ANSWERS = "answers.npy"
 """float32[k, output_size]: what the model, unconverted, answers to `WINDOWS`, packed."""
 TFLITE = "model.tflite"
 SEEN = "seen.npz"
-"""What `ByLayer` needs: int64[k] `ends`, float64[k, inputs] `latest` and float32[k, input_size] `packed` of the
+"""What `ByLayer` needs: int64[k] `ends`, float64[k, inputs] `latest`, float32[k, input_size] `packed` of the
 windows to try, float32[k, output_size] `answers` of the original, float32[r, input_size] `calibration`."""
 SENSITIVITY = "sensitivity.json"
 TARGETS = "targets.npy"

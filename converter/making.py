@@ -1,7 +1,6 @@
 """The candidates: one child makes them all, and one that ends the child does not take the others along."""
 
-import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,8 +9,9 @@ import numpy as np
 
 from converter import job, process
 from converter.dataset import Floats32
+from converter.errors import ConverterError
 from converter.job import Recipe
-from converter.process import TensorFlow
+from converter.process import TensorFlow, workspace
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +47,12 @@ def make(
     `asked` and `calibration` are float32[k, size]. `deadline` is for each process. Raises
     `ConverterError` if the original cannot be loaded or asked.
     """
-    with tempfile.TemporaryDirectory(prefix="edge-converter-") as name:
-        folder = Path(name)
+    with workspace() as folder:
         np.save(folder / job.WINDOWS, asked)
         np.save(folder / job.CALIBRATION, calibration)
         endings = _try_all(task, folder, tensorflow, deadline, progress)
         facts = msgspec.json.decode((folder / job.FACTS).read_bytes(), type=job.Facts)
-        found = [_candidate(recipe, folder / recipe, endings) for recipe in task.recipes]
+        found = [candidate(recipe, folder / recipe, endings) for recipe in task.recipes]
         return Making(facts, process.answers(folder), found)
 
 
@@ -84,11 +83,17 @@ def _try_all(
             if left == before:
                 raise
             guilty = before[len(before) - len(left) - 1]
-            endings[guilty] = str(died).partition("\n")[0].removesuffix(". It said last:")
+            endings[guilty] = in_short(died)
     return endings
 
 
-def _candidate(recipe: Recipe, folder: Path, endings: dict[Recipe, str]) -> Converted:
+def in_short(error: ConverterError) -> str:
+    """Return the first line of what ended a process."""
+    return str(error).partition("\n")[0].removesuffix(". It said last:")
+
+
+def candidate(recipe: Recipe, folder: Path, endings: Mapping[Recipe, str]) -> Converted:
+    """Return what the child left in `folder`; if nothing, how it ended."""
     if (folder / job.FACTS).exists():
         made = msgspec.json.decode((folder / job.FACTS).read_bytes(), type=job.Made)
         return Converted(recipe, made, (folder / job.TFLITE).read_bytes())

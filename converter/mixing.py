@@ -1,9 +1,7 @@
 """What int8 costs layer by layer, and the recipe mixed: asked of TensorFlow only where it is wanted."""
 
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import msgspec
 import numpy as np
@@ -13,7 +11,7 @@ from converter.auto import Budget, Candidate
 from converter.dataset import Floats32, Windows
 from converter.errors import ConverterError
 from converter.making import Converted
-from converter.process import TensorFlow
+from converter.process import TensorFlow, workspace
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +78,8 @@ def _needless(judged: list[Candidate], budget: Budget) -> str:
 def _ask(
     task: job.ByLayer, evidence: Evidence, tensorflow: TensorFlow, deadline: float
 ) -> tuple[job.Sensitivity | None, Converted]:
-    with tempfile.TemporaryDirectory(prefix="edge-converter-") as name:
-        folder, ending = Path(name), ""
+    ending = ""
+    with workspace() as folder:
         np.savez(
             folder / job.SEEN,
             ends=evidence.seen.ends,

@@ -1,12 +1,15 @@
 """The parent's side of the TensorFlow process: start it, give it jobs, and say what went wrong."""
 
+import errno
 import os
 import select
 import signal
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
@@ -15,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from converter import job
-from converter.errors import ConverterError
+from converter.errors import ConverterError, writing
 
 DEADLINE = 900.0
 """Seconds for one job."""
@@ -53,7 +56,7 @@ class TensorFlow:
         deadline: float = DEADLINE,
         watch: Callable[[], None] = lambda: None,
     ) -> job.Facts:
-        """Have `task` done on the files in `folder`. Raises `ConverterError`; then nobody works on them.
+        """Have `task` done on the files in `folder`. Raises `ConverterError` and OSError; then nobody does.
 
         TensorFlow's chatter goes to a file and is shown only when it failed, unless this is verbose. `watch`
         is called every now and then while it works. `deadline` is in seconds.
@@ -70,6 +73,8 @@ class TensorFlow:
                 self.close()
         if code == job.REFUSED:
             raise ConverterError((folder / job.REFUSAL).read_text(encoding="utf-8"))
+        if code == job.NO_ROOM:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder))
         if code != 0:
             raise Died(f"TensorFlow's process {_ended(code)}{_tail(folder / job.CHATTER)}")
         return msgspec.json.decode((folder / job.FACTS).read_bytes(), type=job.Facts)
@@ -82,9 +87,9 @@ class TensorFlow:
             process.communicate(timeout=_GONE)  # to the end of its output, which a fork holds open, too
 
     def _ask(self, folder: Path, until: float, watch: Callable[[], None]) -> int:
-        if self._process is None or self._process.poll() is not None:
-            self._process = self._start(folder)
-        process = self._process
+        if self._process is not None and self._process.poll() is not None:
+            self.close()
+        process = self._process = self._process or self._start(folder)
         assert process.stdin is not None
         assert process.stdout is not None
         try:
@@ -114,6 +119,27 @@ class TensorFlow:
             )
 
 
+@contextmanager
+def borrowed(tensorflow: TensorFlow | None, verbose: bool) -> Iterator[TensorFlow]:
+    """Yield the one that is given, which is its owner's to close, or one that ends with the context."""
+    if tensorflow is not None:
+        yield tensorflow
+        return
+    with TensorFlow(verbose) as own:
+        yield own
+
+
+@contextmanager
+def workspace() -> Iterator[Path]:
+    """Yield a folder for the files of jobs. Raises `ConverterError` if there is no room for them."""
+    place = Path(tempfile.gettempdir())
+    with (
+        writing(place, "set TMPDIR to another directory"),
+        tempfile.TemporaryDirectory(prefix="edge-converter-") as name,
+    ):
+        yield Path(name)
+
+
 def _ended(code: int) -> str:
     return f"died of {signal.Signals(-code).name}" if code < 0 else f"failed with exit code {code}"
 
@@ -125,5 +151,7 @@ def answers(folder: Path) -> npt.NDArray[np.float32]:
 
 
 def _tail(log: Path, lines: int = 15) -> str:
+    if not log.exists():
+        return ""  # it was verbose, and all has been said
     text = log.read_text(encoding="utf-8", errors="replace").splitlines()[-lines:]
     return ". It said last:\n  " + "\n  ".join(text) if text else ""

@@ -9,6 +9,7 @@ from rich.table import Table
 
 from converter.auto import Candidate
 from converter.compare import Comparison
+from converter.job import Sensitivity
 from edge_agent.bundle import Bundle
 from edge_agent.core.manifest import Output
 
@@ -39,7 +40,11 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     """Of the known answers, by output tensor, in its units."""
     known_answers: int
     candidates: list[Candidate]
+    sensitivity: Sensitivity | None = None
+    """What int8 costs layer by layer, if that was measured: for a page, or for the recipe mixed."""
     warnings: list[str]
+    card: str
+    """The text of the card that was inferred, "" if one was given."""
 
 
 class Judged(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,8 +2,10 @@
 
 import csv
 import io
+import itertools
 from array import array
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,16 +36,12 @@ def read(path: Path, wanted: Sequence[str], group: str, names: Sequence[str], dr
 
     Raises `ConverterError` that names the line and the column.
     """
-    try:
-        if path.suffix == ".npy":
+    if path.suffix == ".npy":
+        with _readable(path):
             values, run = _from_npy(path, wanted, group, names)
-        else:
-            with path.open(newline="", encoding="utf-8-sig") as file:
-                values, run = _from_csv(path, file, wanted, group)
-    except OSError as error:
-        raise ConverterError(f"{path}: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise ConverterError(f"{path}: not a text file; save it as CSV in UTF-8") from None
+    else:
+        with _readable(path), path.open(newline="", encoding="utf-8-sig") as file:
+            values, run = _from_csv(path, file, wanted, group)
     if len(values) == 0:
         raise ConverterError(f"{path}: no rows")
     bad = np.any(~np.isfinite(values), axis=1)
@@ -58,6 +56,29 @@ def read(path: Path, wanted: Sequence[str], group: str, names: Sequence[str], dr
         raise ConverterError(f"{path}: not one row is finite in every column that the card names")
     # A row left out is a hole: no window may span it.
     return Table(values[~bad], (run + np.cumsum(bad))[~bad], int(bad.sum()))
+
+
+def head(path: Path, count: int) -> tuple[list[str], list[list[str]], str]:
+    """Return the header of a CSV file, the cells of up to `count` rows, and what separates cells.
+
+    Raises `ConverterError`.
+    """
+    with _readable(path), path.open(newline="", encoding="utf-8-sig") as file:
+        header, delimiter = _header(file)
+        rows = [cells for _, cells in itertools.islice(_lines(path, file, delimiter, len(header)), count)]
+    if not rows:
+        raise ConverterError(f"{path}: no rows")
+    return header, rows, delimiter
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ConverterError(f"{path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ConverterError(f"{path}: not a text file; save it as CSV in UTF-8") from None
 
 
 def _from_npy(path: Path, wanted: Sequence[str], group: str, names: Sequence[str]) -> tuple[Floats, Integers]:
@@ -82,9 +103,7 @@ def _from_npy(path: Path, wanted: Sequence[str], group: str, names: Sequence[str
 def _from_csv(
     path: Path, file: io.TextIOWrapper, wanted: Sequence[str], group: str
 ) -> tuple[Floats, Integers]:
-    first = file.readline()
-    delimiter = ";" if first.count(";") > first.count(",") else ","
-    header = [name.strip() for name in next(csv.reader([first], delimiter=delimiter), [])]
+    header, delimiter = _header(file)
     found = _find(path, wanted, group, header)
     numbers, run = array("d"), array("q")
     mark, runs = None, 0
@@ -95,6 +114,12 @@ def _from_csv(
             mark, runs = cells[found[-1]], runs + 1
         run.append(runs)
     return np.array(numbers).reshape(-1, len(wanted)), np.array(run, np.int64)
+
+
+def _header(file: io.TextIOWrapper) -> tuple[list[str], str]:
+    first = file.readline()
+    delimiter = ";" if first.count(";") > first.count(",") else ","
+    return [name.strip() for name in next(csv.reader([first], delimiter=delimiter), [])], delimiter
 
 
 def _lines(path: Path, file: io.TextIOWrapper, delimiter: str, width: int) -> Iterator[tuple[int, list[str]]]:
@@ -112,12 +137,17 @@ def _lines(path: Path, file: io.TextIOWrapper, delimiter: str, width: int) -> It
         raise ConverterError(f"{path}: line {reader.line_num + 1}: {error}") from None
 
 
-def _number(text: str, delimiter: str, path: Path, line: int, column: str) -> float:
+def number(cell: str, delimiter: str) -> float:
+    """Read a cell, NaN if it is empty. Raises ValueError if it is no number."""
+    # Where cells are separated by semicolons, the comma is the decimal sign.
+    return float((cell.replace(",", ".") if delimiter == ";" else cell) if cell.strip() else "nan")
+
+
+def _number(cell: str, delimiter: str, path: Path, line: int, column: str) -> float:
     try:
-        # Where cells are separated by semicolons, the comma is the decimal sign.
-        return float((text.replace(",", ".") if delimiter == ";" else text) if text.strip() else "nan")
+        return number(cell, delimiter)
     except ValueError:
-        raise ConverterError(f"{path}: line {line}, column {column!r}: {text!r} is not a number") from None
+        raise ConverterError(f"{path}: line {line}, column {column!r}: {cell!r} is not a number") from None
 
 
 def _find(path: Path, wanted: Sequence[str], group: str, header: Sequence[str]) -> list[int]:
