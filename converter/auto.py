@@ -44,12 +44,14 @@ class Scores(msgspec.Struct, frozen=True, kw_only=True):
 class Measured(msgspec.Struct, frozen=True, kw_only=True):
     """What was measured of a candidate. Sizes are bytes, `weights` are counts by dtype, biases left out.
 
+    `floats` are the layers that the recipe mixed left in float, by the tensors that they make.
     `decisions` has one for each output that decides something, `scores` the range of each output's score.
     `saturation` is empty for a float input.
     """
 
     size: int
     weights: dict[str, int]
+    floats: list[str] = []
     comparison: Comparison
     decisions: list[Decisions]
     scores: list[Scores]

@@ -1,5 +1,7 @@
 """One loaded model, converted by several recipes: loading is paid once. Only the child imports this."""
 
+from collections.abc import Callable
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -8,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.lite.python import convert_phase
 
-from converter import input_scale, job, originals, tensors, tflite
+from converter import job, originals, tensors, tflite
 from converter.errors import ConverterError
 from converter.originals import Floats32
 from edge_agent.core.manifest import InputTensor
@@ -42,17 +44,18 @@ def convert(task: job.Convert, folder: Path) -> job.Facts:
     for recipe in task.recipes:
         own = folder / recipe
         own.mkdir()
-        try:
-            made = tflite.convert(original, recipe, calibration, own)
-            scales = input_scale.read((own / job.TFLITE).read_bytes())
-        except originals.Refused as refused:
-            (own / job.REFUSAL).write_text(str(refused), encoding="utf-8")
-        except _COMPLAINTS as error:
-            (own / job.REFUSAL).write_text(f"TensorFlow cannot convert it: {_first_line(error)}", "utf-8")
-        else:
-            made = msgspec.structs.replace(made, input_scales=scales)
-            (own / job.FACTS).write_bytes(msgspec.json.encode(made))
+        attempt(own, partial(tflite.convert, original, recipe, calibration, own))
     return facts
+
+
+def attempt(folder: Path, make: Callable[[], None]) -> None:
+    """Make a model, or write to `folder` why there is none."""
+    try:
+        make()
+    except originals.Refused as refused:
+        (folder / job.REFUSAL).write_text(str(refused), encoding="utf-8")
+    except _COMPLAINTS as error:
+        (folder / job.REFUSAL).write_text(f"TensorFlow cannot convert it: {_first_line(error)}", "utf-8")
 
 
 def _packed(task: job.Convert, inputs: list[InputTensor], flat: Floats32) -> Floats32:

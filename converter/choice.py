@@ -64,6 +64,11 @@ def flipped(tried: list[Candidate]) -> dict[str, list[int]]:
     }
 
 
+def kept_float(tried: list[Candidate]) -> list[str]:
+    """Return the layers that the recipe mixed left in float, by the tensors that they make."""
+    return [tensor for c in tried if c.measured for tensor in c.measured.floats]
+
+
 def costs(latency: Latency, rss: int) -> dict[str, str]:
     """Return time and memory on this machine, for the top of the page."""
     return {

@@ -37,6 +37,7 @@ def judge(draft: Manifest, seen: Windows, original: Floats32, converted: list[Co
         return Measured(
             size=len(of.tflite),
             weights=made.weights,
+            floats=made.floats,
             comparison=compare.compare(of.recipe, draft, original, did.answers),
             decisions=decisions.compare(draft, seen, before, after),
             scores=scores(after),

@@ -20,7 +20,7 @@ def check(path: Path) -> None:
     """Raise `ConverterError` if there cannot be a report at `path`, before the work is done."""
     if not path.absolute().parent.is_dir():
         raise ConverterError(f"{path}: the directory {path.absolute().parent} does not exist")
-    _sections()
+    _drawing()
 
 
 def of_evaluation(
@@ -36,7 +36,7 @@ def of_evaluation(
 
     `paths` say what each output said in each window, by path; `targets` what it should have said.
     """
-    s = _sections()
+    s, layers = _drawing()
     name = judged.manifest.outputs[0].name
     target = targets.get(name)
     told = {path: given[name].scores for path, given in paths.items() if path != "quantised"}  # the gateway's
@@ -53,7 +53,7 @@ def of_evaluation(
             s.judged_figures(judged, seen),
             s.score_figures(judged, seen),
             s.inputs(judged, seen),
-            s.layers(judged),
+            layers.architecture_of(judged),
             s.origin(judged),
         ],
     )
@@ -61,7 +61,7 @@ def of_evaluation(
 
 def of_conversion(path: Path, found: Report, asked: Windows, original: Floats32) -> None:
     """Write the report of a conversion. `original` is what it answered to the windows, packed."""
-    s = _sections()
+    s, layers = _drawing()
     judged = bundle.read(Path(found.bundle))
     manifest, name = judged.manifest, judged.manifest.outputs[0].name
     answers = {"keras": original, "gateway": gateway.wait_for(gateway.answer(judged, asked.packed))}
@@ -80,19 +80,20 @@ def of_conversion(path: Path, found: Report, asked: Windows, original: Floats32)
             s.flip_figure(choice.flipped(found.candidates), seen),
             s.inputs(judged, seen),
             choice.saturation(found.candidates),
-            s.layers(judged),
+            layers.sensitivity(found.sensitivity, choice.kept_float(found.candidates)),
+            layers.architecture_of(judged),
             s.origin(judged),
         ],
     )
 
 
-def _sections() -> ModuleType:
+def _drawing() -> tuple[ModuleType, ModuleType]:
     try:
-        from converter import sections  # noqa: PLC0415 - imports matplotlib, which takes a second
+        from converter import layers, sections  # noqa: PLC0415 - imports matplotlib, which takes a second
     except ModuleNotFoundError as missing:
         if missing.name != "matplotlib":
             raise
         raise ConverterError(
             "matplotlib is not installed here: pip install 'edge-agent[converter]'"
         ) from None
-    return sections
+    return sections, layers

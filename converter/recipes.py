@@ -5,7 +5,7 @@ from typing import Literal
 
 import msgspec
 
-Name = Literal["float32", "float16", "dynamic_int8", "int8", "int8_io", "int16x8"]
+Name = Literal["float32", "float16", "dynamic_int8", "int8", "int8_io", "int16x8", "mixed"]
 
 
 class Recipe(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,4 +83,15 @@ RECIPES: dict[Name, Recipe] = {
         accepted=0.1,
         tolerance=32 / 65535,
     ),
+    "mixed": Recipe(
+        quantises="as int8, but for the layers that it costs most: as few stay in float as the budget needs",
+        calibrated=True,
+        recurrent=False,
+        weights=("int8", "float32"),
+        largest_left=math.inf,
+        accepted=0.05,
+        tolerance=_STEPS,
+    ),
 }
+PLAIN: list[Name] = [name for name in RECIPES if name != "mixed"]
+"""Those that need no budget, and no int8 model that is beyond it."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from converter import architecture, html, metrics, plots
+from converter import html, metrics, plots
 from converter.decisions import limit
 from converter.report import Evaluation, Judged, mean_and_std
 from converter.table import Floats, Integers
@@ -156,23 +156,6 @@ def inputs(judged: Bundle, seen: Seen) -> str:
     return html.section("Inputs", html.table(head, rows, name="inputs"), intro=intro)
 
 
-def layers(judged: Bundle) -> str:
-    """Return the operators of the model inside the bundle."""
-    rows = [
-        [
-            o.name,
-            _shape(o.shape),
-            o.dtype,
-            ", ".join(f"{n} {t}" for t, n in o.constants.items()),
-        ]
-        for o in architecture.operators(judged.model)
-    ]
-    m = judged.manifest.model
-    shapes = " → ".join(", ".join(_shape(t.shape) for t in end) for end in (m.inputs, m.outputs))
-    head = ["operator", "result", "dtype", "constants"]
-    return html.section("Architecture", html.table(head, rows, name="operators"), intro=shapes)
-
-
 def origin(judged: Bundle) -> str:
     """Return what the bundle was made of and by."""
     m = judged.manifest
@@ -181,7 +164,3 @@ def origin(judged: Bundle) -> str:
     told["known answers"] = f"{len(judged.known.inputs)} windows"
     told |= {f"tolerance of {t.name}": f"{t.tolerance:g}" for t in m.model.outputs}
     return html.section("Origin", html.table(["what", ""], list(told.items()), name="origin"))
-
-
-def _shape(shape: list[int]) -> str:
-    return " x ".join(map(str, shape))

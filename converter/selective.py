@@ -28,7 +28,7 @@ class Selective:
         self.layers = {o.results[0]: o for o in self._operators if o.name not in _MOVES}
 
     def name(self, tensor: str) -> str:
-        """Return a layer's name for people: the path in which it made its tensor, as Keras names layers."""
+        """Return a layer's name for people: its tensor's path in the graph, which Keras names by layers."""
         if not any(tensor in o.reads for o in self._operators):
             return "output"
         path = tensor.partition(";")[0].split("/")

@@ -56,22 +56,34 @@ def measure(model: Selective, trial: Trial) -> job.Sensitivity:
 
 
 def rescue(model: Selective, trial: Trial, found: job.Sensitivity) -> tuple[bytes, list[job.Layer]]:
-    """Return the first model within the budget as 1, 2, 4, ... of the dearest layers stay float, and these.
+    """Return a model within the budget with as few of the dearest layers in float as it takes, and these.
 
-    Raises `Refused` if int8 is within the budget already, or no such model is.
+    Their number is doubled until it is enough, and then bisected. Raises `Refused` if it never is enough, or
+    none is needed.
     """
-    excess = trial.excess(trial.answer(model.model(()), trial.windows))
+
+    def attempt(count: int) -> tuple[bytes, str]:
+        made = model.model([layer.tensor for layer in found.layers[:count]])
+        return made, trial.excess(trial.answer(made, trial.windows))
+
+    most = min(len(found.layers), len(model.layers) - 1)
+    too_few = enough = 0
+    best, excess = attempt(0)
     if not excess:
-        raise Refused("int8 is within the budget without a layer in float; use int8")
-    count = 1
-    while count < len(model.layers) and count <= len(found.layers):
-        floats = found.layers[:count]
-        made = model.model([layer.tensor for layer in floats])
-        excess = trial.excess(trial.answer(made, trial.windows))
-        if not excess:
-            return made, floats
-        count *= 2
-    raise Refused(f"with {count // 2} of {len(model.layers)} layers in float it is still {excess}")
+        raise Refused("int8 is within the budget without a layer in float")
+    while excess:
+        too_few, enough = enough, min(2 * enough or 1, most)
+        if enough == too_few:
+            raise Refused(f"with {enough} of {len(model.layers)} layers in float it still {excess}")
+        best, excess = attempt(enough)
+    while enough - too_few > 1:
+        middle = (too_few + enough) // 2
+        made, excess = attempt(middle)
+        if excess:
+            too_few = middle
+        else:
+            enough, best = middle, made
+    return best, found.layers[:enough]
 
 
 def _telling(whole: Floats32, original: Floats32) -> Integers:

@@ -1,47 +1,53 @@
 """From a loaded model to TFLite, by a recipe. Only the child imports this."""
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from converter import graph, job
+from converter import graph, input_scale, job
 from converter.originals import Original, Refused, unpacked
 from converter.originals.original import input_name
 from converter.recipes import RECIPES
+from converter.selective import Selective
 from edge_agent.inference.runtime import interpreter_class
 
 Floats32 = npt.NDArray[np.float32]
 _VARIABLES = {"VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE"}
 
 
-def convert(original: Original, recipe: job.Recipe, calibration: Floats32, folder: Path) -> job.Made:
-    """Write `job.TFLITE`, calibrated with packed float32[r, input_size].
+def convert(original: Original, recipe: job.Recipe, calibration: Floats32, folder: Path) -> None:
+    """Write `job.TFLITE` and `job.FACTS`, calibrated with packed float32[r, input_size].
 
     What all recipes share is kept beside `folder`, made once. Raises `Refused`, and what TensorFlow raises.
     """
-    hashable: Any = original
-    if not RECIPES[recipe].recurrent and _recurrent(hashable, folder.parent):
-        raise Refused(
-            f"{recipe} is not for models with GRU or LSTM: TensorFlow crashes on them or makes a model that"
-            " answers wrongly; use dynamic_int8 or float32"
-        )
-    converter = _fresh(_exported(hashable, folder.parent))
-    if RECIPES[recipe].calibrated:
-        converter.representative_dataset = _representative(calibration, original)
-    _configure(converter, recipe)
-    model = graph.with_tensors_in_order(converter.convert())
+    model = graph.with_tensors_in_order(_configured(original, recipe, calibration, folder.parent).convert())
     if recipe == "int8_io":
         model = graph.with_short_names(model)
+    write(model, recipe, folder)
+
+
+def selective(original: Original, calibration: Floats32, folder: Path) -> Selective:
+    """Return the model from which the recipe mixed is made, calibrated with packed float32[r, input_size].
+
+    Raises `Refused`, and what TensorFlow raises.
+    """
+    return Selective(_configured(original, "mixed", calibration, folder))
+
+
+def write(model: bytes, recipe: job.Recipe, folder: Path, floats: Sequence[str] = ()) -> None:
+    """Write `job.TFLITE` and `job.FACTS`. Raises `Refused` if the model is not what the recipe promises."""
     counts = weights(model, recipe)
     _run_once(model, recipe)
     (folder / job.TFLITE).write_bytes(model)
-    return job.Made(recipe=recipe, weights=counts)
+    made = job.Made(recipe=recipe, weights=counts, input_scales=input_scale.read(model), floats=list(floats))
+    (folder / job.FACTS).write_bytes(msgspec.json.encode(made))
 
 
 def weights(model: bytes, recipe: job.Recipe) -> dict[str, int]:
@@ -61,6 +67,20 @@ def weights(model: bytes, recipe: job.Recipe) -> dict[str, int]:
         if dtype not in promised.weights and size > promised.largest_left:
             raise Refused(f"TensorFlow left {size} weights as {dtype}, which is not {recipe}; use float32")
     return dict(sorted(counts.items()))
+
+
+def _configured(original: Original, recipe: job.Recipe, calibration: Floats32, shared: Path) -> Any:
+    hashable: Any = original
+    if not RECIPES[recipe].recurrent and _recurrent(hashable, shared):
+        raise Refused(
+            f"{recipe} is not for models with GRU or LSTM: TensorFlow crashes on them or makes a model that"
+            " answers wrongly; use dynamic_int8 or float32"
+        )
+    converter = _fresh(_exported(hashable, shared))
+    if RECIPES[recipe].calibrated:
+        converter.representative_dataset = _representative(calibration, original)
+    _configure(converter, recipe)
+    return converter
 
 
 @cache
@@ -103,7 +123,7 @@ def _configure(converter: Any, recipe: job.Recipe) -> None:
     match recipe:
         case "float16":
             target.supported_types = [tf.float16]
-        case "int8":
+        case "int8" | "mixed":
             target.supported_ops = [sets.TFLITE_BUILTINS_INT8]
         case "int8_io":
             target.supported_ops = [sets.TFLITE_BUILTINS_INT8]

@@ -4,14 +4,12 @@ Each model gets a folder of its own: MODEL/RECIPE/model.tflite or refusal.txt, a
 Everything happens in this one process, because TensorFlow takes seconds to start.
 """
 
-import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import keras
 import numpy as np
-import tensorflow as tf
 from keras import layers as kl
 
 from converter import recipes, tflite
@@ -153,36 +151,6 @@ def trained(build: Callable[[], keras.Model], windows: np.ndarray) -> keras.Mode
     return model
 
 
-def weightless(folder: Path) -> bytes:
-    """Return what TensorFlow makes of a Keras 3 model by the short way: no error, and no weights."""
-    model = keras.saving.load_model(folder / "model.keras", compile=False)
-    traced = tf.function(lambda rows: model(rows, training=False))
-    one = traced.get_concrete_function(tf.TensorSpec((1, WINDOW, INPUTS), tf.float32))
-    made: bytes = tf.lite.TFLiteConverter.from_concrete_functions([one], model).convert()
-    return made
-
-
-def traps(out: Path, calibration: np.ndarray) -> dict[str, str]:
-    """Walk into each and return what is said."""
-    original = load(out / "dense/model.keras")
-    infinite = calibration.copy()
-    infinite[3, 2] = np.inf
-    walks: dict[str, Callable[[], object]] = {
-        "no windows": lambda: tflite.convert(original, "int8", calibration[:0], out / "dense"),
-        "infinity": lambda: tflite.convert(original, "int8", infinite, out / "dense"),
-        "weightless": lambda: tflite.weights(weightless(out / "conv1d"), "float32"),
-        "weightless loop": lambda: tflite.weights(weightless(out / "gru"), "float32"),
-    }
-    said = {}
-    for name, walk in walks.items():
-        try:
-            walk()
-            said[name] = "nothing"
-        except Refused as refused:
-            said[name] = str(refused)
-    return said
-
-
 def main(out: Path) -> None:
     keras.utils.set_random_seed(7)
     windows = sines()
@@ -194,14 +162,12 @@ def main(out: Path) -> None:
         trained(build, windows).save(folder / "model.keras")
         original = load(folder / "model.keras")
         np.save(folder / "answers.npy", answers(original, asked))
-        for recipe in recipes.RECIPES if build.__name__ in THOROUGHLY else SOME:
+        for recipe in recipes.PLAIN if build.__name__ in THOROUGHLY else SOME:
             (folder / recipe).mkdir()
             try:
                 tflite.convert(original, recipe, calibration, folder / recipe)
             except (Refused, RuntimeError) as refused:
                 (folder / recipe / "refusal.txt").write_text(str(refused))
-
-    (out / "traps.json").write_text(json.dumps(traps(out, calibration)))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Walk into each trap of TensorFlow and LiteRT, and print as JSON what happens and what the converter says."""
+"""Walk into each trap of TensorFlow and LiteRT; print as JSON what happens and what the converter says."""
 
 import json
 import sys
@@ -157,6 +157,7 @@ def raw_units_inside() -> dict:
 
 
 TRAPS = [
-    no_windows, infinity, dropped_weights, one_at_a_time, fused_state, converts_but_cannot_run, raw_units_inside
+    no_windows, infinity, dropped_weights, one_at_a_time, fused_state, converts_but_cannot_run,
+    raw_units_inside,
 ]  # fmt: skip
 print(json.dumps({trap.__name__: trap() for trap in TRAPS}))

@@ -90,6 +90,7 @@ def test_a_quantised_input_of_mixed_magnitudes_loses_by_its_flips(
     assert found.decisions
     assert found.decisions[0].flips > 0.05
     assert {s.input: s.steps < 16 for s in found.saturation} == {"a": False, "b": True}
+    assert tried["mixed"].reason.startswith("with 0 of 1 layers in float it still decides otherwise in")
     assert report.recipe not in {"int8", "int8_io"}
     assert report.comparison.fraction < 0.01
 
@@ -117,6 +118,7 @@ def test_a_recipe_that_kills_tensorflow_takes_no_other_one_along(
     assert tried["int8"].reason == "TensorFlow's process died of SIGSEGV"
     assert "not for models with GRU or LSTM" in tried["int8_io"].reason
     assert "not for models with GRU or LSTM" in tried["int16x8"].reason
+    assert tried["mixed"].reason == "there is no int8 model to start from"
     assert report.recipe in {"float16", "dynamic_int8"}
     assert report.comparison.fraction <= 0.05
     assert bundle.read(tmp_path / "x.bundle").manifest.model.recipe == report.recipe

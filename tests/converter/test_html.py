@@ -186,8 +186,10 @@ def test_a_value_is_shown_with_its_folds_in_time_and_its_residuals(
     require_self_contained(page)
     assert page.tables["metrics"][0][-4:] == ["fold 1", "fold 2", "mean", "std"]
     r2 = next(row for row in page.tables["metrics"] if row[0] == "r2")
-    assert [float(cell) for cell in r2[3:5]] == pytest.approx([fold["r2"] for fold in found.folds], rel=1e-5)
-    assert all(0.5 < fold["r2"] < 1 for fold in found.folds)
+    assert [float(cell) for cell in r2[3:5]] == pytest.approx(
+        [fold["r2"] for fold in found.outputs[0].folds], rel=1e-5
+    )
+    assert all(0.5 < fold["r2"] < 1 for fold in found.outputs[0].folds)
     assert "residuals-" in page.text
     assert "confusion" not in page.tables
 
@@ -208,11 +210,15 @@ def test_the_page_of_a_conversion_shows_every_candidate_as_the_json_does(explore
     rows = {row[0]: row[1:] for row in page.tables["candidates"][1:]}
     assert list(rows) == [c["recipe"] for c in told["candidates"]]
     assert {"float32", "dynamic_int8", "int8"} <= set(rows)
+    assert rows["mixed"][-1] == "int8 is within the budget without a layer in float"
     for c in told["candidates"]:
         *cells, why = rows[c["recipe"]]
         found = c["measured"]
-        [decided], time = found["decisions"], found["latency"]
         assert why == c["reason"]
+        if found is None:
+            assert cells == ["-"] * 9
+            continue
+        [decided], time = found["decisions"], found["latency"]
         expected = [100 * found["comparison"]["fraction"], 100 * decided["flips"], decided["missed"]]
         expected += [decided["false"], time["model"], time["p50"], time["p99"], found["size"]]
         assert [float(cell) for cell in cells[:-1]] == pytest.approx(expected, rel=5e-3)
@@ -221,13 +227,26 @@ def test_the_page_of_a_conversion_shows_every_candidate_as_the_json_does(explore
 
 def test_the_page_of_a_conversion_shows_how_each_input_fits_a_quantised_scale(explored: Path) -> None:
     told = msgspec.json.decode((explored / "conversion.json").read_bytes())
-    fits = {c["recipe"]: c["measured"]["saturation"] for c in told["candidates"]}
+    fits = {c["recipe"]: c["measured"]["saturation"] for c in told["candidates"] if c["measured"]}
     head, *rows = Page(explored / "conversion.html").tables["saturation"]
     at = head.index("int8 steps")
     assert [row[0] for row in rows] == [fit["input"] for fit in fits["int8"]]
     assert [int(row[at]) for row in rows] == [fit["steps"] for fit in fits["int8"]]
     assert [float(row[at - 1]) for row in rows] == pytest.approx([100 * f["clipped"] for f in fits["int8"]])
     assert not any(column.startswith("float32") for column in head)
+
+
+def test_the_page_of_a_conversion_shows_what_int8_costs_layer_by_layer(explored: Path) -> None:
+    told = msgspec.json.decode((explored / "conversion.json").read_bytes())["sensitivity"]
+    head, *rows = Page(explored / "conversion.html").tables["sensitivity"]
+    assert head == ["layer", "operator", "constants", "alone in int8, %"]
+    assert [row[:3] for row in rows] == [
+        [layer["name"], layer["operator"], str(layer["constants"])] for layer in told["layers"]
+    ]
+    assert {row[1] for row in rows} == {"FULLY_CONNECTED", "LOGISTIC"}
+    assert [float(row[3]) for row in rows] == pytest.approx(
+        [100 * layer["error"] for layer in told["layers"]], rel=5e-3
+    )
 
 
 def test_the_example_judges_rigs_that_the_model_has_not_seen(explored: Path) -> None:

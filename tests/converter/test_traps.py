@@ -31,7 +31,7 @@ def test_a_model_that_lost_its_weights_is_refused(trapped: dict) -> None:
 
 
 def test_a_scale_spans_what_it_was_calibrated_with_and_not_its_moving_average(trapped: dict) -> None:
-    """The average of ai-edge-quantizer keeps 0.95 of the past: after 180 windows nothing of 40 would be left."""
+    """The average of ai-edge-quantizer keeps 0.95 of the past: nothing of 40 would be left at the end."""
     found = trapped["one_at_a_time"]
     assert found["high"] == pytest.approx(40, abs=found["step"])
     assert found["low"] == pytest.approx(found["least"], abs=found["step"])
