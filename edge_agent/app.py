@@ -26,6 +26,7 @@ LOCK = "lock"
 BEAT = 0.25
 """Seconds between looks at who needs a heartbeat, and at who has made progress."""
 
+
 class _Stopped(Exception):
     """The agent was told to stop."""
 
@@ -71,11 +72,10 @@ class App:
         lock = _only_one(self._state)
         self._historian.open()
         try:
-            server = await self._bind_status()
+            server = await self._serve_status()
             async with asyncio.TaskGroup() as group:
                 running = self._running = Running(self._config, self._historian, group)
                 running.start()
-                await server.start_serving()
                 group.create_task(self._beat(running, group))
                 group.create_task(self._reload_when_asked(running))
                 self._historian.event(self._config.name, "agent", "started")
@@ -141,17 +141,17 @@ class App:
             raise ConfigError(["agent: name and state can only change with a restart"])
         return config
 
-    async def _bind_status(self) -> asyncio.Server:
+    async def _serve_status(self) -> asyncio.Server:
         path = self._state / SOCKET
         path.unlink(missing_ok=True)
 
         async def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            assert self._running is not None, "serving before there is anything to tell"
-            uptime = asyncio.get_running_loop().time() - self._started
-            writer.write(msgspec.json.encode(snapshot(self._running.parts, self._historian, uptime)))
+            if self._running is not None:
+                uptime = asyncio.get_running_loop().time() - self._started
+                writer.write(msgspec.json.encode(snapshot(self._running.parts, self._historian, uptime)))
             writer.close()
 
-        server = await asyncio.start_unix_server(answer, path, start_serving=False)
+        server = await asyncio.start_unix_server(answer, path)
         path.chmod(0o600)
         return server
 

@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from edge_agent.config import schema
 from edge_agent.core import resultblock
+from edge_agent.core.permit import Denied
 from edge_agent.core.pipeline import Pipeline, Verdict
 from edge_agent.core.resultblock import ResultBlock, State
 from edge_agent.core.tags import Columns, Reason
@@ -131,8 +132,10 @@ class Machine:
             reason=verdict.reason,
             alarm=int(verdict.alarm),
             score=verdict.score,
+            value=verdict.score,
             input_age_ms=self._age_ms,
             input_quality=int(self.inputs.quality.min()),
+            denied=Denied.MODE,
             bundle=self.model.bundle.short_id,
         )
         self.written_at = now

@@ -83,10 +83,10 @@ class Plc:
             assert not client.write_registers(address, words, device_id=1).isError()
 
     def frame(self) -> Frame:
-        words = self.registers(400, 14)
+        words = self.registers(400, 20)
         if words[0]:
-            assert words[13] == crc(words[:13])
-            assert words[2] == words[12]
+            assert words[19] == crc(words[:19])
+            assert words[2] == words[18]
         (score,) = struct.unpack(">f", struct.pack(">2H", words[6], words[7]))
         return Frame(words[1], words[2], words[3], words[4], score, time.monotonic())
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import msgspec
 
 from edge_agent.core.manifest import Manifest
-from edge_agent.core.resultblock import FIELDS, LAYOUT, State
+from edge_agent.core.permit import Denied
+from edge_agent.core.resultblock import FIELDS, LAYOUT, AlarmBits, State
 from edge_agent.core.tags import Reason
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -31,6 +32,10 @@ def test_the_documented_block_is_the_written_block() -> None:
 
 def test_the_documented_states_and_reasons_are_those_of_the_code() -> None:
     assert [(int(n), name) for n, name, _ in _rows("<!-- states")] == [(s.value, s.name) for s in State]
+    assert [(1 << int(n), name) for n, name, _ in _rows("<!-- alarm bits")] == [
+        (b.value, b.name) for b in AlarmBits
+    ]
+    assert [(int(n), name) for n, name, _ in _rows("<!-- denied")] == [(d.value, d.name) for d in Denied]
     assert [(int(n), name) for n, name, _ in _rows("<!-- reasons")] == [(r.value, r.name) for r in Reason]
 
 

@@ -107,7 +107,7 @@ def test_a_plc_that_is_absent_at_the_start_is_picked_up(configured: Callable[...
 
 
 def test_shadow_mode_puts_no_write_on_the_wire(proxy: Proxy, configured: Callable[..., Path]) -> None:
-    before = Plc(proxy.target).registers(400, 14)
+    before = Plc(proxy.target).registers(400, 20)
     with AgentProcess(configured(proxy.port, "shadow")) as agent:
         until((agent.state / "status.sock").exists, "the status socket")
         until(lambda: agent.machine("alpha")["state"] == "SHADOW", "results")
@@ -115,7 +115,7 @@ def test_shadow_mode_puts_no_write_on_the_wire(proxy: Proxy, configured: Callabl
         assert 0.0 < agent.machine("alpha")["score"] < 1.0
         assert agent.terminate() == 0
     assert proxy.writes == set()
-    assert Plc(proxy.target).registers(400, 14) == before
+    assert Plc(proxy.target).registers(400, 20) == before
 
 
 def stopped_in_the_middle(proxy: Proxy, config: Path, release_after: float | None) -> float:
@@ -154,7 +154,7 @@ def test_sigterm_during_a_write_waits_for_its_answer_and_says_off(
     assert took < 3
     frame = Plc(proxy.target).frame()
     assert (frame.state, frame.reason) == (OFF, Reason.STOPPED)
-    assert proxy.writes == {(16, 400, 14)}
+    assert proxy.writes == {(16, 400, 20)}
 
 
 def test_sigterm_during_a_write_that_is_never_answered_ends_all_the_same(

@@ -1,4 +1,4 @@
-"""The result block: what the agent writes into the PLC, as one frame of 14 words.
+"""The result block: what the agent writes into the PLC, as one frame of 20 words.
 
 Big-endian words, IEEE 754 float with the high word first. The PLC takes a score only when the layout
 is known, the CRC is right, both copies of the sequence agree and are new. `heartbeat` moves while the
@@ -8,11 +8,11 @@ NaN, never an old or a healthy number.
 
 import math
 import struct
-from enum import IntEnum
+from enum import IntEnum, IntFlag
 
 import msgspec
 
-LAYOUT = 0xEA01
+LAYOUT = 0xEA02
 _FLOAT = struct.Struct(">f")
 
 
@@ -29,8 +29,24 @@ class State(IntEnum):
     FAULT = 7
 
 
+class AlarmBits(IntFlag):
+    """The word `alarm`. Raised is active or latched, and not shelved. Never renumber."""
+
+    ALARM = 1
+    WARNING = 2
+    ALARM_UNACKNOWLEDGED = 4
+    WARNING_UNACKNOWLEDGED = 8
+    ALARM_SHELVED = 16
+    WARNING_SHELVED = 32
+
+
 class ResultBlock(msgspec.Struct, frozen=True, kw_only=True):
-    """One frame. `alarm` has bit 0 set while the alarm is active; `input_quality` is the worst input's."""
+    """One frame.
+
+    `alarm` is of `AlarmBits`, `input_quality` is the worst input's, `value` is what the score stands for: a
+    class index, a quantity. `reasons` are the numbers of up to three inputs that made the score, counted
+    from 1. `denied` says why declared outputs are not written, as `permit.Denied` numbers it.
+    """
 
     heartbeat: int
     sequence: int
@@ -38,8 +54,11 @@ class ResultBlock(msgspec.Struct, frozen=True, kw_only=True):
     reason: int
     alarm: int
     score: float
+    value: float
     input_age_ms: int
     input_quality: int
+    reasons: tuple[int, ...] = ()
+    denied: int
     bundle: int
 
 
@@ -51,11 +70,16 @@ FIELDS: tuple[tuple[str, str, int], ...] = (
     ("reason", "uint16", 4),
     ("alarm", "uint16", 5),
     ("score", "float32", 6),
-    ("input_age_ms", "uint16", 8),
-    ("input_quality", "uint16", 9),
-    ("bundle", "uint32", 10),
-    ("sequence_again", "uint16", 12),
-    ("crc", "uint16", 13),
+    ("value", "float32", 8),
+    ("input_age_ms", "uint16", 10),
+    ("input_quality", "uint16", 11),
+    ("reason_1", "uint16", 12),
+    ("reason_2", "uint16", 13),
+    ("reason_3", "uint16", 14),
+    ("denied", "uint16", 15),
+    ("bundle", "uint32", 16),
+    ("sequence_again", "uint16", 18),
+    ("crc", "uint16", 19),
 )
 """Name, type and first word of every field. A test holds the table in the documents to it."""
 
@@ -66,7 +90,7 @@ WORDS = _FRAME.size // 2
 
 
 def values(block: ResultBlock) -> list[float]:
-    """Return the raw value of every field in the order of `FIELDS`, the CRC computed over words 0..12."""
+    """Return the raw value of every field in the order of `FIELDS`, the CRC computed over words 0..18."""
     sequence = block.sequence & 0xFFFF
     fields = (
         LAYOUT,
@@ -76,8 +100,11 @@ def values(block: ResultBlock) -> list[float]:
         block.reason,
         block.alarm,
         _float32(block.score),
+        _float32(block.value),
         min(max(block.input_age_ms, 0), 0xFFFF),
         block.input_quality,
+        *(*block.reasons, 0, 0, 0)[:3],
+        block.denied,
         block.bundle & 0xFFFFFFFF,
         sequence,
     )

@@ -56,7 +56,7 @@ current = "plc.current"
 flow = "plc.flow"
 pressure = "plc.pressure"
 
-[machine.pump.result]                # 14 registers that are the agent's alone
+[machine.pump.result]                # 20 registers that are the agent's alone
 device = "plc"
 table = "holding"
 address = 400

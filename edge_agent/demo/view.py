@@ -1,5 +1,7 @@
 """What the demo shows: the panel while it runs, the summary at its end."""
 
+import struct
+from itertools import zip_longest
 from pathlib import Path
 
 from rich.console import Group, RenderableType
@@ -104,13 +106,13 @@ def _score(look: Look) -> RenderableType:
 
 def _block(look: Look) -> RenderableType:
     table = Table(title="result block, as read back from the PLC", title_justify="left", box=None)
-    rows = len(FIELDS) // 2
+    rows = (len(FIELDS) + 1) // 2
     for _ in range(2):
         table.add_column("register", justify="right", style="dim")
         table.add_column("field")
         table.add_column("holds", min_width=12)
-    for left, right in zip(FIELDS[:rows], FIELDS[rows:], strict=True):
-        table.add_row(*_field(look, *left), *_field(look, *right))
+    for left, right in zip_longest(FIELDS[:rows], FIELDS[rows:]):
+        table.add_row(*_field(look, *left), *(_field(look, *right) if right else ()))
     return table
 
 
@@ -121,7 +123,8 @@ def _field(look: Look, name: str, kind: str, word: int) -> tuple[str, str, str]:
     if known is not None and raw in set(known):
         text = known(raw).name
     elif kind == "float32":
-        text = "-" if look.result is None else f"{look.result.score:.3f}"
+        (number,) = struct.unpack(">f", struct.pack(">2H", *look.words[word : word + 2]))
+        text = "-" if look.result is None else f"{number:.3f}"
     elif kind == "uint32":
         text = f"{raw << 16 | look.words[word + 1]:08X}"
     elif name in _IN_HEX:

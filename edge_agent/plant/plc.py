@@ -18,7 +18,7 @@ CYCLE = 0.1  # s
 HEARTBEAT_TIMEOUT = 2.0  # s
 VIBRATION_LIMIT = 11.0  # mm/s RMS
 
-LAYOUT = 0xEA01
+LAYOUT = 0xEA02
 STATE_ADVISORY, STATE_ACTIVE = 4, 5
 ALARM_ACTIVE = 0x0001
 
@@ -67,10 +67,10 @@ def crc(words: Sequence[int]) -> int:
 
 
 def read_result(words: Sequence[int]) -> Result | None:
-    """Return the result in 14 words, or None if the frame is torn, damaged or of another layout."""
+    """Return the result in 20 words, or None if the frame is torn, damaged or of another layout."""
     if len(words) != RESULT_WORDS or words[0] != LAYOUT:
         return None
-    if words[2] != words[12] or words[13] != crc(words[:13]):
+    if words[2] != words[18] or words[19] != crc(words[:19]):
         return None
     (score,) = struct.unpack(">f", struct.pack(">2H", words[6], words[7]))
     return Result(words[2], words[3], bool(words[5] & ALARM_ACTIVE), score)
@@ -100,7 +100,7 @@ class Program:
 
         Args:
             now: monotonic seconds.
-            block: the 14 words of the agent's result block.
+            block: the 20 words of the agent's result block.
             vibration: mm/s RMS, for the PLC's own limit.
         """
         self._cycles = (self._cycles + 1) & 0xFFFF

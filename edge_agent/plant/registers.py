@@ -78,14 +78,19 @@ RESULT_POINTS = tuple(
         ("reason", 4, "uint16"),
         ("alarm", 5, "uint16"),
         ("score", 6, "float32"),
-        ("input_age_ms", 8, "uint16"),
-        ("input_quality", 9, "uint16"),
-        ("bundle", 10, "uint32"),
-        ("sequence_again", 12, "uint16"),
-        ("crc", 13, "uint16"),
+        ("value", 8, "float32"),
+        ("input_age_ms", 10, "uint16"),
+        ("input_quality", 11, "uint16"),
+        ("reason_1", 12, "uint16"),
+        ("reason_2", 13, "uint16"),
+        ("reason_3", 14, "uint16"),
+        ("denied", 15, "uint16"),
+        ("bundle", 16, "uint32"),
+        ("sequence_again", 18, "uint16"),
+        ("crc", 19, "uint16"),
     )
 )
-RESULT_WORDS = 14
+RESULT_WORDS = 20
 
 BENCH_POINTS = (
     Point("fault_code", HOLDING, 900, "uint16", high=4, text="injects a fault; 0 clears it"),

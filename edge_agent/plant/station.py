@@ -56,7 +56,7 @@ class Memory:
 
     @property
     def result_block(self) -> list[int]:
-        """The agent's 14 words."""
+        """The agent's 20 words."""
         return self.tables[HOLDING][RESULT_ADDRESS : RESULT_ADDRESS + RESULT_WORDS]
 
     @result_block.setter

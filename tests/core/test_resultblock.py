@@ -20,11 +20,14 @@ BLOCK = ResultBlock(
     reason=20,
     alarm=1,
     score=0.75,
+    value=3.0,
+    reasons=(2, 7),
+    denied=4,
     input_age_ms=1500,
     input_quality=2,
     bundle=0xDEADBEEF,
 )
-FRAME = "ea01 0102 0304 0004 0014 0001 3f400000 05dc 0002 deadbeef 0304"
+FRAME = "ea02 0102 0304 0004 0014 0001 3f400000 40400000 05dc 0002 0002 0007 0000 0004 deadbeef 0304"
 
 
 def frame(block: ResultBlock) -> bytes:
@@ -43,10 +46,10 @@ def crc_bit_by_bit(data: bytes) -> int:
     return crc
 
 
-def test_the_frame_is_14_words_as_the_map_says() -> None:
+def test_the_frame_is_20_words_as_the_map_says() -> None:
     body = bytes.fromhex(FRAME)
     assert frame(BLOCK) == body + struct.pack(">H", crc_bit_by_bit(body))
-    assert len(frame(BLOCK)) == 2 * WORDS == 28
+    assert len(frame(BLOCK)) == 2 * WORDS == 40
 
 
 def test_the_fields_follow_each_other_without_a_hole() -> None:
@@ -69,7 +72,7 @@ def test_the_crc_by_table_is_the_crc_by_bit(data: bytes) -> None:
 def test_no_score_is_the_quiet_nan_and_the_crc_still_fits() -> None:
     data = frame(msgspec.structs.replace(BLOCK, score=math.nan))
     assert data[12:16].hex() == "7fc00000"
-    assert struct.unpack(">H", data[26:])[0] == crc_bit_by_bit(data[:26])
+    assert struct.unpack(">H", data[38:])[0] == crc_bit_by_bit(data[:38])
 
 
 counters = st.integers(0, 2**40)
@@ -80,30 +83,36 @@ counters = st.integers(0, 2**40)
     sequence=counters,
     state=st.sampled_from(State),
     reason=st.integers(0, 30),
-    alarm=st.integers(0, 1),
+    alarm=st.integers(0, 63),
     score=st.floats(width=32),
+    value=st.floats(width=32),
+    reasons=st.lists(st.integers(1, 65535), max_size=3),
+    denied=st.integers(0, 8),
     input_age_ms=st.integers(-5, 2**40),
     input_quality=st.integers(0, 2),
     bundle=st.integers(0, 2**32 - 1),
 )
-def test_any_block_survives_the_wire(**fields: float) -> None:
+def test_any_block_survives_the_wire(**fields: object) -> None:
     block = msgspec.convert(fields, ResultBlock)
     data = frame(block)
-    words = struct.unpack(">HHHHHHfHHIHH", data)
+    words = struct.unpack(">HHHHHHffHHHHHHIHH", data)
     age = min(max(block.input_age_ms, 0), 65535)
     expected = (
-        0xEA01,
+        0xEA02,
         block.heartbeat % 65536,
         block.sequence % 65536,
         block.state,
         block.reason,
         block.alarm,
         block.score,
+        block.value,
         age,
         block.input_quality,
+        *(*block.reasons, 0, 0, 0)[:3],
+        block.denied,
         block.bundle,
         block.sequence % 65536,
-        crc_bit_by_bit(data[:26]),
+        crc_bit_by_bit(data[:38]),
     )
     assert words == pytest.approx(expected, abs=0, rel=0, nan_ok=True)
 

@@ -26,7 +26,7 @@ PERIOD = 0.05
 FRESH = 25
 """ms: inputs of this age were read in the cycle that used them, not in the one before."""
 ROW_DEADLINE = 15.0
-STEP_REGISTER, BLOCK, WORDS = 902, 400, 14
+STEP_REGISTER, BLOCK, WORDS = 902, 400, 20
 
 Words = tuple[int, int]
 
@@ -95,9 +95,9 @@ class Bench:
         assert not reply.isError(), reply
         words = reply.registers
         if words[0]:
-            assert words[13] == crc(words[:13])
-            assert words[2] == words[12]
-        return Frame(words[2], words[3], words[5], (words[6], words[7]), words[8])
+            assert words[19] == crc(words[:19])
+            assert words[2] == words[18]
+        return Frame(words[2], words[3], words[5], (words[6], words[7]), words[10])
 
     async def answer(self) -> Frame:
         """Wait for a result that was computed wholly from what the PLC holds now.

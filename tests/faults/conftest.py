@@ -22,7 +22,7 @@ def running(dense_tflite: bytes, tmp_path_factory: pytest.TempPathFactory) -> It
         for name, plc in line.plc.items():
             assert (plc.frame().state, plc.frame().reason) == (0, 30)
             assert plc.others() == others[name]
-            assert line.proxies[name].writes == {(16, 400, 14)}
+            assert line.proxies[name].writes == {(16, 400, 20)}
 
 
 @pytest.fixture

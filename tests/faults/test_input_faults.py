@@ -57,7 +57,7 @@ def player(dense_tflite: bytes, tmp_path_factory: pytest.TempPathFactory) -> Ite
         player.show(GOOD)
         yield player
         assert agent.terminate() == 0
-        assert proxy.writes == {(16, 400, 14)}
+        assert proxy.writes == {(16, 400, 20)}
 
 
 @pytest.mark.parametrize(

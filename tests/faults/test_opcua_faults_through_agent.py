@@ -72,7 +72,7 @@ def site(dense_tflite: bytes, tmp_path_factory: pytest.TempPathFactory) -> Itera
 def test_inputs_come_from_nodes_and_the_result_goes_to_nodes(site: OpcUaSite) -> None:
     frame = site.results()
     assert 0.0 < frame.score < 1.0
-    assert site.node("Result.layout").Value == 0xEA01
+    assert site.node("Result.layout").Value == 0xEA02
     assert site.node("Result.layout").VariantType.name == "UInt16"
     assert site.node("Result.score").VariantType.name == "Float"
     assert site.node("Result.bundle").VariantType.name == "UInt32"

@@ -68,6 +68,6 @@ def test_result_nodes_of_the_wrong_type_are_refused_and_nothing_crashes(
         refusals = [line for line in agent.lines if "refused" in line]
         assert len(refusals) == 1
         assert "layout" in refusals[0]
-        assert "Int16 cannot hold 59905" in refusals[0]
+        assert "Int16 cannot hold 59906" in refusals[0]
         assert agent.terminate() == 0
         assert "Traceback" not in "\n".join(agent.lines)

@@ -16,18 +16,18 @@ def build_frame(
     state: int = 5,
     alarm: int = 0,
     score: float = 0.25,
-    layout: int = 0xEA01,
+    layout: int = 0xEA02,
     again: int | None = None,
     crc: int | None = None,
 ) -> list[int]:
     body = struct.pack(
-        ">6HfHHIH",
-        *(layout, heartbeat, sequence, state, 0, alarm, score, 120, 2, 0xCAFE0001),
+        ">6Hff6HIH",
+        *(layout, heartbeat, sequence, state, 0, alarm, score, 0.0, 120, 2, 0, 0, 0, 0, 0xCAFE0001),
         sequence if again is None else again,
     )
     swapped = FramerRTU.compute_CRC(body)  # low byte first, as it goes on the wire
     right = (swapped & 0xFF) << 8 | swapped >> 8
-    return [*struct.unpack(">13H", body), right if crc is None else crc]
+    return [*struct.unpack(">19H", body), right if crc is None else crc]
 
 
 @pytest.fixture

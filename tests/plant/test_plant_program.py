@@ -9,7 +9,7 @@ from edge_agent.core import resultblock
 from edge_agent.plant.plc import AgentState, Program, crc, read_result
 
 UNSEEN, ALIVE, FALLBACK = AgentState.UNSEEN, AgentState.ALIVE, AgentState.FALLBACK
-EMPTY = [0] * 14
+EMPTY = [0] * 20
 
 
 def run(cycles, vibration=2.0, timeout=2.0):
@@ -84,7 +84,7 @@ def test_heartbeat_and_sequence_wrap_around(frame):
 @pytest.mark.parametrize(
     "damage",
     [
-        {"layout": 0xEA02},
+        {"layout": 0xEA01},
         {"again": 1},
         {"crc": 0x1234},
         {"state": 3},
@@ -176,7 +176,7 @@ def test_a_heartbeat_age_beyond_a_word_saturates(frame):
 def test_every_single_flipped_bit_of_a_frame_is_noticed(frame):
     sound = frame(77, 1234, alarm=1)
     assert read_result(sound) is not None
-    for word in range(14):
+    for word in range(20):
         for bit in range(16):
             damaged = list(sound)
             damaged[word] ^= 1 << bit
@@ -195,6 +195,8 @@ def test_the_program_reads_what_the_agent_encodes():
         reason=0,
         alarm=1,
         score=0.75,
+        value=3.0,
+        denied=1,
         input_age_ms=90,
         input_quality=2,
         bundle=0xDEADBEEF,
@@ -203,7 +205,7 @@ def test_the_program_reads_what_the_agent_encodes():
         value if kind == "float32" else int(value)
         for value, (_, kind, _) in zip(resultblock.values(block), resultblock.FIELDS, strict=True)
     ]
-    result = read_result(struct.unpack(">14H", struct.pack(">HHHHHHfHHIHH", *exact)))
+    result = read_result(struct.unpack(">20H", struct.pack(">HHHHHHffHHHHHHIHH", *exact)))
     assert result is not None
     assert (result.sequence, result.state, result.alarm, result.score) == (70000 & 0xFFFF, 4, True, 0.75)
     assert result.decides

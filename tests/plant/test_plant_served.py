@@ -113,7 +113,7 @@ async def test_addresses_that_do_not_exist_answer_with_exception_2(modbus):
     for address, count in ((60, 1), (50, 6), (199, 2), (202, 1)):
         answer = await modbus.client.read_input_registers(address, count=count, device_id=1)
         assert answer.exception_code == 2
-    assert (await modbus.client.read_holding_registers(414, count=1, device_id=1)).exception_code == 2
+    assert (await modbus.client.read_holding_registers(420, count=1, device_id=1)).exception_code == 2
     assert (await modbus.client.write_coil(0, True, device_id=1)).exception_code == 2
 
 
@@ -129,7 +129,7 @@ async def test_an_agent_over_modbus_is_believed_until_its_heartbeat_stops(modbus
     state, age, lamp, sequence, counted = await modbus.read(50, 5)
     assert (state, lamp, sequence, counted) == (2, 0, 1002, fallbacks + 1)
     assert age >= 1000
-    assert (await modbus.read(400, 14, "holding")) == frame(1002, 1002, alarm=1)
+    assert (await modbus.read(400, 20, "holding")) == frame(1002, 1002, alarm=1)
     assert not (await modbus.client.read_coils(0, count=1, device_id=1)).bits[0]
 
 
@@ -156,7 +156,7 @@ async def test_an_agent_over_opcua_writes_the_same_block(opcua, modbus, frame):
     uint16, uint32, single = ua.VariantType.UInt16, ua.VariantType.UInt32, ua.VariantType.Float
 
     async def write(words):
-        score, bundle = struct.unpack(">f", struct.pack(">2H", *words[6:8]))[0], words[10] << 16 | words[11]
+        score, bundle = struct.unpack(">f", struct.pack(">2H", *words[6:8]))[0], words[16] << 16 | words[17]
         fields = {
             "layout": (words[0], uint16),
             "heartbeat": (words[1], uint16),
@@ -165,11 +165,16 @@ async def test_an_agent_over_opcua_writes_the_same_block(opcua, modbus, frame):
             "reason": (words[4], uint16),
             "alarm": (words[5], uint16),
             "score": (score, single),
-            "input_age_ms": (words[8], uint16),
-            "input_quality": (words[9], uint16),
+            "value": (0.0, single),
+            "input_age_ms": (words[10], uint16),
+            "input_quality": (words[11], uint16),
+            "reason_1": (words[12], uint16),
+            "reason_2": (words[13], uint16),
+            "reason_3": (words[14], uint16),
+            "denied": (words[15], uint16),
             "bundle": (bundle, uint32),
-            "sequence_again": (words[12], uint16),
-            "crc": (words[13], uint16),
+            "sequence_again": (words[18], uint16),
+            "crc": (words[19], uint16),
         }
         nodes = [opcua.get_node(f"ns={index};s=Result.{name}") for name in fields]
         await opcua.write_values(nodes, [ua.DataValue(ua.Variant(*field)) for field in fields.values()])
@@ -179,7 +184,7 @@ async def test_an_agent_over_opcua_writes_the_same_block(opcua, modbus, frame):
     await write(frame(2002, 2002, alarm=1, score=0.9))
     await modbus.until(53, lambda sequence: sequence == 2002)
     assert (await modbus.read(52)) == [1]
-    assert (await modbus.read(400, 14, "holding")) == frame(2002, 2002, alarm=1, score=0.9)
+    assert (await modbus.read(400, 20, "holding")) == frame(2002, 2002, alarm=1, score=0.9)
     lamp = opcua.get_node(f"ns={index};s=Rig.fault_lamp")
     assert await lamp.read_value() == 1
 

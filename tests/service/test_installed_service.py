@@ -15,7 +15,7 @@ READ_BLOCK = """
 import json
 from pymodbus.client import ModbusTcpClient
 with ModbusTcpClient("127.0.0.1", port=15020) as plc:
-    print(json.dumps(plc.read_holding_registers(400, count=14, device_id=1).registers))
+    print(json.dumps(plc.read_holding_registers(400, count=20, device_id=1).registers))
 """
 COUNT_RESULTS = """
 import sqlite3
