@@ -144,8 +144,6 @@ def _may_be_written(tag: Tag) -> None:
     address = tag.address
     if isinstance(address, Address) and address.table in ("input", "discrete"):
         raise CommissionError(f"{tag.name} is in table {address.table!r}, which no client can write")
-    if isinstance(address, Address) and address.is_partial:
-        raise CommissionError(f"{tag.name} is a part of a register; writing it would clear the rest")
 
 
 def write(config: Config, target: Output, value: float) -> str:

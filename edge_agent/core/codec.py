@@ -10,15 +10,16 @@ a byte order is nothing but an index.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import accumulate, groupby
+from itertools import groupby
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from edge_agent.core.encode import carrier_of
+from edge_agent.core.encode import carrier_of, mask_of
 from edge_agent.core.kinds import KINDS, TIMES, Carriers, Kind, time_text
-from edge_agent.core.readplan import Block, holder
+from edge_agent.core.layout import Layout
+from edge_agent.core.readplan import Block
 from edge_agent.core.registers import BIT_TABLES, Address
 from edge_agent.core.tags import Bytes, Floats, Reason
 
@@ -52,18 +53,11 @@ class _Group:
 
 
 class Codec:
-    """Moves values between float64[n] and a buffer that holds the blocks.
-
-    A register block takes two bytes a register in the buffer, a block of bits one byte a bit; `places`
-    says where each block starts. One more byte at the end stays 0.
-    """
+    """Moves values between float64[n] and a buffer that holds the blocks, see `Layout`."""
 
     def __init__(self, addresses: Sequence[Address], blocks: Sequence[Block]) -> None:
         self.rows = len(addresses)
-        self._blocks = blocks
-        widths = [block.count if block.table in BIT_TABLES else 2 * block.count for block in blocks]
-        self.places = [0, *accumulate(widths)]
-        self.size = self.places.pop()
+        self.layout = Layout(blocks)
         self._addresses = list(addresses)
         factors = list(dict.fromkeys(a.factor for a in addresses if a.factor is not None))
         at = {factor: len(addresses) + i for i, factor in enumerate(factors)}
@@ -72,11 +66,14 @@ class Codec:
         self._all = [*addresses, *factors]
         self._groups = list(self._grouped())
         self._strings = [
-            (row, self._index(a), a.encoding) for row, a in enumerate(self._all) if a.type == "string"
+            (row, self.layout.index(a), a.encoding) for row, a in enumerate(self._all) if a.type == "string"
         ]
 
     def decode(self, buffer: Bytes, reason: Bytes) -> Decoded:
-        """Decode uint8[size + 1]. A row whose `reason` is not NONE has no bytes and keeps its reason."""
+        """Decode a buffer, uint8[layout.size + 1].
+
+        A row whose `reason` is not NONE has no bytes and keeps its reason.
+        """
         raw = np.empty(len(self._all))
         found = np.zeros(len(self._all), np.uint8)
         exact: dict[int, int | str] = {}
@@ -96,17 +93,24 @@ class Codec:
 
     def encode(self, values: Sequence[float | str]) -> list[bytes]:
         """Return the data of each block. Raises ValueError for a value that its type cannot hold."""
-        buffer = bytearray(self.size + 1)
-        for (address, places), value in zip(self._targets, values, strict=True):
+        pairs = zip(self._addresses, values, strict=True)
+        return self._laid_out([carrier_of(address, value) for address, value in pairs])
+
+    def masks(self) -> list[bytes]:
+        """Return the bits of each block's data that `encode` sets; the others belong to somebody else."""
+        return self._laid_out([mask_of(address) for address in self._addresses])
+
+    def _laid_out(self, carriers: Sequence[bytes]) -> list[bytes]:
+        buffer = bytearray(self.layout.size + 1)
+        for places, carrier in zip(self._targets, carriers, strict=True):
             # A carrier with room to spare ends in zeros, which have no place.
-            for place, byte in zip(places, carrier_of(address, value), strict=False):
+            for place, byte in zip(places, carrier, strict=False):
                 buffer[place] |= byte
-        pairs = zip(self._blocks, self.places, strict=True)
-        return [_data(block, buffer[place:]) for block, place in pairs]
+        return self.layout.data(buffer)
 
     @cached_property
-    def _targets(self) -> list[tuple[Address, list[int]]]:
-        return [(address, self._index(address).tolist()) for address in self._addresses]
+    def _targets(self) -> list[list[int]]:
+        return [self.layout.index(address).tolist() for address in self._addresses]
 
     def _grouped(self) -> Iterator[_Group]:
         def key(row: int) -> tuple[str, bool, bool]:
@@ -119,7 +123,7 @@ class Codec:
             of_rows = [self._all[row] for row in rows]
             kind = KINDS[("uint8" if is_coil else "uint16") if name == "bool" else name]
             unsigned = _unsigned(kind)
-            index = np.array([self._index(address) for address in of_rows])
+            index = np.array([self.layout.index(address) for address in of_rows])
             marks = [(i, pattern) for i, a in enumerate(of_rows) for pattern in a.nan]
             yield _Group(
                 name,
@@ -129,24 +133,6 @@ class Codec:
                 _fields(of_rows, unsigned) if has_bit else None,
                 (np.array([i for i, _ in marks], np.intp), np.array([p for _, p in marks], unsigned)),
             )
-
-    def _index(self, address: Address) -> npt.NDArray[np.intp]:
-        """Where in the buffer the bytes of a value stand: a string's in turn, a number's from the least."""
-        at = holder(self._blocks, address)
-        ahead = address.offset - self._blocks[at].start
-        if address.table in BIT_TABLES:
-            return np.array([self.places[at] + ahead])
-        first = self.places[at] + 2 * ahead
-        if address.type == "string":
-            swap = address.order == "BA"
-            return np.array([first + (i ^ swap) for i in range(address.length)])
-        if address.letters == "HL":
-            return np.array([first + (address.order != "H")])
-        letters = address.letters or "AB"
-        order = address.order or letters
-        carrier = KINDS["uint16" if address.type == "bool" else address.type].carrier
-        unused = [self.size] * (carrier.itemsize - len(letters))
-        return np.array([*(first + order.index(letter) for letter in reversed(letters)), *unused])
 
     def _decode(
         self, group: _Group, buffer: Bytes, raw: Floats, found: Bytes, exact: dict[int, int | str]
@@ -183,12 +169,6 @@ class Codec:
         found[rows] = np.where(found[rows] == Reason.NONE, of_factor, found[rows])
         for row in set(exact).intersection(rows.tolist()):
             del exact[row]
-
-
-def _data(block: Block, buffer: bytearray) -> bytes:
-    if block.table in BIT_TABLES:
-        return np.packbits(np.frombuffer(buffer, np.uint8)[: block.count], bitorder="little").tobytes()
-    return bytes(buffer[: block.size])
 
 
 def _fields(addresses: Sequence[Address], unsigned: np.dtype[Any]) -> tuple[Carriers, Carriers]:

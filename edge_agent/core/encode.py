@@ -27,6 +27,13 @@ def carrier_of(address: Address, value: float | str) -> bytes:
         raise ValueError(f"{value} does not fit {address.type}: {error}") from None
 
 
+def mask_of(address: Address) -> bytes:
+    """Return the bits of `carrier_of` that belong to the value."""
+    if address.type == "bool" or address.bit is not None:
+        return _field_bytes(address, (1 << address.width) - 1)
+    return b"\xff" * address.size
+
+
 def _string_bytes(address: Address, text: str) -> bytes:
     try:
         data = text.encode(address.encoding)

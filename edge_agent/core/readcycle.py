@@ -26,7 +26,7 @@ class ReadCycle:
         self._grader = Grader(list(tags))
         self._quarantine = Quarantine(self.blocks)
         self._address_exceptions = limits.address_exceptions
-        self._bytes = bytearray(self._codec.size + 1)
+        self._bytes = bytearray(self._codec.layout.size + 1)
         self._buffer = np.frombuffer(self._bytes, np.uint8)
         self._failed: list[Block] = []
         self._open = 0
@@ -50,7 +50,7 @@ class ReadCycle:
     def answered(self, part: Part, data: bytes) -> None:
         """Take the data of a reply, as long as its block's `size`."""
         block, planned = part.block, self.blocks[part.of]
-        place, ahead = self._codec.places[part.of], block.start - planned.start
+        place, ahead = self._codec.layout.places[part.of], block.start - planned.start
         if block.table in BIT_TABLES:
             bits = np.unpackbits(np.frombuffer(data, np.uint8), count=block.count, bitorder="little")
             self._put(place + ahead, bits.tobytes())

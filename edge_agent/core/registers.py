@@ -53,7 +53,7 @@ class Address(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def is_partial(self) -> bool:
-        """Whether it shares its registers with something else, which writing it would clear."""
+        """Whether its registers hold something else as well."""
         return self.bit is not None or self.type in ("int8", "uint8")
 
     def problem(self) -> str | None:

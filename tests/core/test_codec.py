@@ -49,8 +49,8 @@ SAMPLES: dict[str, list[float]] = {
 
 def decoded(codec: Codec, *data: bytes) -> Decoded:
     """Decode the data of the blocks, whose bits take a byte each in the buffer."""
-    buffer = np.zeros(codec.size + 1, np.uint8)
-    buffer[: codec.size] = np.frombuffer(b"".join(data), np.uint8)
+    buffer = np.zeros(codec.layout.size + 1, np.uint8)
+    buffer[: codec.layout.size] = np.frombuffer(b"".join(data), np.uint8)
     return codec.decode(buffer, np.zeros(codec.rows, np.uint8))
 
 
@@ -361,7 +361,7 @@ def test_a_scale_factor_is_a_power_of_ten(
 
 def test_a_row_without_bytes_keeps_its_reason() -> None:
     codec = codec_of([Address(table="holding", offset=i, type="bcd16") for i in range(2)])
-    buffer = np.full(codec.size + 1, 0xFF, np.uint8)
+    buffer = np.full(codec.layout.size + 1, 0xFF, np.uint8)
     reason = np.array([Reason.DEVICE_REFUSED, Reason.NONE], np.uint8)
     assert codec.decode(buffer, reason).reason.tolist() == [Reason.DEVICE_REFUSED, Reason.UNDECODABLE]
 

@@ -145,6 +145,18 @@ async def test_what_is_written_is_read_back_in_every_type_and_order(plc: Modbus)
     assert (columns.quality == Quality.GOOD).all()
 
 
+async def test_a_part_of_a_register_is_written_without_touching_the_rest(plc: Modbus) -> None:
+    tags = [
+        tag("holding", 1000, "bool", bit=15),
+        Tag(name="plc.field", address=Address(table="holding", offset=1001, type="uint16", bit=4, width=4)),
+        tag("holding", 1002, "uint8", "H"),
+        tag("holding", 1003, "uint16"),
+    ]
+    await plc.write(plc.plan_write(tags), [1, 0, 0xAB, 7])
+    after = await plc.read(plc.plan_read([tag("holding", n) for n in range(999, 1005)]))
+    assert after.value.tolist() == [999, 0x8000 | 1000, 1001 & ~0xF0, 0xAB00 | 1002 & 0xFF, 7, 1004]
+
+
 async def test_coils_are_written_without_touching_their_neighbours(plc: Modbus) -> None:
     outputs = [tag("coil", 20), tag("coil", 21), tag("coil", 24)]
     await plc.write(plc.plan_write(outputs), [1, 0, 0])

@@ -36,10 +36,14 @@ class ReadPlan:
 
 @dataclass(frozen=True, slots=True)
 class WritePlan:
-    """Blocks of outputs that are written together; one block is one frame."""
+    """Blocks of outputs that are written together; one block is one frame.
+
+    Of a block with `masks` that are not whole only those bits are written, register by register.
+    """
 
     blocks: list[Block]
     codec: Codec
+    masks: list[bytes]
 
 
 class Modbus:
@@ -75,7 +79,8 @@ class Modbus:
         """Compile outputs. Neighbours share a frame; what stands between outputs is never written."""
         addresses = [address_of(tag) for tag in tags]
         blocks = plan_blocks(addresses, _WRITING)
-        return WritePlan(blocks, Codec(addresses, blocks))
+        codec = Codec(addresses, blocks)
+        return WritePlan(blocks, codec, codec.masks())
 
     async def connect(self) -> None:
         """Join the link, which connects it if need be. Raises `LinkDown`.
@@ -120,9 +125,10 @@ class Modbus:
 
     async def write(self, plan: WritePlan, values: Sequence[float]) -> None:
         """Write raw values, one frame a block. Raises ValueError for a value its type cannot hold."""
-        for block, data in zip(plan.blocks, plan.codec.encode(values), strict=True):
+        for block, data, mask in zip(plan.blocks, plan.codec.encode(values), plan.masks, strict=True):
             try:
-                await self.ask(pdu.write_block(block, data))
+                for request in pdu.write_masked(block, data, mask):
+                    await self.ask(request)
             except DeviceException as error:
                 raise Refused(f"{block.table} {block.start}, {block.count} words: {error}") from None
 

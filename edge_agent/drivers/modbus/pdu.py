@@ -90,6 +90,17 @@ def write_block(block: Block, data: bytes) -> Request:
     return Request(head + bytes((len(data),)) + data, head, 5)
 
 
+def write_masked(block: Block, data: bytes, mask: bytes) -> list[Request]:
+    """Build the requests that write the bits of a block that `mask` has, and no others.
+
+    One request if that is all of them, else one for each register (FC 22).
+    """
+    if block.table in BIT_TABLES or mask.count(0xFF) == len(mask):
+        return [write_block(block, data)]
+    words = zip(struct.iter_unpack(">H", data), struct.iter_unpack(">H", mask), strict=True)
+    return [mask_register(block.start + i, 0xFFFF ^ bits, word) for i, ((word,), (bits,)) in enumerate(words)]
+
+
 def write_coil(address: int, value: bool) -> Request:
     """Build the request that writes one coil: FC 5, echoed whole."""
     return _echoed(struct.pack(">BHH", 5, address, 0xFF00 if value else 0))
