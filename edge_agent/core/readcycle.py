@@ -5,10 +5,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from edge_agent.core.codec import Codec
-from edge_agent.core.quarantine import RETRY, Change, Part, Quarantine
+from edge_agent.core.quarantine import RETRY, Part, Quarantine
 from edge_agent.core.readplan import Block, Limits, plan_blocks
 from edge_agent.core.registers import BIT_TABLES, Address
 from edge_agent.core.tags import Columns, Grader, Reason, Tag
+
+MOST_TOLD = 8
+"""Addresses that one sentence names."""
 
 
 class ReadCycle:
@@ -84,21 +87,25 @@ class ReadCycle:
         return [self._names[row] for block in self._quarantine.bad for row in block.rows]
 
     def news(self) -> list[str]:
-        """Return a sentence for every value that went into quarantine or came out of it since the last."""
+        """Return a sentence on what went into quarantine since the last, and one on what came out of it."""
         changes, self._quarantine.changes = self._quarantine.changes, []
-        return [self._sentence(change) for change in changes]
+        bad = [self._place(change.block) for change in changes if change.bad]
+        good = [self._place(change.block) for change in changes if not change.bad]
+        told = ((bad, f"refused, BAD and asked again every {RETRY // 10**9} s"), (good, "answered again"))
+        return [f"{what}: {_listed(places)}" for places, what in told if places]
 
-    def _sentence(self, change: Change) -> str:
-        block = change.block
-        where = f"{block.table} {block.start}" + (f"-{block.stop - 1}" if block.count > 1 else "")
-        names = ", ".join(self._names[row] for row in block.rows)
-        if change.bad:
-            return f"{where} is refused; BAD and asked again every {RETRY // 10**9} s: {names}"
-        return f"{where} is answered again: {names}"
+    def _place(self, block: Block) -> str:
+        last = f"-{block.stop - 1}" if block.count > 1 else ""
+        return f"{block.table} {block.start}{last} ({', '.join(self._names[row] for row in block.rows)})"
 
     def _put(self, place: int, data: bytes) -> None:
         assert place + len(data) < len(self._bytes), "more data than the block has"
         self._bytes[place : place + len(data)] = data
+
+
+def _listed(places: list[str]) -> str:
+    more = len(places) - MOST_TOLD
+    return ", ".join(places[:MOST_TOLD]) + (f" and {more} more" if more > 0 else "")
 
 
 def address_of(tag: Tag) -> Address:

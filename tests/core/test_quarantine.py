@@ -70,7 +70,7 @@ def test_one_bad_address_is_found_and_its_neighbours_go_on_in_two_requests() -> 
     assert np.flatnonzero(columns.quality == Quality.BAD).tolist() == [37]
     assert columns[37].reason is Reason.QUARANTINED
     assert reading.quarantined == ["d.t37"]
-    assert reading.news() == ["holding 37 is refused; BAD and asked again every 60 s: d.t37"]
+    assert reading.news() == ["refused, BAD and asked again every 60 s: holding 37 (d.t37)"]
 
 
 def test_an_address_that_answers_again_comes_back_and_the_block_is_whole_again() -> None:
@@ -82,7 +82,7 @@ def test_an_address_that_answers_again_comes_back_and_the_block_is_whole_again()
     assert reasons(device.cycle(reading, 30 * SECOND))[37] is Reason.QUARANTINED
     columns = device.cycle(reading, RETRY + 5 * SECOND)
     assert columns[37].value == 37
-    assert reading.news() == ["holding 37 is answered again: d.t37"]
+    assert reading.news() == ["answered again: holding 37 (d.t37)"]
     device.cycle(reading, RETRY + 6 * SECOND)
     assert device.asked == [(0, 100)]
 
@@ -154,6 +154,13 @@ def test_every_value_is_told_or_refused_and_in_the_end_only_the_bad_are_missing(
     assert [offset for row, offset in enumerate(offsets) if columns[row].quality is Quality.BAD] == [
         offset for offset in offsets if offset in bad
     ]
+
+
+def test_many_addresses_are_told_in_one_sentence() -> None:
+    cycle = reading_of(list(range(0, 200, 10)), max_gap=0)
+    Device(lambda _: True).cycle(cycle, 0)
+    (sentence,) = cycle.news()
+    assert sentence.endswith("holding 60 (d.t60), holding 70 (d.t70) and 12 more")
 
 
 def test_a_value_whose_scale_factor_is_refused_is_refused_too() -> None:
