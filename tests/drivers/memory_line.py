@@ -54,6 +54,9 @@ class Plant:
         self.listener = listener
         return self
 
+    def unread(self) -> bool:
+        return False
+
     def close(self) -> None:
         self.listener = None
 

@@ -21,8 +21,6 @@ from edge_agent.drivers.modbus.wires.stream import reason
 
 log = logging.getLogger(__name__)
 
-MOST_LATE = 64
-"""Late answers that are waited for on one connection; it is dropped rather than wait for more."""
 EARLY = 1e-6
 """Seconds that a timer may fire before its time."""
 MOST_NOISE = 4096
@@ -171,6 +169,10 @@ class Link:
             if now < self._quiet_until - EARLY:
                 self._come_back(self._quiet_until)
                 return
+            if not self._transactions.numbered and self._wire.unread():
+                # What came before the request is no answer to it, so it is read before.
+                self._come_back(now)
+                return
             asked = self._turns.take(now + EARLY)
             if asked is None:
                 self._come_back(self._turns.when())
@@ -213,8 +215,7 @@ class Link:
             self._turns.hold(asked.unit, now + self._patience(asked))
         else:
             self._drain(asked, now)
-        all_silent = {member.unit for member in self._members} <= self._unanswered
-        if all_silent or self._transactions.late > MOST_LATE:
+        if {member.unit for member in self._members} <= self._unanswered:
             self._break(LinkDown("nobody on the link answers", Reason.TIMEOUT))
         self._pump()
 

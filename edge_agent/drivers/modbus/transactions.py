@@ -14,6 +14,9 @@ from edge_agent.drivers.modbus.pdu import BadReply, DeviceException, Request
 T = TypeVar("T")
 Answer = bytes | DeviceException
 
+MOST_LATE = 64
+"""Requests that were given up whose answers are still recognised; one before these breaks the connection."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Sent(Generic[T]):
@@ -39,11 +42,6 @@ class Transactions(Generic[T]):
     def numbered(self) -> bool:
         """Whether a late answer can be told from the one that is due."""
         return self._framer.numbered
-
-    @property
-    def late(self) -> int:
-        """How many answers may still come that nobody waits for any more."""
-        return len(self._late)
 
     def send(self, unit: int, request: Request, ticket: T) -> tuple[int, bytes]:
         """Return the number of a request and the bytes to send."""
@@ -81,6 +79,8 @@ class Transactions(Generic[T]):
         sent = self._sent.pop(number)
         if self._framer.numbered:
             self._late[number] = sent.unit
+            if len(self._late) > MOST_LATE:
+                del self._late[next(iter(self._late))]
         else:
             self._framer.reset()
 

@@ -5,6 +5,7 @@ answers in 39 ms waits for one request of a unit that takes a second, not for al
 silent get a tenth of the time.
 """
 
+import math
 from collections import deque
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
@@ -33,7 +34,7 @@ class _Unit(Generic[T]):
 
     def load(self, now: float) -> float:
         """Return the seconds that it has used, forgotten by halves."""
-        return self.used * 0.5 ** ((now - self.at) / HALF_LIFE)
+        return self.used * math.exp2((self.at - now) / HALF_LIFE)
 
 
 class Turns(Generic[T]):

@@ -1,4 +1,6 @@
-/* A Modbus TCP server on libmodbus: one client at a time, port 0 for a free one, which it prints.
+/* A server on libmodbus.
+ *   server [PORT]       Modbus TCP, one client at a time; prints its port
+ *   server DEVICE UNIT  Modbus RTU, 115200 8N1; prints 0
  * Holding register n holds n, input register n holds 65535 - n, coil and discrete input n hold n % 3 == 0.
  */
 #include <arpa/inet.h>
@@ -18,22 +20,19 @@ static int port_of(int listener)
     return ntohs(address.sin_port);
 }
 
-int main(int argc, char **argv)
+static int failed(void)
 {
-    modbus_t *context = modbus_new_tcp("127.0.0.1", argc > 1 ? atoi(argv[1]) : 0);
-    modbus_mapping_t *map = modbus_mapping_new(BITS, BITS, REGISTERS, REGISTERS);
-    uint8_t request[MODBUS_TCP_MAX_ADU_LENGTH];
-    int listener, length;
+    fprintf(stderr, "%s\n", modbus_strerror(errno));
+    return 1;
+}
 
-    if (!context || !map || (listener = modbus_tcp_listen(context, 1)) == -1) {
-        fprintf(stderr, "%s\n", modbus_strerror(errno));
-        return 1;
-    }
-    for (int n = 0; n < REGISTERS; n++) {
-        map->tab_registers[n] = (uint16_t)n;
-        map->tab_input_registers[n] = (uint16_t)(65535 - n);
-        map->tab_bits[n] = map->tab_input_bits[n] = n % 3 == 0;
-    }
+static int serve_tcp(modbus_t *context, modbus_mapping_t *map)
+{
+    uint8_t request[MODBUS_TCP_MAX_ADU_LENGTH];
+    int length, listener = modbus_tcp_listen(context, 1);
+
+    if (listener == -1)
+        return failed();
     printf("%d\n", port_of(listener));
     fflush(stdout);
     while (modbus_tcp_accept(context, &listener) != -1) {
@@ -43,4 +42,35 @@ int main(int argc, char **argv)
         modbus_close(context);
     }
     return 0;
+}
+
+static int serve_rtu(modbus_t *context, modbus_mapping_t *map, int unit)
+{
+    uint8_t request[MODBUS_RTU_MAX_ADU_LENGTH];
+    int length;
+
+    if (modbus_set_slave(context, unit) == -1 || modbus_connect(context) == -1)
+        return failed();
+    printf("0\n");
+    fflush(stdout);
+    for (;;)
+        if ((length = modbus_receive(context, request)) > 0)
+            modbus_reply(context, request, length, map);
+}
+
+int main(int argc, char **argv)
+{
+    int serial = argc > 2;
+    modbus_t *context = serial ? modbus_new_rtu(argv[1], 115200, 'N', 8, 1)
+                               : modbus_new_tcp("127.0.0.1", argc > 1 ? atoi(argv[1]) : 0);
+    modbus_mapping_t *map = modbus_mapping_new(BITS, BITS, REGISTERS, REGISTERS);
+
+    if (!context || !map)
+        return failed();
+    for (int n = 0; n < REGISTERS; n++) {
+        map->tab_registers[n] = (uint16_t)n;
+        map->tab_input_registers[n] = (uint16_t)(65535 - n);
+        map->tab_bits[n] = map->tab_input_bits[n] = n % 3 == 0;
+    }
+    return serial ? serve_rtu(context, map, atoi(argv[2])) : serve_tcp(context, map);
 }

@@ -22,6 +22,10 @@ class Wire(Protocol):
         """Send without waiting. A failure is told by `Listener.lost`."""
         ...
 
+    def unread(self) -> bool:
+        """Whether something has arrived that the listener has not been given yet."""
+        ...
+
     def close(self) -> None:
         """Close at once, with whatever is still unsent or unread. May be called twice."""
         ...

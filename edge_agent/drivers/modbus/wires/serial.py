@@ -1,6 +1,7 @@
 """A serial line: opened by pyserial, then read and written by the event loop."""
 
 import asyncio
+import errno
 import os
 from contextlib import suppress
 from dataclasses import dataclass
@@ -8,7 +9,7 @@ from dataclasses import dataclass
 import serial
 
 from edge_agent.drivers.modbus.wires import Listener, Wire
-from edge_agent.drivers.modbus.wires.stream import reason
+from edge_agent.drivers.modbus.wires.stream import reason, waiting
 
 _PARITY = {"none": serial.PARITY_NONE, "even": serial.PARITY_EVEN, "odd": serial.PARITY_ODD}
 _MOST_UNSENT = 4096
@@ -41,6 +42,8 @@ class Serial:
             )
             port.reset_input_buffer()
         except serial.SerialException as error:
+            if error.errno == errno.EAGAIN:
+                raise OSError(f"{self.path} is locked by another program") from None
             if error.errno is not None:
                 raise OSError(error.errno, f"{self.path}: {os.strerror(error.errno)}") from None
             raise OSError(f"{self.path}: {error}") from None
@@ -61,6 +64,9 @@ class _Line:
         else:
             self._unsent = data
             self._writable()
+
+    def unread(self) -> bool:
+        return waiting(self._fd)
 
     def close(self) -> None:
         if self._port.is_open:

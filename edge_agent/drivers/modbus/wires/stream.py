@@ -1,8 +1,11 @@
 """TCP, and TLS over it."""
 
+import array
 import asyncio
+import fcntl
 import socket
 import ssl
+import termios
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import cast
@@ -51,6 +54,9 @@ class _Stream(asyncio.Protocol):
         if self._transport is not None:
             self._transport.write(data)
 
+    def unread(self) -> bool:
+        return self._transport is not None and waiting(self._transport.get_extra_info("socket").fileno())
+
     def close(self) -> None:
         self._listener = None
         if self._transport is not None:
@@ -68,6 +74,13 @@ class _Stream(asyncio.Protocol):
         if self._listener is not None:
             self._listener.lost(reason(exc) if isinstance(exc, OSError) else "closed by the device")
         self._listener = None
+
+
+def waiting(fd: int) -> bool:
+    """Whether a socket or a terminal holds bytes that were not read."""
+    count = array.array("i", [0])
+    fcntl.ioctl(fd, termios.FIONREAD, count)
+    return count[0] > 0
 
 
 def reason(error: OSError) -> str:

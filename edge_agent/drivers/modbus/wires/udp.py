@@ -40,6 +40,9 @@ class _Datagrams(asyncio.DatagramProtocol):
         if self._transport is not None:
             self._transport.sendto(data)
 
+    def unread(self) -> bool:
+        return False  # its frames have numbers: whatever comes is told apart
+
     def close(self) -> None:
         self._listener = None
         if self._transport is not None:
