@@ -66,8 +66,7 @@ def test_one_number_of_several_is_explained_and_the_others_need_not_be() -> None
         (
             output("value"),
             [AHEAD],
-            r"output 'y': tensor 'ahead' has the shape \(30, 4\), 120 numbers, and value is one of them; "
-            r"write in the card's \[\[outputs\]\] which one: element = 0 to 119",
+            r"'y': tensor 'ahead' has the shape \(30, 4\), 120 numbers, .* which one: element = 0 to 119",
         ),
         (output("probability"), [STATE], "element = 0 to 2"),
         (output("forecast", of="a", horizon=1), [STATE], "element = 0 to 2"),
