@@ -13,8 +13,8 @@ from itertools import pairwise
 
 from edge_agent.core.readplan import Block, block_of
 
-RETRY = 60_000_000_000
-"""Nanoseconds until an address in quarantine is asked again."""
+FIRST_RETRY, LAST_RETRY = 5_000_000_000, 60_000_000_000
+"""Nanoseconds until an address in quarantine is asked again: doubled from the first to the last."""
 EXTRA = 8
 """Suspects that one cycle asks."""
 
@@ -33,14 +33,14 @@ class Part:
 class _Torn:
     """A planned block in pieces: every span is in one of `parts` or `suspects`, or `bad` until a time.
 
-    `known` are the spans that were told to be bad.
+    `known` are the spans that were told to be bad, and how long they were last left alone.
     """
 
     whole: Part
     suspects: list[Part]
     parts: list[Part] = field(default_factory=list)
     bad: dict[int, tuple[int, Part]] = field(default_factory=dict)
-    known: set[int] = field(default_factory=set)
+    known: dict[int, int] = field(default_factory=dict)
     found: bool = False
 
     def part(self, first: int, stop: int) -> Part:
@@ -109,7 +109,7 @@ class Quarantine:
             torn.suspects.remove(part)
             insort(torn.parts, part, key=lambda p: p.first)
         if part.first in torn.known:
-            torn.known.remove(part.first)
+            del torn.known[part.first]
             torn.found = True
             self.changes.append(Change(part.block, bad=False))
             self._retrying = True
@@ -126,11 +126,12 @@ class Quarantine:
             halves = [torn.part(part.first, middle), torn.part(middle, part.stop)]
             torn.suspects[:0] = halves
             return
-        torn.bad[part.first] = self._now + RETRY, part
         if part.first not in torn.known:
-            torn.known.add(part.first)
             torn.found = True
             self.changes.append(Change(part.block, bad=True))
+        wait = min(2 * torn.known.get(part.first, FIRST_RETRY // 2), LAST_RETRY)
+        torn.known[part.first] = wait
+        torn.bad[part.first] = self._now + wait, part
 
     @property
     def suspects(self) -> list[Block]:

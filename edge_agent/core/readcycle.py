@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from edge_agent.core.codec import Codec
-from edge_agent.core.quarantine import RETRY, Part, Quarantine
+from edge_agent.core.quarantine import Part, Quarantine
 from edge_agent.core.readplan import Block, Limits, plan_blocks
 from edge_agent.core.registers import BIT_TABLES, Address
 from edge_agent.core.tags import Columns, Grader, Reason, Tag
@@ -91,7 +91,7 @@ class ReadCycle:
         changes, self._quarantine.changes = self._quarantine.changes, []
         bad = [self._place(change.block) for change in changes if change.bad]
         good = [self._place(change.block) for change in changes if not change.bad]
-        told = ((bad, f"refused, BAD and asked again every {RETRY // 10**9} s"), (good, "answered again"))
+        told = ((bad, "refused, BAD, and asked again ever more rarely"), (good, "answered again"))
         return [f"{what}: {_listed(places)}" for places, what in told if places]
 
     def _place(self, block: Block) -> str:

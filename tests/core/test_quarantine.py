@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_agent.core.quarantine import EXTRA, RETRY
+from edge_agent.core.quarantine import EXTRA, LAST_RETRY
 from edge_agent.core.readcycle import ReadCycle
 from edge_agent.core.readplan import Block, Limits
 from edge_agent.core.registers import Address
@@ -70,7 +70,7 @@ def test_one_bad_address_is_found_and_its_neighbours_go_on_in_two_requests() -> 
     assert np.flatnonzero(columns.quality == Quality.BAD).tolist() == [37]
     assert columns[37].reason is Reason.QUARANTINED
     assert reading.quarantined == ["d.t37"]
-    assert reading.news() == ["refused, BAD and asked again every 60 s: holding 37 (d.t37)"]
+    assert reading.news() == ["refused, BAD, and asked again ever more rarely: holding 37 (d.t37)"]
 
 
 def test_an_address_that_answers_again_comes_back_and_the_block_is_whole_again() -> None:
@@ -79,21 +79,21 @@ def test_an_address_that_answers_again_comes_back_and_the_block_is_whole_again()
         device.cycle(reading, second * SECOND)
     reading.news()
     device.refuses = holes()
-    assert reasons(device.cycle(reading, 30 * SECOND))[37] is Reason.QUARANTINED
-    columns = device.cycle(reading, RETRY + 5 * SECOND)
+    assert reasons(device.cycle(reading, 5 * SECOND - 1))[37] is Reason.QUARANTINED
+    columns = device.cycle(reading, 6 * SECOND)
     assert columns[37].value == 37
     assert reading.news() == ["answered again: holding 37 (d.t37)"]
-    device.cycle(reading, RETRY + 6 * SECOND)
+    device.cycle(reading, 7 * SECOND)
     assert device.asked == [(0, 100)]
 
 
-def test_a_bad_address_is_asked_again_once_a_minute_and_no_more() -> None:
+def test_a_bad_address_is_asked_again_ever_more_rarely_at_last_once_a_minute() -> None:
     reading, device = reading_of([10, 11]), Device(holes(10))
     asked = []
     for second in range(200):
         device.cycle(reading, second * SECOND)
         asked += [second for start, count in device.asked if (start, count) == (10, 1)]
-    assert asked == [0, 60, 120, 180]
+    assert asked == [0, 5, 15, 35, 75, 135, 195]
     assert len(reading.news()) == 1
 
 
@@ -131,7 +131,7 @@ def test_a_table_that_is_not_there_is_given_up_a_few_requests_a_cycle() -> None:
         assert (columns.quality == Quality.BAD).all()
     assert device.asked == []
     assert len(reading.quarantined) == 300
-    device.cycle(reading, RETRY * 2)
+    device.cycle(reading, LAST_RETRY * 2)
     assert len(device.asked) == 1, "one that is refused stands for the others of this cycle"
 
 
