@@ -4,12 +4,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
-import msgspec
-
 from converter import (
     auto,
     card_file,
-    compare,
     dataset,
     decisions,
     facts,
@@ -17,31 +14,27 @@ from converter import (
     guessing,
     holdout,
     job,
-    judging,
     known,
-    making,
-    mixing,
     pages,
     process,
     signing,
+    trying,
 )
 from converter.auto import Budget, Candidate
 from converter.card import Card
 from converter.dataset import Dataset
 from converter.errors import ConverterError
 from converter.holdout import Split
-from converter.job import ByLayer, Sensitivity
 from converter.loading import AS_IT_IS, Loading, require
-from converter.mixing import Evidence, Tried
 from converter.process import TensorFlow, borrowed
-from converter.recipes import PLAIN, RECIPES, Name
+from converter.recipes import RECIPES, Name
 from converter.report import Report
+from converter.trying import Outcome, Wanted
 from edge_agent import __version__, bundle
 from edge_agent.core.manifest import Manifest, Origin
-from edge_agent.core.packing import Packing
 
-FEWEST, FEW = 20, 100
-"""Windows: fewer than `FEWEST` cannot calibrate, fewer than `FEW` are worth a warning."""
+FEW = 100
+"""Windows to calibrate with: fewer are worth a warning."""
 
 
 def convert(
@@ -84,64 +77,30 @@ def convert(
         progress("reading the data")
         rows = dataset.load(data, said, drop_nan, [o for o in said.outputs if o.divide_by_max])
         split = holdout.split(said, rows)
-        able, unable = _able(_to_try(recipe), split)
-        if recipe != "auto" and recipe in unable:
-            raise ConverterError(f"{unable[recipe]}; give more data or use another recipe")
         draft = facts.draft(said, rows, _origin(model, data, loading))
-        outputs = facts.in_engineering_units(said, rows, draft.steps)
-        asked, calibration = (
-            known.Asked.of(draft, rows, split.held),
-            dataset.flat(draft, rows.rows, split.calibrating),
+        asked = known.Asked.of(draft, rows, split.held)
+        done = trying.choose(
+            Wanted(recipe, Budget(max_error, max_flips), by_layer=html is not None),
+            _task(model, said, loading),
+            draft,
+            facts.in_engineering_units(said, rows, draft.steps),
+            asked=asked,
+            split=split,
+            tensorflow=loaded,
+            deadline=deadline,
+            progress=progress,
         )
-        progress("loading the model with TensorFlow, in a process of its own")
-        columns = [job.Column(name=i.name, tensor=i.tensor) for i in said.inputs]
-        task = job.Convert(
-            model=str(model.absolute()),
-            recipes=[name for name in able if name in PLAIN],
-            window=said.window,
-            columns=columns,
-            loading=loading,
-        )
-        budget = Budget(max_error, max_flips)
-        made = making.make(task, asked.flat, calibration, loaded, deadline=deadline, progress=progress)
-        draft = finishing.with_model(draft, outputs, made.facts)
-        progress("measuring in the gateway's inference process")
-        seen, original = asked.seen(draft), made.answers[: len(split.held)]
-        tried = Tried(made.converted, judging.judge(draft, seen, original, made.converted))
-        if "mixed" in able or (html is not None and split.training >= FEWEST):
-            wanted = ByLayer(
-                model=task.model,
-                manifest=draft,
-                rescue="mixed" in able,
-                max_error=max_error,
-                max_flips=max_flips,
-                loading=loading,
-            )
-            tried = mixing.extend(
-                tried,
-                wanted,
-                Evidence(seen, original, Packing.of(draft)(calibration)),
-                loaded,
-                measure=html is not None,
-                deadline=deadline,
-                progress=progress,
-            )
-    judged = tried.judged + [Candidate(recipe=name, reason=reason) for name, reason in unable.items()]
-    judged = auto.choose(judged, budget) if recipe == "auto" else _asked_for(judged, recipe, budget)
-    chosen = next(c for c in judged if c.chosen)
-    tflite = next(c.tflite for c in tried.converted if c.recipe == chosen.recipe)
     progress("writing the bundle")
-    manifest = finishing.finished(draft, chosen, tflite, original)
-    windows, originals = asked.known(manifest, made.answers, decisions.courses(draft, seen, original))
-    finishing.write(out, manifest, tflite, windows, originals)
+    manifest = finishing.finished(done.draft, done.chosen, done.tflite, done.original)
+    courses = decisions.courses(done.draft, done.seen, done.original)
+    windows, originals = asked.known(manifest, done.answers, courses)
+    finishing.write(out, manifest, done.tflite, windows, originals)
     if key is not None:
         signing.sign(out, key)
-    found = _report(
-        out, rows, split, judged, sensitivity=tried.sensitivity, loaded_with=made.facts.loaded_with, card=text
-    )
+    found = _report(out, rows, split, done, text)
     if html is not None:
         progress("drawing the report")
-        pages.of_conversion(html, found, seen, original)
+        pages.of_conversion(html, found, done.seen, done.original)
     return found
 
 
@@ -153,35 +112,11 @@ def _require(model: Path, loading: Loading, out: Path, html: Path | None) -> Non
         pages.check(html)
 
 
-def _to_try(recipe: Name | Literal["auto"]) -> list[Name]:
-    match recipe:
-        case "auto":
-            return list(RECIPES)
-        case "mixed":
-            return ["int8", "mixed"]
-    return [recipe]
-
-
-def _able(wanted: list[Name], split: Split) -> tuple[list[Name], dict[Name, str]]:
-    """Return the recipes for which there is data enough, and for the others why not."""
-    unable: dict[Name, str] = {
-        name: f"{name} needs at least {FEWEST} training windows to calibrate, there are {split.training}"
-        for name in wanted
-        if RECIPES[name].calibrated and split.training < FEWEST
-    }
-    return [name for name in wanted if name not in unable], unable
-
-
-def _asked_for(judged: list[Candidate], recipe: Name, budget: Budget) -> list[Candidate]:
-    [wanted] = (c for c in judged if c.recipe == recipe)
-    if wanted.measured is None:
-        raise ConverterError(wanted.reason)
-    compare.refuse_garbage(recipe, wanted.measured.comparison, budget.max_error)
-    chosen = msgspec.structs.replace(wanted, chosen=True, reason="asked for")
-    others = [c for c in judged if c.recipe != recipe]
-    return [msgspec.structs.replace(c, reason=auto.over(c.recipe, c.measured, budget)) for c in others] + [
-        chosen
-    ]
+def _task(model: Path, said: Card, loading: Loading) -> job.Convert:
+    columns = [job.Column(name=i.name, tensor=i.tensor) for i in said.inputs]
+    return job.Convert(
+        model=str(model.absolute()), recipes=[], window=said.window, columns=columns, loading=loading
+    )
 
 
 def _origin(model: Path, data: Path, loading: Loading) -> Origin:
@@ -215,18 +150,8 @@ def _warnings(written: Manifest, data: Dataset, split: Split, chosen: Candidate)
     return found
 
 
-def _report(
-    out: Path,
-    data: Dataset,
-    split: Split,
-    judged: list[Candidate],
-    *,
-    sensitivity: Sensitivity | None,
-    loaded_with: str,
-    card: str,
-) -> Report:
-    written = bundle.read(out)
-    chosen = next(c for c in judged if c.chosen)
+def _report(out: Path, data: Dataset, split: Split, done: Outcome, card: str) -> Report:
+    written, chosen = bundle.read(out), done.chosen
     assert chosen.measured is not None
     return Report(
         bundle=str(out),
@@ -237,7 +162,7 @@ def _report(
         reason=chosen.reason,
         size=out.stat().st_size,
         model_size=len(written.model),
-        loaded_with=loaded_with,
+        loaded_with=done.facts.loaded_with,
         card=card,
         weights=chosen.measured.weights,
         rows=len(data.rows),
@@ -246,7 +171,7 @@ def _report(
         comparison=chosen.measured.comparison,
         tolerances={t.name: t.tolerance for t in written.manifest.model.outputs},
         known_answers=len(written.known.inputs),
-        candidates=judged,
-        sensitivity=sensitivity,
+        candidates=done.judged,
+        sensitivity=done.sensitivity,
         warnings=_warnings(written.manifest, data, split, chosen),
     )
