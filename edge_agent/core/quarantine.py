@@ -73,6 +73,11 @@ class Quarantine:
         self.changes: list[Change] = []
         """What changed since somebody emptied the list."""
 
+    @property
+    def is_needed(self) -> bool:
+        """Whether anything was refused."""
+        return bool(self._torn)
+
     def begin(self, now: int) -> list[Part]:
         """Begin a cycle: return what to ask first. Then ask for `more` until there is none."""
         self._now, self._retrying = now, True

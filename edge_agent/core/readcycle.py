@@ -31,6 +31,10 @@ class ReadCycle:
         self._address_exceptions = limits.address_exceptions
         self._bytes = bytearray(self._codec.layout.size + 1)
         self._buffer = np.frombuffer(self._bytes, np.uint8)
+        self._homes = [
+            (block.start, place, block.table in BIT_TABLES)
+            for block, place in zip(self.blocks, self._codec.layout.places, strict=True)
+        ]
         self._failed: list[Block] = []
         self._open = 0
 
@@ -52,14 +56,18 @@ class ReadCycle:
 
     def answered(self, part: Part, data: bytes) -> None:
         """Take the data of a reply, as long as its block's `size`."""
-        block, planned = part.block, self.blocks[part.of]
-        place, ahead = self._codec.layout.places[part.of], block.start - planned.start
-        if block.table in BIT_TABLES:
-            bits = np.unpackbits(np.frombuffer(data, np.uint8), count=block.count, bitorder="little")
-            self._put(place + ahead, bits.tobytes())
+        block = part.block
+        first, place, is_bits = self._homes[part.of]
+        ahead, count = block.start - first, block.count
+        # Data of another length would have to move the buffer, which cannot: numpy looks at it.
+        if is_bits:
+            bits = np.unpackbits(np.frombuffer(data, np.uint8), count=count, bitorder="little")
+            self._bytes[place + ahead : place + ahead + count] = bits.tobytes()
         else:
-            self._put(place + 2 * ahead, data)
-        self._quarantine.answered(part)
+            place += 2 * ahead
+            self._bytes[place : place + 2 * count] = data
+        if self._quarantine.is_needed:
+            self._quarantine.answered(part)
         self._open -= 1
 
     def refused(self, part: Part, code: int) -> None:
@@ -97,10 +105,6 @@ class ReadCycle:
     def _place(self, block: Block) -> str:
         last = f"-{block.stop - 1}" if block.count > 1 else ""
         return f"{block.table} {block.start}{last} ({', '.join(self._names[row] for row in block.rows)})"
-
-    def _put(self, place: int, data: bytes) -> None:
-        assert place + len(data) < len(self._bytes), "more data than the block has"
-        self._bytes[place : place + len(data)] = data
 
 
 def _listed(places: list[str]) -> str:
