@@ -24,13 +24,16 @@ pytestmark = [
 ]
 
 
-def card(folder: Path, names: list[str], window: int, more: str = "") -> Path:
+WORDS = ["down", "go", "left", "no", "off", "on", "right", "stop", "up", "yes", "silence", "unknown"]
+
+
+def card(folder: Path, names: list[str], window: int, output: str) -> Path:
     path = folder / "card.toml"
     inputs = ", ".join(f'{{ name = "{name}" }}' for name in names)
     path.write_text(
         f'name = "real"\nversion = "1"\nperiod = "1s"\nwindow = {window}\ninputs = [{inputs}]\n'
         f"columns = [{', '.join(json.dumps(name) for name in (*names, 'run'))}]\n"
-        f'group = "run"\noutput = {{ name = "answer", kind = "value" }}\n{more}'
+        f'group = "run"\n[[outputs]]\nname = "answer"\n{output}'
     )
     return path
 
@@ -54,7 +57,7 @@ def judged(tmp_path_factory: pytest.TempPathFactory) -> dict[str, np.ndarray]:
     """Return what the gateway answers to the last window of each engine that has one, by model."""
     folder = tmp_path_factory.mktemp("turbofan")
     rows, engine = engines(TURBOFAN / "PM_test.txt")
-    said = card(folder, NAMES, WINDOW)
+    said = card(folder, NAMES, WINDOW, 'kind = "value"')
     last = [rows[engine == i][-WINDOW:] for i in np.unique(engine) if np.sum(engine == i) >= WINDOW]
     found = {"engines": np.array([i for i in np.unique(engine) if np.sum(engine == i) >= WINDOW])}
     some = engine <= 12
@@ -115,7 +118,8 @@ def test_the_sound_of_a_machine_is_reconstructed_as_its_weights_say(tmp_path: Pa
     frames = np.fromfile(TINY / "normal_id_01_00000000_hist_librosa.bin", np.float32).reshape(-1, BANDS)
     names = [f"band{i}" for i in range(BANDS)]
     out, data = tmp_path / "sound.bundle", table(tmp_path, frames, np.zeros(len(frames)))
-    report = convert(TINY / "ad01.h5", data, card(tmp_path, names, FRAMES), out, "float32")
+    said = card(tmp_path, names, FRAMES, 'kind = "reconstruction_error"')
+    report = convert(TINY / "ad01.h5", data, said, out, "float32")
     assert report.loaded_with == "tf_keras 2.21.0 (file says Keras 2.4.0)"
     # Keras differs from itself by 6e-5 between a batch and single rows; both are 8e-5 from float64.
     assert report.comparison.fraction <= 2e-4
@@ -136,7 +140,10 @@ def test_a_published_keyword_spotter_is_the_same_in_the_gateway(tmp_path: Path) 
     rows = np.random.default_rng(1).normal(0, 40, size=(300, 10))
     names = [f"coefficient{i}" for i in range(10)]
     data, out = table(tmp_path, rows, np.zeros(300)), tmp_path / "words.bundle"
-    report = convert(TINY / "kws_saved_model", data, card(tmp_path, names, 49), out, "float32")
+    said = card(tmp_path, names, 49, f'kind = "class"\nclasses = {json.dumps(WORDS)}')
+    report = convert(TINY / "kws_saved_model", data, said, out, "float32")
     assert report.loaded_with.endswith("(SavedModel written by TensorFlow 2.3.2)")
     assert report.comparison.fraction <= 1e-5
-    assert bundle.read(out).manifest.model.inputs[0].shape == [1, 49, 10, 1]
+    manifest = bundle.read(out).manifest
+    assert manifest.model.inputs[0].shape == [1, 49, 10, 1]
+    assert manifest.outputs[0].classes == WORDS
