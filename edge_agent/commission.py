@@ -52,7 +52,7 @@ class Output(msgspec.Struct, frozen=True, kw_only=True):
 
     def describe(self) -> str:
         """Say what would be written."""
-        return f"{self.tag.name} ({self.tag.address})"
+        return f"{self.tag.name} ({' = '.join(filter(None, _where(self.tag)))})"
 
 
 def read(config: Config, names: Sequence[str]) -> list[Reading]:

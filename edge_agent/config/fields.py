@@ -3,6 +3,7 @@
 import difflib
 import re
 from collections.abc import Iterable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_origin
 
@@ -73,7 +74,7 @@ def build(kind: type[S], data: object, place: Place, also: Iterable[str] = ()) -
     if not isinstance(data, Mapping):
         place.wrong(f"must be a table, not {type(data).__name__}")
         return None
-    fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
+    fields = _fields(kind)
     for name in data:
         if name not in fields:
             place.at(str(name)).wrong(f"unknown key; {nearest(str(name), [*fields, *also])}")
@@ -92,9 +93,14 @@ def build(kind: type[S], data: object, place: Place, also: Iterable[str] = ()) -
     return kind(**values) if whole else None
 
 
+@cache
+def _fields(kind: type[msgspec.Struct]) -> dict[str, msgspec.structs.FieldInfo]:
+    return {field.encode_name: field for field in msgspec.structs.fields(kind)}
+
+
 def _value(kind: Any, value: object, place: Place) -> object:
     """Convert one value. A table, or a list of them, keeps its own errors, and is None if they forbid it."""
-    inner = next((part for part in (kind, *get_args(kind)) if _is_table(part)), None)
+    inner = _table_in(kind)
     if inner is None:
         return msgspec.convert(value, kind, dec_hook=_decode)
     if get_origin(kind) is not list:
@@ -107,8 +113,11 @@ def _value(kind: Any, value: object, place: Place) -> object:
     ]
 
 
-def _is_table(kind: object) -> bool:
-    return isinstance(kind, type) and issubclass(kind, msgspec.Struct)
+@cache
+def _table_in(kind: Any) -> type[msgspec.Struct] | None:
+    """Return the table that a type is, may be, or is a list of."""
+    parts = (kind, *get_args(kind))
+    return next((part for part in parts if isinstance(part, type) and issubclass(part, msgspec.Struct)), None)
 
 
 def _plain(error: msgspec.ValidationError, kind: object, value: object) -> str:

@@ -89,7 +89,8 @@ def _tags(device: str, row: Row, table: DeviceTable, barred: list[Range]) -> lis
         return [_tag(f"{device}.{row.name}", opcua.address(row, table), row)]
     assert isinstance(row, ModbusRow)
     assert isinstance(table, ModbusTable)
-    addresses = addresses_of(row, table.notation, table.base)
+    notation = "wire" if isinstance(table.tags, str) and table.tags.startswith(PROFILE) else table.notation
+    addresses = addresses_of(row, notation, table.base)
     if addresses[0].type in ("string", *TIMES) and (row.scale != 1 or row.offset or row.factor):
         raise ValueError(f"a {addresses[0].type} has no scale, offset or factor")
     for address in addresses:
