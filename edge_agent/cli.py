@@ -8,6 +8,7 @@ import click
 import msgspec
 
 from edge_agent import __version__
+from edge_agent.cli_browse import browse
 from edge_agent.cli_pki import pki
 from edge_agent.config import Config, ConfigError, load
 
@@ -15,7 +16,10 @@ STATE = "/var/lib/edge-agent"
 BAD_CONFIGURATION = 78
 """EX_CONFIG of sysexits.h: systemd is told not to restart on it."""
 
-_CONFIG = click.argument("config", type=click.Path(path_type=Path, dir_okay=False))
+_FILE = click.Path(path_type=Path, dir_okay=False)
+_SECONDS = click.FloatRange(min=0.01)
+_CONFIG = click.argument("config", type=_FILE)
+_TAGS = click.argument("names", metavar="[TAG]...", nargs=-1)
 _FOLDER = click.Path(path_type=Path, file_okay=False)
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON for a program to read.")
 
@@ -27,6 +31,7 @@ def main() -> None:
 
 
 main.add_command(pki)
+main.add_command(browse)
 
 
 @main.command()
@@ -63,13 +68,20 @@ def run(config: Path, log_level: str) -> None:
 
 @main.command()
 @_CONFIG
-@click.argument("names", metavar="[TAG]...", nargs=-1)
+@_TAGS
 @_JSON
-def read(config: Path, names: tuple[str, ...], *, as_json: bool) -> None:
-    """Read tags once (all, or those named) and show value and quality. Exit 1 if any is BAD."""
+@click.option("--watch", is_flag=True, help="Go on until Ctrl-C, one line of JSON a time with --json.")
+@click.option("--every", type=_SECONDS, default=1.0, show_default=True, help="Seconds, with --watch.")
+def read(config: Path, names: tuple[str, ...], every: float, *, as_json: bool, watch: bool) -> None:
+    """Read tags (all, or those named) and show value and quality. Exit 1 if any is BAD."""
     from edge_agent import commission  # noqa: PLC0415
 
     try:
+        if watch:
+            from edge_agent.watch import watch as go_on  # noqa: PLC0415
+
+            go_on(commission.select(_load(config), names), every, as_json=as_json)
+            return
         readings = commission.read(_load(config), names)
     except commission.CommissionError as error:
         _fail(str(error))
@@ -80,6 +92,28 @@ def read(config: Path, names: tuple[str, ...], *, as_json: bool) -> None:
             click.echo(reading.text())
     if any(reading.quality == "BAD" for reading in readings):
         sys.exit(1)
+
+
+@main.command()
+@_CONFIG
+@_TAGS
+@click.option("-o", "--out", type=_FILE, required=True, help="The CSV file; must not exist yet.")
+@click.option("--seconds", type=_SECONDS, help="For how long; until Ctrl-C if not given.")
+@_JSON
+def record(config: Path, names: tuple[str, ...], out: Path, seconds: float | None, *, as_json: bool) -> None:
+    """Record tags (all, or those named) to a CSV file for training, one row a tick of the shortest scan."""
+    from edge_agent import commission  # noqa: PLC0415
+    from edge_agent.record import record as write_rows  # noqa: PLC0415
+
+    try:
+        recorded = write_rows(_load(config), names, out, seconds)
+    except FileExistsError:
+        _fail(f"{out}: exists already, and is left as it is; name another file")
+    except OSError as error:
+        _fail(f"{out}: {error.strerror}")
+    except commission.CommissionError as error:
+        _fail(str(error))
+    click.echo(msgspec.json.encode(recorded) if as_json else recorded.text())
 
 
 @main.command()

@@ -1,16 +1,20 @@
 """Scan classes by subscription, with a server that nobody here wrote: what is told, checked and lost."""
 
 import asyncio
+import json
 import os
 import signal
 from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
 from asyncua import ua
+from click.testing import CliRunner
 from node_opcua import NodeServer
 from opcua_process import PLANT, free_port
 
+from edge_agent.cli import main
 from edge_agent.core.tags import Columns, Quality, Reason, Tag
 from edge_agent.drivers import LinkDown, Refused
 from edge_agent.drivers.opcua import subscription
@@ -115,9 +119,7 @@ async def test_an_item_that_died_in_silence_is_found_by_the_check(
     plan = driver.plan_read([tag("v5"), tag("v6")])
     await driver.connect()
     [made] = driver._subscriptions.values()
-    session = driver._session
-    assert session is not None
-    await session._client.uaclient.set_monitoring_mode(
+    await driver.session._client.uaclient.set_monitoring_mode(
         ua.SetMonitoringModeParameters(made.id, ua.MonitoringMode.Disabled, made.items)
     )
     server.set("v6", 60)
@@ -132,8 +134,7 @@ async def test_a_subscription_that_the_server_forgot_is_a_dead_link(
     plan = driver.plan_read([tag("v7")])
     await driver.connect()
     [made] = driver._subscriptions.values()
-    assert driver._session is not None
-    await driver._session._client.uaclient.delete_subscriptions([made.id])
+    await driver.session._client.uaclient.delete_subscriptions([made.id])
     with pytest.raises(LinkDown):
         await until(driver, plan, lambda _: False)
     await driver.connect()
@@ -199,3 +200,53 @@ async def test_a_server_with_few_sessions_gets_each_back(driver: OpcUa) -> None:
     for _ in range(MOST_SESSIONS + 2):
         await driver.connect()
         assert (await driver.read(plan)).value.tolist() == [3]
+
+
+def run(*words: str, code: int = 0) -> str:
+    ended = CliRunner().invoke(main, list(words))
+    assert ended.exit_code == code, ended.output
+    return ended.output
+
+
+def test_what_was_browsed_is_a_tag_file(server: NodeServer, tmp_path: Path) -> None:
+    tree = run("browse", server.url, "--insecure", "--filter", "Press").splitlines()
+    assert "Press" in tree[0]
+    lines = {line.split()[0]: line.split()[1:] for line in tree}
+    assert lines["Vibration"] == ["nsu=urn:test:plant;s=Vibration", "Double", "rw", "1.5"]
+    assert lines["Fixed"][1:] == ["Double", "1"]
+    assert lines["Temperature"][2:] == ["rw", "60", "°C"]
+    assert lines["Curve"][1] == "Double[]"
+    one = json.loads(
+        run("browse", server.url, "--insecure", "--start", "nsu=urn:test:plant;s=Count", "--json")
+    )
+    assert [(node["name"], node["value"], node["type"]) for node in one] == [("Count", 7, "UInt16")]
+
+    file = tmp_path / "press.csv"
+    assert run("browse", server.url, "--insecure", "--filter", "Press", "--csv", str(file)).endswith("tags\n")
+    assert "Temperature,nsu=urn:test:plant;s=Temperature,°C,-20,150" in file.read_text(encoding="utf-8")
+    assert "File exists" in run("browse", server.url, "--insecure", "--csv", str(file), code=1)
+    config = tmp_path / "plant.toml"
+    config.write_text(
+        f'[agent]\nstate = "."\n[device.press]\ndriver = "opc-ua"\nurl = "{server.url}"\ntimeout = "5s"\n'
+        'security = "none"\ntags = "press.csv"\n',
+        encoding="utf-8",
+    )
+    assert "60 °C" in " ".join(run("read", str(config), "press.Temperature").split())
+    assert "Vibration" in run("browse", "press", "--config", str(config))
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["opc.tcp://localhost:4840"], "say --insecure"),
+        (["press"], "say --config"),
+        (["opc.tcp://127.0.0.1:1", "--insecure"], "Connection refused"),
+    ],
+)
+def test_what_cannot_be_browsed_is_told(words: list[str], says: str) -> None:
+    assert says in run("browse", *words, code=1)
+
+
+def test_a_start_that_is_not_there_is_told(server: NodeServer) -> None:
+    said = run("browse", server.url, "--insecure", "--start", "/Objects/9:Press", code=1)
+    assert "leads to no node" in said

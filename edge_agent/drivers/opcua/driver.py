@@ -156,7 +156,7 @@ class OpcUa:
         Raises:
             LinkDown: no answer, or one that does not fit.
         """
-        session, located = self._connected(), self._located[plan]
+        session, located = self.session, self._located[plan]
         subscription = self._subscriptions.get(plan)
         if subscription is None:
             values = await session.read_values(located.requests)
@@ -193,7 +193,7 @@ class OpcUa:
             Refused: a node is unknown, not writable, no number, of a type that cannot hold its value (then
                 nothing was sent), or its status came back Bad.
         """
-        session = self._connected()
+        session = self.session
         if plan not in self._types:
             await self._find(session, plan.nodes)
             await self._find_types(session, plan)
@@ -207,7 +207,9 @@ class OpcUa:
             self._warned.add(text)
             _log.warning("%s: %s", self.url, text)
 
-    def _connected(self) -> Session:
+    @property
+    def session(self) -> Session:
+        """The open session. Raises `LinkDown` if there is none."""
         if self._session is None:
             raise LinkDown(f"{self.url} is not connected")
         return self._session

@@ -22,7 +22,9 @@ from edge_agent.drivers.opcua.breaking import Insecure, breaking, tell_refusals
 from edge_agent.drivers.opcua.security import Agreed
 from edge_agent.drivers.opcua.wire import Values, read_response
 
-SESSION_TIMEOUT = 60_000  # ms, asked of the server
+SESSION_TIMEOUT = (
+    15_000  # ms, asked of the server: so long a lost session takes one of the few that a PLC has
+)
 CHANNEL_LIFETIME = 3_600_000  # ms, asked of the server
 CLOSE_GRACE = 0.5  # s to give the session back: a small PLC has five
 UNLIMITED = 10_000  # nodes in one request, where the server names no limit
@@ -166,6 +168,37 @@ class Session:
             self._expect(len(part), len(answer))
             results += answer
         return results
+
+    async def browse(self, nodes: Sequence[ua.NodeId]) -> list[list[ua.ReferenceDescription]]:
+        """Return the nodes below each, by hierarchical references but those to properties (Part 4, 5.8.2)."""
+        request = ua.BrowseParameters(
+            RequestedMaxReferencesPerNode=0,
+            NodesToBrowse=[
+                ua.BrowseDescription(
+                    NodeId=node,
+                    BrowseDirection=ua.BrowseDirection.Forward,
+                    ReferenceTypeId=ua.NodeId(ua.ObjectIds.HierarchicalReferences),
+                    IncludeSubtypes=True,
+                    NodeClassMask=ua.NodeClass.Object | ua.NodeClass.Variable,
+                    ResultMask=ua.BrowseResultMask.All,
+                )
+                for node in nodes
+            ],
+        )
+        with breaking(self.url):
+            results = await self._client.uaclient.browse(request)
+            self._expect(len(nodes), len(results))
+            found = [await self._rest(result) for result in results]
+        property_ = ua.NodeId(ua.ObjectIds.HasProperty)
+        return [[r for r in references if r.ReferenceTypeId != property_] for references in found]
+
+    async def _rest(self, result: ua.BrowseResult) -> list[ua.ReferenceDescription]:
+        references = list(result.References or [])
+        while result.ContinuationPoint:
+            more = ua.BrowseNextParameters(False, [result.ContinuationPoint])
+            [result] = await self._client.uaclient.browse_next(more)
+            references += result.References or []
+        return references
 
     async def write(self, items: list[ua.WriteValue]) -> list[ua.StatusCode]:
         """Write all `items` in one request; one status an item, in order.

@@ -64,7 +64,7 @@ class Reader:
         self, row: int, value: Any, decoder: Decoder | None, exact: dict[int, int | str]
     ) -> tuple[float, Reason]:
         try:
-            value = _plain(pick(value, self._fields[row], decoder))
+            value = plain(pick(value, self._fields[row], decoder))
         except NoSuchField as error:
             return self._no_number(row, str(error))
         match value:
@@ -103,7 +103,7 @@ def reasons(status: Statuses) -> Bytes:
     return reason
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """Return what a Variant or a LocalizedText holds."""
     if isinstance(value, ua.Variant):
         value = value.Value

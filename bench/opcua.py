@@ -1,0 +1,206 @@
+"""OPC UA beside a bare asyncua loop, on the same node-opcua server; and a thousand reconnects.
+
+python bench/opcua.py                 1,000 nodes at 100 ms by subscription, 10,000 at 1 s by reading
+python bench/opcua.py --reconnect 1000
+
+Each client is a process of its own on one core, the server on the other. CPU is that of the client.
+"""
+
+import argparse
+import asyncio
+import json
+import logging
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "drivers")]
+URI = "urn:test:plant"
+
+
+def memory() -> float:
+    """RSS in MB."""
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    return pages * resource.getpagesize() / 1e6
+
+
+def descriptors() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+async def ours(url: str, count: int, period: float, seconds: float, *, subscribe: bool) -> int:
+    from edge_agent.core.tags import Tag
+    from edge_agent.drivers.opcua.address import Monitored, parse_address
+    from edge_agent.drivers.opcua.driver import OpcUa
+
+    monitored = Monitored(period) if subscribe else None
+    driver = OpcUa(url, 10)
+    tags = [
+        Tag(name=f"v{i}", address=parse_address(f"nsu={URI};s=v{i}", "", monitored)) for i in range(count)
+    ]
+    plan = driver.plan_read(tags)
+    await driver.connect()
+    changes, last = 0, None
+    started = await begin()
+    for tick in range(1, int(seconds / period) + 1):
+        columns = await driver.read(plan)
+        assert (columns.quality == 2).all()
+        changes += count if last is None else int((columns.value != last).sum())
+        last = columns.value
+        await asyncio.sleep(max(0, started + tick * period - time.monotonic()))
+    await end(changes)
+    await driver.close()
+    return changes
+
+
+async def asyncua_read(url: str, count: int, period: float, seconds: float) -> None:
+    from asyncua import Client
+
+    async with Client(url, timeout=10) as client:
+        index = await client.get_namespace_index(URI)
+        nodes = [client.get_node(f"ns={index};s=v{i}") for i in range(count)]
+        started, values = await begin(), 0
+        for tick in range(1, int(seconds / period) + 1):
+            for start in range(0, count, 1000):
+                values += len(await client.read_values(nodes[start : start + 1000]))
+            await asyncio.sleep(max(0, started + tick * period - time.monotonic()))
+        await end(values)
+
+
+async def asyncua_subscribe(url: str, count: int, period: float, seconds: float) -> None:
+    from asyncua import Client
+
+    async with Client(url, timeout=10) as client:
+        index = await client.get_namespace_index(URI)
+        nodes = [client.get_node(f"ns={index};s=v{i}") for i in range(count)]
+        subscription = await client.create_subscription(period * 1000, queue_maxsize=100_000)
+        await subscription.subscribe_data_change(nodes, queuesize=1, sampling_interval=period * 1000)
+        started, values = await begin(), 0
+        async for _ in subscription:
+            values += 1
+            if time.monotonic() > started + seconds:
+                break
+        await end(values)
+
+
+async def begin() -> float:
+    """Wait until what the start costs is over."""
+    await asyncio.sleep(2)
+    times = os.times()
+    os.environ["CPU_AT_START"] = str(times.user + times.system)
+    os.environ["STARTED"] = str(time.monotonic())
+    return time.monotonic()
+
+
+async def end(values: int) -> None:
+    times = os.times()
+    cpu = times.user + times.system - float(os.environ["CPU_AT_START"])
+    wall = time.monotonic() - float(os.environ["STARTED"])
+    told = {"core": cpu / wall, "values": values / wall, "us": 1e6 * cpu / max(1, values), "rss": memory()}
+    print(json.dumps(told), flush=True)
+
+
+CLIENTS: dict[str, Callable[[str, int, float, float], Coroutine[Any, Any, Any]]] = {
+    "edge-agent, read": lambda *a: ours(*a, subscribe=False),
+    "asyncua, read": asyncua_read,
+    "edge-agent, subscribe": lambda *a: ours(*a, subscribe=True),
+    "asyncua, subscribe": asyncua_subscribe,
+}
+
+
+async def reconnect(url: str, times: int) -> None:
+    """Connect, read, lose the socket, `times` times: memory, tasks and descriptors have to stay."""
+    from edge_agent.core.tags import Tag
+    from edge_agent.drivers import LinkDown
+    from edge_agent.drivers.opcua.address import Monitored, parse_address
+    from edge_agent.drivers.opcua.driver import OpcUa
+
+    driver = OpcUa(url, 5)
+    subscribed = Tag(name="v0", address=parse_address(f"nsu={URI};s=v0", "", Monitored(0.1)))
+    read = Tag(name="v1", address=parse_address(f"nsu={URI};s=v1"))
+    plans = [driver.plan_read([subscribed]), driver.plan_read([read])]
+    for done in range(times + 1):
+        await driver.connect()
+        for plan in plans:
+            await driver.read(plan)
+        driver.session._client.uaclient.protocol.transport.abort()  # noqa: SLF001
+        await asyncio.sleep(0)
+        try:
+            await driver.read(plans[1])
+        except LinkDown:
+            await driver.close()
+        else:
+            raise AssertionError("a socket that is gone must be a dead link")
+        if done % max(1, times // 10) == 0:
+            await asyncio.sleep(0.1)
+            state = f"{memory():7.1f} MB {len(asyncio.all_tasks())} tasks {descriptors()} descriptors"
+            print(f"{done:6} {state}", flush=True)
+
+
+def on_core(core: int, command: list[str]) -> list[str]:
+    return ["taskset", "-c", str(core), *command] if (os.cpu_count() or 1) > 1 else command
+
+
+def table(seconds: float) -> None:
+    from node_opcua import NodeServer  # type: ignore[import-not-found]
+    from opcua_process import free_port  # type: ignore[import-not-found]
+
+    for count, period, kind in ((1000, 0.1, "subscribe"), (10_000, 1.0, "read")):
+        with tempfile.TemporaryDirectory() as folder:
+            server = NodeServer(Path(folder), free_port(), count=count, rate=int(1000 * period))
+            server.start()
+            assert server.process is not None
+            os.sched_setaffinity(server.process.pid, {0})
+            try:
+                for name in (n for n in CLIENTS if n.endswith(kind)):
+                    words = ["--client", name, server.url, str(count), str(period), str(seconds)]
+                    command = on_core((os.cpu_count() or 1) - 1, [sys.executable, __file__, *words])
+                    told = json.loads(
+                        subprocess.run(
+                            command, check=True, stdout=subprocess.PIPE, timeout=60 + 2 * seconds
+                        ).stdout
+                    )
+                    print(
+                        f"{count:6} nodes at {period:g} s  {name:<22} {100 * told['core']:5.1f} % of a core "
+                        f"{told['values']:8.0f} values/s {told['us']:6.1f} us/value {told['rss']:6.1f} MB",
+                        flush=True,
+                    )
+            finally:
+                server.kill()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--seconds", type=float, default=20)
+    parser.add_argument("--reconnect", type=int)
+    parser.add_argument("--client", nargs=5, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    logging.disable(logging.CRITICAL)
+    if options.client:
+        name, url, count, period, seconds = options.client
+        asyncio.run(CLIENTS[name](url, int(count), float(period), float(seconds)))
+    elif options.reconnect:
+        from node_opcua import NodeServer
+        from opcua_process import free_port
+
+        with tempfile.TemporaryDirectory() as folder:
+            server = NodeServer(Path(folder), free_port(), count=2, maxSessions=10_000).start()
+            try:
+                asyncio.run(reconnect(server.url, options.reconnect))
+            finally:
+                server.kill()
+    else:
+        table(options.seconds)
+
+
+if __name__ == "__main__":
+    main()
