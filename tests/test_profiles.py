@@ -5,8 +5,9 @@ import os
 from pathlib import Path
 
 import pytest
-from sources import ROOT
+from sources import EXAMPLES, ROOT
 
+from edge_agent.config import load
 from edge_agent.config.fields import Place
 from edge_agent.config.schema import ModbusTable, ScannedTag
 from edge_agent.config.tags import profiles, tags_of
@@ -68,6 +69,12 @@ def test_a_base_moves_a_profile_and_its_scale_factors() -> None:
         a.factor.offset for a in plain if a.factor
     ]
     assert len(plan_blocks(moved, DEFAULT_LIMITS)) == 1
+
+
+def test_the_example_with_profiles_is_in_order() -> None:
+    config = load(EXAMPLES / "meters" / "agent.toml", check_units=True)
+    assert config.warnings == []
+    assert {device.name: len(device.tags) for device in config.devices}["press"] == 12
 
 
 @pytest.mark.data
