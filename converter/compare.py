@@ -64,9 +64,9 @@ def require_sense(draft: Manifest, original: Floats32) -> None:
             sums = answers.sum(axis=1, dtype=np.float64)
             if answers.min() < -OFF_ONE or np.abs(sums - 1).max() > OFF_ONE:
                 raise ConverterError(
-                    f"{what} no probabilities: the numbers of {output.tensor!r} are {answers.min():.4g} to "
-                    f"{answers.max():.4g} and sum to {sums.min():.4g} to {sums.max():.4g}, not to 1; "
-                    "add a softmax layer to the model"
+                    f"{what} no probabilities of classes: the numbers of {output.tensor!r} are "
+                    f"{answers.min():.4g} to {answers.max():.4g} and sum to {sums.min():.4g} to "
+                    f"{sums.max():.4g}, where 0 to 1 and the sum 1 are needed; add a softmax layer to the model"
                 )
 
 

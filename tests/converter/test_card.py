@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import pytest
@@ -114,3 +115,57 @@ def test_a_card_that_is_not_toml_or_not_there_is_told(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["xor", "line_efficiency", "bearing"])
 def test_the_cards_of_the_examples_are_good(name: str) -> None:
     assert load(EXAMPLES / name / "card.toml").inputs
+
+
+OUTPUT = '[[outputs]]\nname = "y"\n'
+
+
+@pytest.mark.parametrize(
+    ("output", "key", "says"),
+    [
+        ('kind = "class"\n', "outputs[0].classes", "name at least two classes"),
+        ('kind = "class"\nclasses = ["a", "a"]\n', "outputs[0].classes", "'a' is there 2 times"),
+        ('kind = "class"\nclasses = ["a", "b"]\nnormal = "c"\n', "outputs[0].normal", "'c' is no class"),
+        (
+            'kind = "class"\nclasses = ["a", "b"]\nlimits = { on = 1, off = 1 }\n',
+            "outputs[0].limits",
+            "say which class is normal",
+        ),
+        ('kind = "forecast"\nof = "b"\nhorizon = 1\n', "outputs[0].of", "did you mean|known: a"),
+        ('kind = "forecast"\nof = "a"\n', "outputs[0].horizon", "0 rows"),
+        (
+            'kind = "probability"\nhorizon = 3\n',
+            "outputs[0].horizon",
+            "for kind 'forecast', not 'probability'",
+        ),
+        ('kind = "value"\nnormal = "a"\n', "outputs[0].normal", "for kind 'class', not 'value'"),
+        ('kind = "value"\n' + OUTPUT + 'kind = "value"\n', "outputs", "'y' is there 2 times"),
+    ],
+)
+def test_an_output_that_contradicts_itself_is_told_by_its_key(
+    tmp_path: Path, output: str, key: str, says: str
+) -> None:
+    path = write(
+        tmp_path, f'name="p"\nversion="1"\nperiod=1\nsequence=1\ninputs=[{{name="a"}}]\n{OUTPUT}{output}'
+    )
+    with pytest.raises(CardError, match=says) as caught:
+        load(path)
+    assert [problem.removeprefix(f"{path}: ").partition(": ")[0] for problem in caught.value.problems] == [
+        key
+    ]
+
+
+def test_the_cards_in_the_documents_are_good(tmp_path: Path) -> None:
+    text = (EXAMPLES.parent / "docs/card.md").read_text()
+    whole, *parts = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
+    assert load(write(tmp_path, whole)).outputs[0].limits
+    top, _, rest = whole.partition("[[inputs]]")
+    inputs, _, outputs = rest.partition("[[outputs]]")
+    kinds = set()
+    for part in parts:
+        if part.startswith("[[inputs]]"):
+            card = load(write(tmp_path, f"{top}{part}[[outputs]]{outputs}"))
+            assert all(i.tensor for i in card.inputs)
+        else:
+            kinds |= {o.kind for o in load(write(tmp_path, f"{top}[[inputs]]{inputs}{part}")).outputs}
+    assert kinds == {"probability", "value", "reconstruction_error", "class", "forecast"}

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import dense_model
+import msgspec
 import numpy as np
 import psutil
 import pytest
@@ -20,7 +21,7 @@ from sources import EXAMPLES, ROOT, python
 from converter import ConverterError, compare, convert
 from converter.cli import main
 from edge_agent import bundle
-from edge_agent.core.manifest import Output
+from edge_agent.core.manifest import Output, OutputTensor
 
 
 def table(folder: Path, rows: np.ndarray, header: str = "a,b") -> Path:
@@ -122,6 +123,19 @@ def test_answers_that_are_not_finite_or_too_far_away_are_never_taken() -> None:
         if np.isfinite(wrong):
             compare.refuse_garbage("float32", found, 0.01)
             compare.refuse_garbage("int8", found, None)
+
+
+def test_classes_whose_numbers_are_no_probabilities_are_refused_with_the_cure() -> None:
+    tensor = OutputTensor(name="answer", shape=[1, 3], tolerance=0)
+    state = Output(name="state", kind="class", tensor="answer", classes=["a", "b", "c"])
+    model = msgspec.structs.replace(dense_model.MANIFEST.model, outputs=[tensor])
+    manifest = dense_model.manifest(outputs=[state], model=model)
+    logits = np.random.default_rng(2).normal(size=(50, 3)).astype(np.float32)
+    shares = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    compare.require_sense(manifest, shares)
+    for wrong in (logits, 2 * shares, shares + np.array([1, -1, 0], np.float32)):
+        with pytest.raises(ConverterError, match=r"output 'state': .* the sum 1 are needed; add a softmax"):
+            compare.require_sense(manifest, wrong)
 
 
 def test_data_that_cannot_be_used_is_refused_before_tensorflow_starts(
