@@ -6,6 +6,7 @@ a decimal point. Lines that begin with ``#`` say something to people; empty ones
 
 import csv
 from collections.abc import Iterator, Sequence
+from io import StringIO
 
 from edge_agent.config.fields import Place, nearest
 
@@ -57,7 +58,7 @@ def _lines(place: Place) -> list[str]:
         place.wrong("is UTF-16, Excel's 'Unicode Text'; save it as 'CSV UTF-8'")
         return []
     try:
-        return data.decode("utf-8-sig").splitlines(keepends=True)
+        return list(StringIO(data.decode("utf-8-sig"), newline=""))
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         byte = data[error.start : error.start + 1]
