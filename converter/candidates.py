@@ -35,6 +35,7 @@ def convert(task: job.Convert, folder: Path) -> job.Facts:
         outputs=original.outputs,
         tools={name: version(name) for name in ("tensorflow", "keras", "numpy")},
         loaded_with=original.loaded_with,
+        state=original.state,
     )
     if not (folder / job.ANSWERS).exists():
         windows = np.load(folder / job.WINDOWS, mmap_mode="r")

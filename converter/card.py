@@ -96,6 +96,8 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     sequence: int = 1
     window: int = 1
     max_gap: Delay = Delay(0)
+    streaming: bool = False
+    """Whether the model goes row by row and keeps its state; `window` is then how many rows warm it up."""
     steps: Steps = Steps()
     group: str = ""
     train_rows: int | None = None

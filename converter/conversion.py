@@ -75,6 +75,7 @@ def convert(
             said, text = guessing.guess(model, data, loading, loaded, deadline)
             inferred(text)
         progress("reading the data")
+        loading = msgspec.structs.replace(loading, streamed=said.window if said.streaming else 0)
         rows = dataset.load(data, said, drop_nan, [o for o in said.outputs if o.divide_by_max])
         split = holdout.split(said, rows)
         draft = facts.draft(said, rows, _origin(model, data, loading))

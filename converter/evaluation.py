@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+from msgspec.structs import replace
 
 from converter import dataset, decisions, folds, gateway, job, metrics, pages, process
 from converter.card import of_bundle
@@ -179,7 +180,7 @@ def _both_ways(
     judged: bundle.Bundle, rows: Dataset, asked: Windows
 ) -> tuple[dict[str, Course], dict[str, Course]]:
     try:
-        answers = gateway.wait_for(gateway.answer(judged, asked.packed))
+        answers = gateway.wait_for(gateway.answer_all(judged, rows, asked.packed))
         ticked = gateway.wait_for(gateway.tick_by_tick(judged, rows))
     except InferenceFailed as error:
         raise ConverterError(f"the gateway cannot run this bundle: {error}") from None
@@ -191,6 +192,7 @@ def _both_ways(
 def _prediction(manifest: Manifest, model: Path, loading: Loading) -> job.Predict:
     ends = manifest.model
     outputs = [Tensor(name=t.name, shape=t.shape) for t in ends.outputs]
+    loading = replace(loading, streamed=manifest.window if ends.state else 0)
     return job.Predict(model=str(model.absolute()), inputs=ends.inputs, outputs=outputs, loading=loading)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from converter import compare, dataset, gateway, graph, job, judging, tensors
+from converter import batching, compare, dataset, gateway, graph, job, judging, tensors
 from converter.auto import Candidate
 from converter.card import Output
 from converter.dataset import Floats32
@@ -28,7 +28,7 @@ def with_model(draft: Manifest, said: list[Output], found: job.Facts) -> Manifes
     whole = msgspec.structs.replace(
         draft,
         outputs=tensors.explain(said, found.outputs, found.inputs),
-        model=Model(recipe="", inputs=found.inputs, outputs=outputs, ops=[]),
+        model=Model(recipe="", inputs=found.inputs, outputs=outputs, ops=[], state=found.state),
         origin=msgspec.structs.replace(draft.origin, tools=found.tools),
     )
     return parse(msgspec.json.encode(whole))
@@ -61,6 +61,11 @@ def write(out: Path, manifest: Manifest, tflite: bytes, windows: Floats, origina
     unsealed = Bundle(manifest, tflite, judging.NOTHING, "")
     packed = Packing.of(manifest)(dataset.prepared(manifest, windows))
     try:
+        batch = gateway.wait_for(batching.proven(unsealed, packed))
+        manifest = msgspec.structs.replace(
+            manifest, model=msgspec.structs.replace(manifest.model, batch=batch)
+        )
+        unsealed = Bundle(manifest, tflite, judging.NOTHING, "")
         answers = gateway.wait_for(gateway.answer(unsealed, packed))
     except InferenceFailed as error:
         raise ConverterError(f"the gateway cannot run the converted model: {error}") from None

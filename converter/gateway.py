@@ -13,8 +13,10 @@ from converter.decisions import Course
 from edge_agent.bundle import Bundle
 from edge_agent.core.outputs import Reading
 from edge_agent.core.pipeline import Pipeline, windows
+from edge_agent.core.steps import Preparation
 from edge_agent.core.tags import Columns, Quality, Reason
 from edge_agent.inference.process import InferenceProcess
+from edge_agent.inference.replay import replay
 
 Floats = npt.NDArray[np.float64]
 Floats32 = npt.NDArray[np.float32]
@@ -39,9 +41,32 @@ async def answer(bundle: Bundle, packed: Floats32) -> Floats32:
     child = await InferenceProcess.start(bundle)
     try:
         batches = [packed[i : i + _BATCH] for i in range(0, len(packed), _BATCH)]
-        return np.concatenate([await child.run(batch, DEADLINE) for batch in batches])
+        return np.concatenate([await replay(child, batch, DEADLINE) for batch in batches])
     finally:
         child.close()
+
+
+async def answer_all(bundle: Bundle, data: Dataset, packed: Floats32) -> Floats32:
+    """Answer every window of every run, `packed` by `all_windows`.
+
+    A model with a state keeps it from the first row of a run to the last, as on a machine.
+    """
+    manifest, size = bundle.manifest, bundle.manifest.model.state
+    if not size:
+        return await answer(bundle, packed)
+    rows, found = Preparation(manifest)(data.rows), []
+    child = await InferenceProcess.start(bundle)
+    try:
+        for run in data.runs:
+            state = np.zeros(size, np.float32)
+            for place, row in enumerate(rows[run.start : run.stop], 1):
+                said = (await child.run(np.concatenate((row, state))[None], DEADLINE))[0]
+                state = said[-size:]
+                if place >= manifest.window:
+                    found.append(said[:-size])
+    finally:
+        child.close()
+    return np.array(found)
 
 
 def all_windows(bundle: Bundle, data: Dataset) -> Windows:

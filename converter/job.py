@@ -112,6 +112,8 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     outputs: list[Tensor] = []
     tools: dict[str, str] = {}
     loaded_with: str = ""
+    state: int = 0
+    """Numbers that it keeps from row to row; see `edge_agent.core.manifest.Model`."""
     makers: list[str] = []
 
 

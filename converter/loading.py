@@ -12,6 +12,8 @@ class Loading(msgspec.Struct, frozen=True, kw_only=True):
 
     weights: str = ""
     trust_code: str = ""
+    streamed: int = 0
+    """Rows of a sequence for a model that goes row by row and keeps its state; 0 for one of whole windows."""
 
     @property
     def files(self) -> list[Path]:

@@ -7,6 +7,7 @@ import numpy as np
 from converter.dataset import Floats32
 from edge_agent.bundle import Bundle
 from edge_agent.inference.process import InferenceFailed, InferenceProcess
+from edge_agent.inference.replay import openings, replay
 from edge_agent.inference.timing import DEADLINE, Latency, latencies, resident
 
 _BATCH = 128
@@ -34,7 +35,7 @@ async def run(bundles: list[Bundle], asked: Floats32) -> list[Ran | str]:
             except InferenceFailed as error:
                 failures[i] = f"the gateway cannot run it: {error}"
         able = {i: children[i] for i in answers}
-        times = await latencies(able, dict.fromkeys(able, asked))
+        times = await latencies(able, {i: openings(child, asked) for i, child in able.items()})
         memory = {i: resident(child.pid) for i, child in able.items()}
     finally:
         for child in children.values():
@@ -46,4 +47,4 @@ async def run(bundles: list[Bundle], asked: Floats32) -> list[Ran | str]:
 
 async def _answer(child: InferenceProcess, asked: Floats32) -> Floats32:
     batches = (asked[i : i + _BATCH] for i in range(0, len(asked), _BATCH))
-    return np.concatenate([await child.run(batch, DEADLINE) for batch in batches])
+    return np.concatenate([await replay(child, batch, DEADLINE) for batch in batches])

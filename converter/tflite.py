@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from converter import graph, input_scale, job
+from converter import batching, graph, input_scale, job
 from converter.originals import Original, Refused, unpacked
 from converter.originals.original import input_name
 from converter.recipes import RECIPES
@@ -43,6 +43,7 @@ def selective(original: Original, calibration: Floats32, folder: Path) -> Select
 
 def write(model: bytes, recipe: job.Recipe, folder: Path, floats: Sequence[str] = ()) -> None:
     """Write `job.TFLITE` and `job.FACTS`. Raises `Refused` if the model is not what the recipe promises."""
+    model = batching.with_any_batch(model)
     counts = weights(model, recipe)
     _run_once(model, recipe)
     (folder / job.TFLITE).write_bytes(model)
@@ -99,7 +100,7 @@ def _fresh(converter: Any) -> Any:
 @cache
 def _recurrent(original: Any, folder: Path) -> bool:
     """Find loops in the float model: whatever the layers were called, that is what matters."""
-    return graph.read(_fresh(_exported(original, folder)).convert()).recurrent
+    return original.state > 0 or graph.read(_fresh(_exported(original, folder)).convert()).recurrent
 
 
 def _representative(windows: Floats32, original: Original) -> Any:
@@ -138,6 +139,8 @@ def _run_once(model: bytes, recipe: job.Recipe) -> None:
     try:
         interpreter = interpreter_class()[0](model_content=model, num_threads=1)
         interpreter.allocate_tensors()
+        for end in interpreter.get_input_details():
+            interpreter.set_tensor(end["index"], np.zeros(end["shape"], end["dtype"]))
         interpreter.invoke()
     except (RuntimeError, ValueError) as error:
         raise Refused(f"LiteRT cannot run the {recipe} model: {str(error).strip()[:300]}") from None

@@ -20,6 +20,18 @@ _AS_IT_IS = Loading()
 
 def load(path: Path, loading: Loading = _AS_IT_IS) -> Original:
     """Load a model with the Keras that its file asks for. Raises `Refused`."""
+    original = _open(path, loading)
+    if not loading.streamed:
+        return original
+    from converter.originals.keras_model import KerasModel  # noqa: PLC0415 - imports TensorFlow
+    from converter.originals.streaming import Streaming  # noqa: PLC0415
+
+    if not isinstance(original, KerasModel):
+        raise Refused(f"{path}: only Keras files go row by row; leave `streaming` out of the card")
+    return Streaming(path, original, loading.streamed)
+
+
+def _open(path: Path, loading: Loading) -> Original:
     found = files.look(path)
     if found.kind == "json" and not loading.weights:
         raise Refused(f"{path}: an architecture without weights; give them with --weights FILE")

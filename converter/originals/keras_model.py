@@ -3,7 +3,7 @@
 import json
 import tempfile
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, ClassVar
@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from converter.loading import Loading
-from converter.originals import safety, trusted
+from converter.originals import safety, stateless, trusted
 from converter.originals.files import Found
 from converter.originals.original import Floats32, Refused, first_line, input_name, output_name, tensors
 
@@ -33,10 +33,9 @@ class KerasModel:
     _quietly: ClassVar[dict[str, bool]] = {}
 
     def __init__(self, library: Any, path: Path, found: Found, loading: Loading) -> None:
-        self._library = library
+        self.library = library
         legacy = library.__name__ == "tf_keras"
         name = f"tf_keras {version('tf-keras')}" if legacy else f"Keras {version('keras')}"
-        self.loaded_with = f"{name} ({found.says})"
         custom = trusted.definitions(Path(loading.trust_code), legacy) if loading.trust_code else {}
         names = {*custom, *library.saving.get_custom_objects()} if loading.trust_code else set()
         safety.check(path, found.config, safety.library_classes(library), names, name)
@@ -44,11 +43,15 @@ class KerasModel:
             self.model = _load(library, path, found, loading, custom)
         except _UNREADABLE as error:
             raise Refused(f"{path}: {name} cannot load it: {first_line(error)}; {_advice(found)}") from None
+        stateful = [] if loading.streamed else stateless.begin_anew(path, self.model)
+        anew = f"; stateful layers begin anew with every window: {', '.join(stateful)}" if stateful else ""
+        self.loaded_with = f"{name} ({found.says}{anew})"
+        self.state = 0
         ends = [getattr(self.model, "inputs", None) or [], getattr(self.model, "outputs", None) or []]
         if not all(ends):
             raise Refused(f"{path}: its inputs are not known; give the model a keras.Input before saving it")
         self.inputs, self.outputs = (
-            tensors(path, [(_layer(t), tuple(t.shape)) for t in end]) for end in ends
+            tensors(path, [(_layer(t), _shape(t, loading.streamed)) for t in end]) for end in ends
         )
 
     def predict(self, rows: list[Floats32]) -> list[Floats32]:
@@ -63,17 +66,19 @@ class KerasModel:
         return answers
 
     def converter(self, folder: Path) -> Any:
-        """Export with batch 1 and its variables: other ways lose the weights, or convert no GRU or LSTM."""
-        names = {output_name(place): place for place in range(len(self.outputs))}
+        """Export with batch 1."""
+        return self.exported(folder, lambda *rows: self._call(rows), [t.shape for t in self.inputs])
+
+    def exported(self, folder: Path, call: Callable[..., list[Any]], shapes: list[list[int]]) -> Any:
+        """Export `call` with its variables: other ways lose the weights, or convert no GRU or LSTM."""
 
         def serve(*rows: Any) -> dict[str, Any]:
-            answers = self._call(rows)
-            return {name: answers[place] for name, place in names.items()}
+            return {output_name(place): answer for place, answer in enumerate(call(*rows))}
 
         signature = [
-            tf.TensorSpec(t.shape, tf.float32, name=input_name(place)) for place, t in enumerate(self.inputs)
+            tf.TensorSpec(shape, tf.float32, name=input_name(place)) for place, shape in enumerate(shapes)
         ]
-        archive = self._library.export.ExportArchive()
+        archive = self.library.export.ExportArchive()
         archive.track(self.model)
         archive.add_endpoint("serve", serve, signature)
         archive.write_out(str(folder / "exported"), **self._quietly)
@@ -84,6 +89,12 @@ def _layer(tensor: Any) -> str:
     """Return the name of the layer that a Keras tensor comes from, which is kept in the file."""
     history = tensor._keras_history  # noqa: SLF001 - Keras 2 and 3 have no public name for it
     return str((getattr(history, "operation", None) or history.layer).name)
+
+
+def _shape(tensor: Any, rows: int) -> tuple[int | None, ...]:
+    """Return the shape; sequences of any length, which only models that go row by row take, have `rows`."""
+    shape = tuple(tensor.shape)
+    return (shape[0], rows, *shape[2:]) if rows and len(shape) > 2 and shape[1] is None else shape
 
 
 def _load(library: Any, path: Path, found: Found, loading: Loading, custom: dict[str, Any]) -> Any:

@@ -25,6 +25,8 @@ class Original(Protocol):
     inputs: list[Tensor]
     outputs: list[Tensor]
     loaded_with: str
+    state: int
+    """Numbers that it keeps from row to row, see `originals.streaming`; 0 for one of whole windows."""
 
     def predict(self, rows: list[Floats32]) -> list[Floats32]:
         """Answer float32[b, *shape[1:]] for each input with as many rows for each output."""

@@ -47,11 +47,6 @@ def check(path: Path, config: Any, known: Collection[str], trusted: Collection[s
         called = inner.get("name") or described.get("name")
         layer = f"{path}: layer {called!r}" if called else f"{path}: the model"
         _refuse_code(layer, described, trusted)
-        if inner.get("stateful") is True:
-            raise Refused(
-                f"{layer} ({name}) is stateful: its answer depends on all windows before; build the model "
-                "with stateful=False, copy the weights with set_weights(get_weights()), and save that"
-            )
         if not _is_known(described, known) and not _is_trusted(described, trusted):
             raise Refused(
                 f"{layer} is a {name}, which {library} does not have; "

@@ -29,6 +29,7 @@ class SavedModel:
 
     def __init__(self, path: Path) -> None:
         written_by = _refuse_outside(path)
+        self.state = 0
         self.loaded_with = f"TensorFlow {tf.__version__} (SavedModel written by TensorFlow {written_by})"
         try:
             loaded = tf.saved_model.load(str(path))

@@ -109,6 +109,13 @@ class Model(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     inputs: list[InputTensor]
     outputs: list[OutputTensor]
     ops: list[str]
+    state: int = 0
+    """Numbers that it keeps of a machine from row to row; 0 for a model of whole windows.
+
+    A graph with a state takes one row, float32[1, 1, columns], and the state before it, float32[1, state]; it
+    gives the state after the row behind its answers. A window begins with a state of zeros."""
+    batch: int = 1
+    """How many packed inputs the runtime may answer in one call, to the bit as one by one."""
 
     @property
     def input_size(self) -> int:
@@ -119,6 +126,14 @@ class Model(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     def output_size(self) -> int:
         """Length of a packed answer."""
         return sum(t.elements for t in self.outputs)
+
+    @property
+    def ends(self) -> tuple[list[list[int]], list[list[int]]]:
+        """Shapes of what the graph takes and gives."""
+        inputs, outputs = [t.shape for t in self.inputs], [t.shape for t in self.outputs]
+        if not self.state:
+            return inputs, outputs
+        return [[1, 1, len(self.inputs[0].columns)], [1, self.state]], [*outputs, [1, self.state]]
 
 
 class Origin(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

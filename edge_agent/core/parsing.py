@@ -52,6 +52,8 @@ def _problems(manifest: Manifest) -> Iterator[str]:
         yield from _of_columns(manifest)
     if not manifest.outputs or _doubled([o.name for o in manifest.outputs]):
         yield "outputs: at least one, each with a name of its own"
+    if manifest.model.state and any(o.kind == "reconstruction_error" for o in manifest.outputs):
+        yield "outputs: a model with a state takes one row in a call, so it cannot rebuild a window"
     for output in manifest.outputs:
         for problem in _of_output(output, manifest):
             yield f"output {output.name}: {problem}"
@@ -67,6 +69,10 @@ def _of_shapes(model: Model) -> Iterator[str]:
                     f"model.{end}: {tensor.name} has shape {tensor.shape}, which must begin with batch 1, "
                     "every length at least 1"
                 )
+    if model.state < 0 or model.batch < 1:
+        yield f"model: state {model.state} must be 0 or more, batch {model.batch} 1 or more"
+    if model.state and len(model.inputs) != 1:
+        yield f"model.inputs: a model with a state takes one, not {len(model.inputs)}"
     for tensor in model.outputs:
         if not tensor.tolerance >= 0:
             yield f"model.outputs: tolerance {tensor.tolerance} of {tensor.name} must not be negative"

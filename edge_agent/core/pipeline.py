@@ -11,6 +11,7 @@ from edge_agent.core.outputs import Reader, Reading
 from edge_agent.core.packing import Packing
 from edge_agent.core.resultblock import State
 from edge_agent.core.steps import Preparation
+from edge_agent.core.stream import Stream
 from edge_agent.core.tags import Columns, Floats, Quality, Reason
 from edge_agent.core.window import Window
 
@@ -49,6 +50,7 @@ class Pipeline:
         max_held = math.floor(manifest.max_gap / manifest.period + 1e-9)
         self._window = Window(manifest.window, len(manifest.inputs), max_held)
         self._pack = Packing.of(manifest)
+        self._stream = Stream(manifest.model.state) if manifest.model.state else None
         self._readers = [Reader(output, manifest) for output in manifest.outputs]
         self._tick = 0
         self._latest: Floats = np.full(len(manifest.inputs), np.nan)
@@ -57,18 +59,22 @@ class Pipeline:
     def take(self, tick: int, image: Columns) -> Floats32 | None:
         """Take the inputs of one tick, in the bundle's order.
 
-        Return the packed model input, float32[input_size], or None while there is no whole window.
+        Return the packed model input, float32[input_size], or None while there is no whole window. A model
+        with a state gets every row, and the state before it; its answers count once a window is full.
         Only GOOD values that the model's float32 can hold enter a window.
         """
         row = self._prepare(image.value)
         usable = np.isfinite(row) & (image.quality == Quality.GOOD)
+        if self._stream and tick != self._tick + 1:
+            self._restart()  # a row that the state has not seen
         self._window.push(tick, row, usable)
         self._tick = tick
         np.copyto(self._latest, image.value, where=usable)
         blocked = self._window.blocked
         if blocked is not None:
-            for reader in self._readers:
-                reader.restart()
+            self._restart()
+        elif self._stream:
+            return self._stream.ask(self._window.view[-1])
         if self._window.full:
             return self._pack(self._window.view.reshape(-1))
         if blocked is None:
@@ -91,10 +97,16 @@ class Pipeline:
             state = State.STARTING if reason is Reason.WARMING_UP else State.FALLBACK
             return self._no_result(state, reason, culprit)
         if isinstance(answer, Reason):
-            return self._no_result(State.FAULT, answer)
+            return self._fault(answer)
+        if self._stream:
+            answer = self._stream.keep(answer)
+            if not self._stream.finite:
+                return self._fault(Reason.MODEL_NOT_FINITE)
+            if not self._window.full:
+                return self._no_result(State.STARTING, Reason.WARMING_UP)
         said = [reader.score(answer, asked) for reader in self._readers]
         if not all(math.isfinite(s.value) for s in said):
-            return self._no_result(State.FAULT, Reason.MODEL_NOT_FINITE)
+            return self._fault(Reason.MODEL_NOT_FINITE)
         readings = tuple(
             reader.judge(s, self._tick, self._latest, now)
             for reader, s in zip(self._readers, said, strict=True)
@@ -109,6 +121,18 @@ class Pipeline:
             changed=any(r.changed for r in readings),
             readings=readings,
         )
+
+    def _restart(self) -> None:
+        for reader in self._readers:
+            reader.restart()
+        if self._stream:
+            self._stream.restart()
+            self._window.restart()
+
+    def _fault(self, reason: Reason) -> Verdict:
+        if self._stream:
+            self._restart()  # the state has not seen this row
+        return self._no_result(State.FAULT, reason)
 
     def _no_result(self, state: State, reason: Reason, culprit: str = "") -> Verdict:
         readings = tuple(reader.miss() for reader in self._readers)

@@ -36,6 +36,10 @@ class Window:
         """The latest window, oldest row first. Valid until the next push."""
         return self._ring[self._next : self._next + self._rows]
 
+    def restart(self) -> None:
+        """Begin anew with the next row."""
+        self._tick, self._count = None, 0
+
     def push(self, tick: int, row: Floats32, usable: Mask) -> None:
         """Put the row of one tick. Ticks that were skipped count as rows without a usable value."""
         missed = 0 if self._tick is None else tick - self._tick - 1

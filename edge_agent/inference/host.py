@@ -11,6 +11,7 @@ from edge_agent.core.packing import Packing, spans
 from edge_agent.core.steps import Preparation
 from edge_agent.core.tags import Reason
 from edge_agent.inference.process import InferenceFailed, InferenceLate, InferenceProcess
+from edge_agent.inference.replay import replay
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +30,7 @@ async def prove(bundle: Bundle, child: InferenceProcess) -> float:
     """Replay the known answers and return the largest difference. Raises `InferenceFailed`."""
     known, model = bundle.known, bundle.manifest.model
     rows = Preparation(bundle.manifest)(known.inputs).reshape(len(known.inputs), -1)
-    answers = await child.run(Packing.of(bundle.manifest)(rows), PROOF_DEADLINE)
+    answers = await replay(child, Packing.of(bundle.manifest)(rows), PROOF_DEADLINE)
     differences = np.abs(answers - known.outputs)
     for tensor, span in zip(model.outputs, spans(model.outputs).values(), strict=True):
         difference = float(differences[:, span].max())

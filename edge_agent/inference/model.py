@@ -1,23 +1,16 @@
 """One loaded TFLite model, float in and float out. Only ever used inside the child process."""
 
 import math
-from itertools import accumulate
 
 import numpy as np
-import numpy.typing as npt
 
-from edge_agent.inference.edge import Edge, EdgeError
 from edge_agent.inference.runtime import interpreter_class
+from edge_agent.inference.sized import REFUSALS, Floats32, ModelError, Sized
 
-Floats32 = npt.NDArray[np.float32]
+__all__ = ["Model", "ModelError"]
 
-
-_REFUSALS = (ValueError, RuntimeError, MemoryError, TypeError, SystemError)
-"""What the two runtimes raise for a file that they do not like."""
-
-
-class ModelError(Exception):
-    """The runtime refused the model, or the model is not what its manifest says."""
+SIZES = (64, 16, 4, 1)
+"""Rows of one call: 50 machines take three calls of 16 and two of 1. Each size in use has its own memory."""
 
 
 class Model:
@@ -28,32 +21,19 @@ class Model:
     """
 
     def __init__(self, blob: bytes) -> None:
-        interpreter, self.runtime = interpreter_class()
-        try:
-            # From bytes, because a mapped file that is truncated later kills the process with SIGBUS.
-            self._interpreter = interpreter(model_content=blob, num_threads=1)
-        except _REFUSALS as error:
-            raise ModelError(f"{self.runtime} refuses the model: {error}") from None
+        self._interpreter, self.runtime = interpreter_class()
+        self._blob = blob
+        self._parsed = self._parse()
 
-    def prepare(self, inputs: list[list[int]], outputs: list[list[int]]) -> None:
-        """Allocate the tensors and check them against the shapes that the manifest promises, in its order."""
-        try:
-            self._interpreter.allocate_tensors()
-        except _REFUSALS as error:
-            raise ModelError(f"{self.runtime} cannot prepare the model: {error}") from None
-        found = self._interpreter.get_input_details(), self._interpreter.get_output_details()
-        if (len(found[0]), len(found[1])) != (len(inputs), len(outputs)):
-            raise ModelError(
-                f"the model has {len(found[0])} inputs and {len(found[1])} outputs, "
-                f"the manifest says {len(inputs)} and {len(outputs)}"
-            )
-        try:
-            self._inputs = [Edge("input", *end) for end in zip(found[0], inputs, strict=True)]
-            self._outputs = [Edge("output", *end) for end in zip(found[1], outputs, strict=True)]
-        except EdgeError as error:
-            raise ModelError(str(error)) from None
-        self._asked, self.input_size = _spans(inputs)
-        self._answered, self.output_size = _spans(outputs)
+    def prepare(self, inputs: list[list[int]], outputs: list[list[int]], batch: int = 1) -> None:
+        """Allocate the tensors and check them against the shapes that the manifest promises, in its order.
+
+        `batch` is how many rows the model may answer in one call; see `edge_agent.core.manifest.Model`.
+        """
+        self._ends = inputs, outputs
+        self._sizes = [size for size in SIZES if size <= batch]
+        self._sized = {1: Sized(self._parsed, inputs, outputs, 1)}
+        self.input_size, self.output_size = (sum(map(math.prod, end)) for end in self._ends)
 
     def run(self, rows: Floats32) -> Floats32:
         """Run packed inputs, float32[b, input_size]: packed answers, float32[b, output_size].
@@ -62,23 +42,24 @@ class Model:
         NaN also by a graph whose inputs know no such numbers.
         """
         answers = np.empty((len(rows), self.output_size), np.float32)
-        columns = [end.inward(rows[:, span]) for end, span in zip(self._inputs, self._asked, strict=True)]
-        for row, answer in enumerate(answers):
-            try:
-                for end, column in zip(self._inputs, columns, strict=True):
-                    self._interpreter.set_tensor(end.index, column[row].reshape(end.shape))
-                self._interpreter.reset_all_variables()  # a fused LSTM keeps its state otherwise
-                self._interpreter.invoke()
-            except (ValueError, RuntimeError) as error:
-                raise ModelError(f"{self.runtime} failed: {error}") from None
-            for end, span in zip(self._outputs, self._answered, strict=True):
-                answer[span] = end.outward(self._interpreter.get_tensor(end.index)).reshape(-1)
-        if any(end.quantised for end in self._inputs):
+        done = 0
+        for size in self._sizes:
+            while len(rows) - done >= size:
+                self._of(size).run(rows[done : done + size], answers[done : done + size])
+                done += size
+        if self._sized[1].quantised:
             answers[~np.isfinite(rows).all(axis=1)] = np.nan
         return answers
 
+    def _of(self, size: int) -> Sized:
+        """Return the model for batches of `size`, allocated when first needed."""
+        if size not in self._sized:
+            self._sized[size] = Sized(self._parse(), *self._ends, size)
+        return self._sized[size]
 
-def _spans(shapes: list[list[int]]) -> tuple[list[slice], int]:
-    """Return where each tensor stands in a packed vector, and how long that is."""
-    ends = list(accumulate(math.prod(shape) for shape in shapes))
-    return [slice(end - math.prod(shape), end) for shape, end in zip(shapes, ends, strict=True)], ends[-1]
+    def _parse(self) -> object:
+        try:
+            # From bytes, because a mapped file that is truncated later kills the process with SIGBUS.
+            return self._interpreter(model_content=self._blob, num_threads=1)
+        except REFUSALS as error:
+            raise ModelError(f"{self.runtime} refuses the model: {error}") from None

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import math
 import select
 import signal
 import socket
@@ -36,7 +37,8 @@ class InferenceProcess:
 
     def __init__(self, bundle: Bundle) -> None:
         self._bundle = bundle
-        self._output_size = bundle.manifest.model.output_size
+        self.model = bundle.manifest.model
+        self._output_size = sum(map(math.prod, self.model.ends[1]))
         self._sock, theirs = socket.socketpair()
         self._sock.setblocking(False)
         self._readable = select.poll()
@@ -70,6 +72,8 @@ class InferenceProcess:
     async def run(self, rows: Floats32, deadline: float) -> Floats32:
         """Run packed inputs, float32[b, input_size], as one batch; the answers are float32[b, output_size].
 
+        A model with a state takes rows and states, and gives states behind its answers; see `replay`.
+
         `deadline` is in seconds. Raises `InferenceFailed`, `InferenceLate`.
         """
         reply = await self._call(Kind.RUN, np.ascontiguousarray(rows, np.float32).tobytes(), deadline)
@@ -86,9 +90,7 @@ class InferenceProcess:
         self._process.wait(timeout=5)
 
     async def _load(self, deadline: float) -> None:
-        model = self._bundle.manifest.model
-        shapes = json.dumps([[t.shape for t in model.inputs], [t.shape for t in model.outputs]])
-        body = shapes.encode() + b"\n" + self._bundle.model
+        body = json.dumps([*self.model.ends, self.model.batch]).encode() + b"\n" + self._bundle.model
         self.runtime = (await self._call(Kind.LOAD, body, deadline)).decode()
 
     async def _call(self, kind: Kind, body: bytes, deadline: float) -> bytearray:

@@ -1,9 +1,9 @@
 """Frames between the agent and its inference child: a header, then raw bytes, native byte order.
 
-A request is LOAD (one line of JSON with the shapes of the inputs and of the outputs, then the model) or
-RUN (packed inputs, float32). The reply to LOAD is the runtime's name, to RUN the packed answers, or either
-is ERROR with a text. One request at a time; a child that missed its deadline is killed, so no late reply
-can be taken for a newer one.
+A request is LOAD (one line of JSON with the shapes of the inputs, those of the outputs and the largest
+batch, then the model) or RUN (packed inputs, float32). The reply to LOAD is the runtime's name, to RUN the
+packed answers, or either is ERROR with a text. One request at a time; a child that missed its deadline is
+killed, so no late reply can be taken for a newer one.
 """
 
 import socket

@@ -92,6 +92,23 @@ def prepared(k):
     ]
 
 
+def remembering_layers(k):
+    """Layers that keep their states from one call to the next."""
+    layers = k.layers
+    return [
+        layers.Bidirectional(layers.LSTM(4, return_sequences=True, stateful=True)),
+        layers.GRU(5, stateful=True),
+        layers.Dense(2),
+    ]
+
+
+def anew(model, row):
+    """Answer from a fresh state."""
+    for layer in model.layers[:2]:
+        (layer.reset_states if hasattr(layer, "reset_states") else layer.reset_state)()
+    return np.asarray(model(row, training=False), np.float32)
+
+
 def sequential(k, layers, **given):
     return k.Sequential([k.layers.Input((12, 3), **given), *layers])
 
@@ -122,6 +139,9 @@ for label, k in LIBRARIES.items():
     (out / f"{label}.json").write_text(apart.to_json())
     apart.save_weights(out / f"{label}.weights.h5")
 
+    remembering = sequential(k, remembering_layers(k), batch_size=1)
+    remembering.save(out / f"{label}_stateful.keras")
+    expected[f"{label}_stateful.keras"] = np.concatenate([anew(remembering, row[None]) for row in ROWS])
 
 save(calling(tf_keras), "keras2_calling.h5")
 save(sequential(keras, small(keras), batch_size=8), "keras3_batch_of_8.h5")

@@ -8,7 +8,7 @@ import pytest
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 from sources import python
 
-from converter import compare, gateway, graph, recipes
+from converter import batching, compare, gateway, graph, recipes
 from converter.judging import NOTHING
 from converter.recipes import RECIPES, Name
 from edge_agent import bundle
@@ -22,6 +22,7 @@ from edge_agent.core.manifest import (
     Output,
     OutputTensor,
 )
+from edge_agent.inference.model import SIZES
 from edge_agent.inference.model import Model as Inference
 
 PLAIN = [
@@ -142,6 +143,30 @@ def test_what_crashes_or_spoils_recurrent_models_is_refused_before_it_is_tried(
     ]
 
 
+@pytest.mark.parametrize("architecture", PLAIN)
+@pytest.mark.parametrize("recipe", ["float32", "dynamic_int8", "int8"])
+def test_many_machines_in_one_call_are_answered_to_the_bit_as_one_by_one(
+    built: Path, architecture: str, recipe: Name
+) -> None:
+    asked = np.load(built / "asked.npy")[: sum(SIZES)]
+    original = np.load(built / architecture / "answers.npy")
+    inference = Inference(model_of(built, architecture, recipe))
+    ends = [[1, 24, 4]], [[1, *original.shape[1:]]]
+    inference.prepare(*ends)
+    alone = inference.run(asked)
+    inference.prepare(*ends, max(SIZES))
+    assert np.array_equal(inference.run(asked), alone)
+
+
+@pytest.mark.parametrize(("architecture", "batch"), [("tcn", 64), *((name, 1) for name in RECURRENT)])
+def test_a_bundle_says_how_many_machines_one_call_may_answer(
+    built: Path, architecture: str, batch: int
+) -> None:
+    original = np.load(built / architecture / "answers.npy")
+    made = unsealed(model_of(built, architecture, "float32"), "float32", original)
+    assert asyncio.run(batching.proven(made, np.load(built / "asked.npy"))) == batch
+
+
 def test_an_int8_end_saturates_and_knows_what_is_not_finite(built: Path) -> None:
     asked = np.load(built / "asked.npy")
     original = np.load(built / "dense" / "answers.npy")
@@ -192,7 +217,7 @@ def test_each_tolerance_is_above_what_other_kernels_do_and_below_what_a_wrong_mo
 def by_other_kernels(model: bytes, asked: np.ndarray, original: np.ndarray, kernels: object) -> np.ndarray:
 
     inference = Inference(model)
-    inference._interpreter = Interpreter(
+    inference._parsed = Interpreter(
         model_content=model, num_threads=1, experimental_op_resolver_type=kernels
     )
     inference.prepare([[1, 24, 4]], [[1, original.shape[1]]])

@@ -8,10 +8,10 @@ from sources import python
 
 CONVERTED = [
     "keras2.h5", "keras2.keras", "keras2_attending.keras", "keras2_autoencoder.keras", "keras2_calling.h5",
-    "keras2_calling.keras", "keras2_convolutional.h5", "keras2_prepared.keras", "keras2_saved", "keras3.h5",
-    "keras3.keras", "keras3_attending.keras", "keras3_autoencoder.keras", "keras3_batch_of_8.h5",
-    "keras3_calling.keras", "keras3_convolutional.h5", "keras3_exported",
-    "keras3_prepared.keras", "plain",
+    "keras2_calling.keras", "keras2_convolutional.h5", "keras2_prepared.keras", "keras2_saved",
+    "keras2_stateful.keras", "keras3.h5", "keras3.keras", "keras3_attending.keras",
+    "keras3_autoencoder.keras", "keras3_batch_of_8.h5", "keras3_calling.keras", "keras3_convolutional.h5",
+    "keras3_exported", "keras3_prepared.keras", "keras3_stateful.keras", "plain",
 ]  # fmt: skip
 FORMS = [*CONVERTED, "keras2.json", "keras3.json", "hdf5_inside.keras", "says_nothing.json"]
 

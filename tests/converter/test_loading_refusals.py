@@ -44,8 +44,14 @@ WHAT_AND_WHAT_TO_DO = {
     "keras2_foreign.keras": ("layer 'mine' is a Popen", TRUST),
     "keras3_foreign.keras": ("layer 'mine' is a Popen", TRUST),
     "keras3_function.keras": ("uses the function 'system', which is not Keras's", TRUST),
-    "keras2_stateful.keras": ("layer 'memory' (LSTM) is stateful", "build the model with stateful=False"),
-    "keras3_stateful.keras": ("layer 'memory' (LSTM) is stateful", "build the model with stateful=False"),
+    "keras2_stateful.keras": (
+        "layer 'memory' (LSTM) is stateful and takes one row",
+        "streaming = true in the card",
+    ),
+    "keras3_stateful.keras": (
+        "layer 'memory' (LSTM) is stateful and takes one row",
+        "streaming = true in the card",
+    ),
     "calls_python": ("(EagerPyFunc) calls Python code", "replace tf.py_function and export again"),
     "reads_a_file": ("(ReadFile) reads or writes files", "leave reading and writing out of the model"),
     "damaged": ("truncated or damaged saved_model.pb", "copy it again"),
