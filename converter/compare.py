@@ -66,7 +66,7 @@ def require_sense(draft: Manifest, original: Floats32) -> None:
                 raise ConverterError(
                     f"{what} no probabilities of classes: the numbers of {output.tensor!r} are "
                     f"{answers.min():.4g} to {answers.max():.4g} and sum to {sums.min():.4g} to "
-                    f"{sums.max():.4g}, where 0 to 1 and the sum 1 are needed; add a softmax layer to the model"
+                    f"{sums.max():.4g}, where 0 to 1 and the sum 1 are needed; add a softmax layer"
                 )
 
 
