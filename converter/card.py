@@ -3,6 +3,8 @@
 `converter.card_file` reads it.
 """
 
+from typing import Literal
+
 import msgspec
 
 from edge_agent.config.fields import Delay, Seconds
@@ -46,6 +48,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
     on: float
     off: float
+    when: Literal["above", "below"] = "above"
     on_delay: Delay = Delay(0)
     off_delay: Delay = Delay(0)
 
@@ -73,6 +76,7 @@ class Output(msgspec.Struct, frozen=True, kw_only=True):
     column: str = ""
     divide_by_max: bool = False
     limits: Limits | None = None
+    warning: Limits | None = None
 
     @property
     def source(self) -> str:

@@ -89,9 +89,11 @@ def _output(output: Output, card: Card, place: Place) -> None:
             _classes(output, place)
         case "forecast":
             _forecast(output, [i.name for i in card.inputs], place)
-    limits = output.limits
-    if limits and limits.off > limits.on:
-        place.at("limits.off").wrong(f"{limits.off:g} is above limits.on {limits.on:g}")
+    for key, limits in (("limits", output.limits), ("warning", output.warning)):
+        if limits and limits.when == "above" and limits.off > limits.on:
+            place.at(f"{key}.off").wrong(f"{limits.off:g} is above {key}.on {limits.on:g}")
+        if limits and limits.when == "below" and limits.off < limits.on:
+            place.at(f"{key}.off").wrong(f"{limits.off:g} is below {key}.on {limits.on:g}")
 
 
 def _given(output: Output) -> set[str]:
@@ -107,7 +109,7 @@ def _classes(output: Output, place: Place) -> None:
         place.at("classes").wrong(f"{name!r} is there {output.classes.count(name)} times")
     if output.normal and output.normal not in output.classes:
         place.at("normal").wrong(f"{output.normal!r} is no class; {nearest(output.normal, output.classes)}")
-    if output.limits and not output.normal:
+    if (output.limits or output.warning) and not output.normal:
         place.at("limits").wrong("the score of a class is its index; say which class is normal")
 
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from converter.dataset import Floats32, Windows
 from converter.table import Floats, Integers
-from edge_agent.core.alarm import Alarm
+from edge_agent.core.condition import Condition
 from edge_agent.core.forecast import residuals
 from edge_agent.core.manifest import Manifest, Output
 from edge_agent.core.scoring import scorer
@@ -92,13 +92,13 @@ def _alarms(output: Output, period: float, seen: Windows, scores: Floats) -> Mas
     if output.limits is None:
         return active
     for part in seen.stretches():
-        alarm = Alarm(output.limits)
+        condition = Condition(output.limits)
         for i in range(part.start, part.stop):
             if np.isnan(scores[i]):
-                alarm.miss()
+                condition.miss()
             else:
-                alarm.step(float(scores[i]), round(int(seen.ends[i]) * period * _NS))
-            active[i] = alarm.active
+                condition.step(float(scores[i]), round(int(seen.ends[i]) * period * _NS))
+            active[i] = condition.active
     return active
 
 
@@ -131,7 +131,8 @@ def flips(output: Output, original: Course, candidate: Course) -> Mask | None:
     """Return which windows are decided otherwise, bool[k]; None if the output decides nothing."""
     on = limit(output)
     if on is not None:
-        flipped: Mask = (original.scores >= on) != (candidate.scores >= on)
+        beyond = np.less_equal if output.limits and output.limits.when == "below" else np.greater_equal
+        flipped: Mask = beyond(original.scores, on) != beyond(candidate.scores, on)
         return flipped
     if output.kind == "class":
         changed: Mask = original.values != candidate.values

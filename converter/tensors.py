@@ -99,6 +99,7 @@ def _explain(output: card.Output, tensor: Tensor, inputs: Sequence[InputTensor])
         of=_rebuilt(output, tensor, inputs) if output.kind == "reconstruction_error" else output.of,
         horizon=output.horizon,
         limits=_limits(output.limits),
+        warning=_limits(output.warning),
     )
 
 
@@ -141,7 +142,7 @@ def _limits(given: card.Limits | None) -> Limits | None:
     if given is None:
         return None
     delays = float(given.on_delay), float(given.off_delay)
-    return Limits(on=given.on, off=given.off, on_delay=delays[0], off_delay=delays[1])
+    return Limits(on=given.on, off=given.off, when=given.when, on_delay=delays[0], off_delay=delays[1])
 
 
 def _list(tensors: Sequence[Tensor]) -> str:

@@ -38,14 +38,15 @@ CREATE TABLE IF NOT EXISTS result (
     id INTEGER PRIMARY KEY, time REAL, machine TEXT, sequence INTEGER, state TEXT, reason TEXT,
     score REAL, alarm INTEGER, inputs TEXT, outputs TEXT);
 CREATE TABLE IF NOT EXISTS alarm (
-    id INTEGER PRIMARY KEY, time REAL, machine TEXT, output TEXT, active INTEGER, score REAL);
+    id INTEGER PRIMARY KEY, time REAL, machine TEXT, output TEXT, active INTEGER, score REAL,
+    alarm TEXT, warning TEXT);
 CREATE TABLE IF NOT EXISTS event (id INTEGER PRIMARY KEY, time REAL, subject TEXT, kind TEXT, text TEXT);
 """
 _RESULT = (
     "INSERT INTO result(time, machine, sequence, state, reason, score, alarm, inputs, outputs) "
     "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
-_ALARM = "INSERT INTO alarm(time, machine, output, active, score) VALUES (?,?,?,?,?)"
+_ALARM = "INSERT INTO alarm(time, machine, output, active, score, alarm, warning) VALUES (?,?,?,?,?,?,?)"
 _EVENT = "INSERT INTO event(time, subject, kind, text) VALUES (?,?,?,?)"
 _RETAIN = "DELETE FROM result WHERE id <= (SELECT max(id) FROM result) - ?"
 
@@ -180,4 +181,6 @@ def _numbers(reading: Reading) -> dict[str, float | bool]:
 
 
 def _alarm_row(at: float, machine: str, changed: Reading) -> Sequence[object]:
-    return at, machine, changed.output, changed.alarm, changed.score
+    score = None if math.isnan(changed.score) else changed.score
+    states = changed.alarm_state.name, changed.warning_state.name
+    return at, machine, changed.output, changed.alarm, score, *states

@@ -117,7 +117,9 @@ class Machine:
 
     async def stop(self, now: int) -> None:
         """Tell the PLC that the agent stops on purpose."""
-        self.verdict = Verdict(state=State.OFF, reason=Reason.STOPPED, alarm=self.verdict.alarm)
+        self.verdict = Verdict(
+            state=State.OFF, reason=Reason.STOPPED, alarm=self.verdict.alarm, bits=self.verdict.bits
+        )
         await self._publish(now)
 
     async def _publish(self, now: int) -> None:
@@ -130,9 +132,9 @@ class Machine:
             sequence=self._sequence,
             state=verdict.state,
             reason=verdict.reason,
-            alarm=int(verdict.alarm),
+            alarm=int(verdict.bits),
             score=verdict.score,
-            value=verdict.score,
+            value=verdict.readings[0].value if verdict.readings else math.nan,
             input_age_ms=self._age_ms,
             input_quality=int(self.inputs.quality.min()),
             denied=Denied.MODE,

@@ -1,33 +1,122 @@
-"""Score to alarm, with hysteresis, on-delay and off-delay (ISA-18.2; OPC UA Part 9, 5.8)."""
+"""Condition to alarm: raised, acknowledged, latched, shelved, as ISA-18.2 and OPC UA Part 9 name it."""
 
+from enum import Enum, IntEnum
+
+import msgspec
+
+from edge_agent.core.condition import Condition
 from edge_agent.core.manifest import Limits
 
 _NS = 1_000_000_000
+LONGEST_SHELF = 8 * 3600.0
+"""Seconds: nobody shelves an alarm for longer than a shift."""
+
+
+class AlarmState(IntEnum):
+    """ANSI/ISA-18.2-2016, figure 3: states A to G. The PLC may read this number: never renumber."""
+
+    NORMAL = 0
+    UNACKNOWLEDGED = 1
+    ACKNOWLEDGED = 2
+    RETURNED = 3  # the condition is gone, nobody has acknowledged it yet
+    LATCHED_UNACKNOWLEDGED = 4  # gone, and held until it is acknowledged and reset
+    LATCHED_ACKNOWLEDGED = 5
+    SHELVED = 6
+
+
+class Command(Enum):
+    """What a person or the PLC asks of an alarm."""
+
+    ACKNOWLEDGE = "acknowledge"
+    RESET = "reset"
+    SHELVE = "shelve"
+    UNSHELVE = "unshelve"
+
+
+class Handling(msgspec.Struct, frozen=True, kw_only=True):
+    """How an alarm is handled beside its limits.
+
+    `wait`: it waits for an acknowledgement. `latch`: it stays raised until it is reset. `realarm`: seconds
+    after which an acknowledged one that is still active asks again, 0 for never. `count`: n of m scores.
+    `shelf`: seconds that a shelved one stays so.
+    """
+
+    wait: bool = False
+    latch: bool = False
+    realarm: float = 0.0
+    count: tuple[int, int] = (1, 1)
+    shelf: float = 3600.0
+
+
+SIMPLE = Handling()
 
 
 class Alarm:
-    """Active once the score was at or above `on` for `on_delay`, until it was below `off` for `off_delay`."""
+    """One alarm of one score. At most one transition in a step, and time is only ever monotonic."""
 
-    def __init__(self, limits: Limits) -> None:
-        self._limits = limits
-        self.active = False
-        self._since: int | None = None
+    def __init__(self, limits: Limits, handling: Handling = SIMPLE) -> None:
+        self._condition = Condition(limits, handling.count)
+        self._handling = handling
+        self._active = self._latched = False
+        self._acked = True
+        self._acked_at = 0
+        self._shelved_until: int | None = None
 
-    def step(self, score: float, now: int) -> bool:
-        """Take one valid score at `now` (monotonic ns). Return True if the alarm changed state."""
-        limits = self._limits
-        leaving = score < limits.off if self.active else score >= limits.on
-        delay = limits.off_delay if self.active else limits.on_delay
-        if not leaving:
-            self._since = None
-            return False
-        if self._since is None:
-            self._since = now
-        if now - self._since < delay * _NS:
-            return False
-        self.active, self._since = not self.active, None
-        return True
+    @property
+    def state(self) -> AlarmState:
+        """Where it stands."""
+        if self._shelved_until is not None:
+            return AlarmState.SHELVED
+        if self._active:
+            return AlarmState.ACKNOWLEDGED if self._acked else AlarmState.UNACKNOWLEDGED
+        if self._latched:
+            return AlarmState.LATCHED_ACKNOWLEDGED if self._acked else AlarmState.LATCHED_UNACKNOWLEDGED
+        return AlarmState.NORMAL if self._acked else AlarmState.RETURNED
 
-    def miss(self) -> None:
-        """There is no valid score now: a delay that was running starts again, the state stays."""
-        self._since = None
+    @property
+    def active(self) -> bool:
+        """Whether it is shown as raised: its condition is there or latched, and it is not shelved."""
+        return (self._active or self._latched) and self._shelved_until is None
+
+    def step(self, score: float, now: int, command: Command | None = None) -> bool:
+        """Take one valid score at `now` (monotonic ns). Return True if the state changed."""
+        self._condition.step(score, now)
+        return self._transit(now, command)
+
+    def miss(self, now: int, command: Command | None = None) -> bool:
+        """There is no valid score now: a delay that was running starts again, the condition stays."""
+        self._condition.miss()
+        return self._transit(now, command)
+
+    def _transit(self, now: int, command: Command | None) -> bool:
+        before = self.state
+        if command is not None and self._obey(command, now):
+            pass
+        elif self._shelved_until is not None and now >= self._shelved_until:
+            self._shelved_until = None
+        elif self._condition.active != self._active:
+            self._active = self._condition.active
+            if self._active:
+                self._latched, self._acked = self._handling.latch, not self._handling.wait
+                self._acked_at = now
+        elif self._asks_again(now):
+            self._acked = False
+        return self.state is not before
+
+    def _obey(self, command: Command, now: int) -> bool:
+        """Do as asked; return False where there is nothing to do."""
+        before = self.state
+        if command is Command.ACKNOWLEDGE:
+            self._acked, self._acked_at = True, now
+        elif command is Command.RESET:
+            # What is still there, or was never seen by anybody, is not reset away.
+            self._latched = self._latched and (self._active or not self._acked)
+        elif command is Command.SHELVE:
+            self._shelved_until = now + int(min(self._handling.shelf, LONGEST_SHELF) * _NS)
+        else:
+            self._shelved_until = None
+        return self.state is not before
+
+    def _asks_again(self, now: int) -> bool:
+        every = self._handling.realarm
+        return self._active and self._acked and every > 0 and now - self._acked_at >= every * _NS

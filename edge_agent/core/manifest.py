@@ -32,10 +32,14 @@ class Affine(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Alarm limits on a score. ``on - off`` is the hysteresis; the delays are in seconds."""
+    """Alarm limits on a score. `on` and `off` differ by the hysteresis; the delays are in seconds.
+
+    `when` it is at or above `on`, or at or below it: then `off` is the higher of the two.
+    """
 
     on: float
     off: float
+    when: Literal["above", "below"] = "above"
     on_delay: float = 0.0
     off_delay: float = 0.0
 
@@ -62,6 +66,8 @@ class Output(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     of: str = ""
     horizon: int = 0
     limits: Limits | None = None
+    warning: Limits | None = None
+    """The limits of a level before the alarm."""
     min: float | None = None
     """The smallest score of the rows held back, on the converter's machine; None if there was none."""
     max: float | None = None

@@ -4,9 +4,10 @@ import math
 
 import msgspec
 
-from edge_agent.core.alarm import Alarm
+from edge_agent.core.alarm import Alarm, AlarmState, Command, Handling
 from edge_agent.core.forecast import Forecasts
 from edge_agent.core.manifest import Manifest, Output
+from edge_agent.core.resultblock import AlarmBits
 from edge_agent.core.scoring import Said, scorer
 from edge_agent.core.tags import Floats
 
@@ -23,50 +24,77 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     value: float = math.nan
     confidence: float = math.nan
     alarm: bool = False
+    """Whether the alarm is raised and not shelved."""
     changed: bool = False
+    """Whether the state of the alarm or of the warning changed in this cycle."""
+    alarm_state: AlarmState = AlarmState.NORMAL
+    warning_state: AlarmState = AlarmState.NORMAL
+    bits: AlarmBits = AlarmBits(0)
 
 
 class Reader:
     """Reads one output out of the model's answers."""
 
-    def __init__(self, output: Output, manifest: Manifest) -> None:
+    def __init__(self, output: Output, manifest: Manifest, handling: Handling) -> None:
         self._name = output.name
         self.score = scorer(output, manifest.model)
-        self._alarm = Alarm(output.limits) if output.limits else None
+        self._alarm = Alarm(output.limits, handling) if output.limits else None
+        self._warning = Alarm(output.warning, handling) if output.warning else None
         self._forecasts = Forecasts(output.horizon) if output.kind == "forecast" else None
         self._of = [i.name for i in manifest.inputs].index(output.of) if self._forecasts else 0
 
-    def judge(self, said: Said, tick: int, latest: Floats, now: int) -> Reading:
+    def judge(
+        self, said: Said, tick: int, latest: Floats, now: int, command: Command | None = None
+    ) -> Reading:
         """Judge what was said at `tick`, when float64[inputs] were `latest`; `now` is monotonic, in ns."""
         score = said.score
         if self._forecasts:
             score = self._forecasts.residual(tick, float(latest[self._of]), said.value)
-        changed = False
-        if self._alarm:
-            if math.isnan(score):
-                self._alarm.miss()
-            else:
-                changed = self._alarm.step(score, now)
-        return Reading(
-            output=self._name,
-            score=score,
-            value=said.value,
-            confidence=said.confidence,
-            alarm=self._active,
-            changed=changed,
-        )
+        changed = self._step(score, now, command)
+        return self._reading(score=score, value=said.value, confidence=said.confidence, changed=changed)
 
-    def miss(self) -> Reading:
-        """There is nothing to judge in this cycle; an alarm stays as it is."""
-        if self._alarm:
-            self._alarm.miss()
-        return Reading(output=self._name, alarm=self._active)
+    def miss(self, now: int, command: Command | None = None) -> Reading:
+        """There is nothing to judge in this cycle; the conditions of alarms stay as they are."""
+        return self._reading(changed=self._step(math.nan, now, command))
 
     def restart(self) -> None:
         """The window restarted: a forecast made before is not one for what comes now."""
         if self._forecasts:
             self._forecasts.clear()
 
-    @property
-    def _active(self) -> bool:
-        return self._alarm is not None and self._alarm.active
+    def _step(self, score: float, now: int, command: Command | None) -> bool:
+        changed = False
+        for alarm in (self._alarm, self._warning):
+            if alarm is not None and math.isnan(score):
+                changed |= alarm.miss(now, command)
+            elif alarm is not None:
+                changed |= alarm.step(score, now, command)
+        return changed
+
+    def _reading(self, *, changed: bool, **numbers: float) -> Reading:
+        alarm, warning = self._alarm, self._warning
+        return Reading(
+            output=self._name,
+            alarm=alarm is not None and alarm.active,
+            changed=changed,
+            alarm_state=alarm.state if alarm else AlarmState.NORMAL,
+            warning_state=warning.state if warning else AlarmState.NORMAL,
+            bits=_bits(alarm, _ALARM) | _bits(warning, _WARNING),
+            **numbers,
+        )
+
+
+_ALARM = (AlarmBits.ALARM, AlarmBits.ALARM_UNACKNOWLEDGED, AlarmBits.ALARM_SHELVED)
+_WARNING = (AlarmBits.WARNING, AlarmBits.WARNING_UNACKNOWLEDGED, AlarmBits.WARNING_SHELVED)
+_WAITING = (AlarmState.UNACKNOWLEDGED, AlarmState.RETURNED, AlarmState.LATCHED_UNACKNOWLEDGED)
+_NOTHING = AlarmBits(0)
+
+
+def _bits(alarm: Alarm | None, names: tuple[AlarmBits, AlarmBits, AlarmBits]) -> AlarmBits:
+    if alarm is None:
+        return _NOTHING
+    raised, waiting, shelved = names
+    state = alarm.state
+    if state is AlarmState.SHELVED:
+        return shelved
+    return (raised if alarm.active else _NOTHING) | (waiting if state in _WAITING else _NOTHING)

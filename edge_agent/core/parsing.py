@@ -118,19 +118,26 @@ def _of_output(output: Output, manifest: Manifest) -> Iterator[str]:
                 yield f"classes must name each of the {size} elements, at least 2, once"
             if output.normal and output.normal not in output.classes:
                 yield f"normal {output.normal} is not among the classes"
-            if output.limits and not output.normal:
-                yield "limits need normal, because the score is a class's index without it"
         case "forecast":
             if output.of not in {i.name for i in manifest.inputs}:
                 yield "of must name an input"
             if not 1 <= output.horizon <= 100_000:
                 yield f"horizon {output.horizon}: 1 to 100000 rows"
-    if output.limits and not _in_order(output.limits):
-        yield "limits: off must not be above on, delays must not be negative"
+    yield from _of_limits(output)
+
+
+def _of_limits(output: Output) -> Iterator[str]:
+    if output.kind == "class" and (output.limits or output.warning) and not output.normal:
+        yield "limits need normal, because the score is a class's index without it"
+    for key, limits in (("limits", output.limits), ("warning", output.warning)):
+        if limits and not _in_order(limits):
+            beyond = "below" if limits.when == "below" else "above"
+            yield f"{key}: off must not be {beyond} on, delays must not be negative"
 
 
 def _in_order(limits: Limits) -> bool:
-    return limits.off <= limits.on and limits.on_delay >= 0 and limits.off_delay >= 0
+    low, high = (limits.on, limits.off) if limits.when == "below" else (limits.off, limits.on)
+    return low <= high and limits.on_delay >= 0 and limits.off_delay >= 0
 
 
 def _doubled(names: list[str]) -> bool:

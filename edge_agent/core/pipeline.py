@@ -6,10 +6,11 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from edge_agent.core.alarm import SIMPLE, Command, Handling
 from edge_agent.core.manifest import Manifest
 from edge_agent.core.outputs import Reader, Reading
 from edge_agent.core.packing import Packing
-from edge_agent.core.resultblock import State
+from edge_agent.core.resultblock import AlarmBits, State
 from edge_agent.core.steps import Preparation
 from edge_agent.core.stream import Stream
 from edge_agent.core.tags import Columns, Floats, Quality, Reason
@@ -32,7 +33,8 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     alarm: bool = False
     """Whether the alarm of any output is active."""
     changed: bool = False
-    """Whether the alarm of any output changed in this cycle."""
+    """Whether the state of any alarm changed in this cycle."""
+    bits: AlarmBits = AlarmBits(0)
     readings: tuple[Reading, ...] = ()
 
     @property
@@ -44,14 +46,20 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
 class Pipeline:
     """Everything between the image and the result block of one machine, except the model itself."""
 
-    def __init__(self, manifest: Manifest, healthy: State = State.ADVISORY) -> None:
+    def __init__(
+        self, manifest: Manifest, healthy: State = State.ADVISORY, handling: Handling = SIMPLE
+    ) -> None:
         self._manifest, self._healthy = manifest, healthy
         self._prepare = Preparation(manifest)
         max_held = math.floor(manifest.max_gap / manifest.period + 1e-9)
         self._window = Window(manifest.window, len(manifest.inputs), max_held)
         self._pack = Packing.of(manifest)
+<<<<<<< HEAD
         self._stream = Stream(manifest.model.state) if manifest.model.state else None
         self._readers = [Reader(output, manifest) for output in manifest.outputs]
+=======
+        self._readers = [Reader(output, manifest, handling) for output in manifest.outputs]
+>>>>>>> 00c4891 (feat(core): alarms as ISA-18.2 has them, a warning before the alarm, limits on what must not fall)
         self._tick = 0
         self._latest: Floats = np.full(len(manifest.inputs), np.nan)
         self._obstacle = (Reason.WARMING_UP, "")
@@ -86,17 +94,24 @@ class Pipeline:
             self._obstacle = (reason, self._manifest.inputs[blocked].name)
         return None
 
-    def conclude(self, asked: Floats32 | None, answer: Floats32 | Reason | None, now: int) -> Verdict:
+    def conclude(
+        self,
+        asked: Floats32 | None,
+        answer: Floats32 | Reason | None,
+        now: int,
+        command: Command | None = None,
+    ) -> Verdict:
         """Judge what the model answered to what `take` returned last; `now` is monotonic, in ns.
 
         `answer` is the packed answer, or the reason why there is none. An output whose answer is not finite
-        leaves no result of any.
+        leaves no result of any. `command` is for all alarms of this machine.
         """
         if asked is None or answer is None:
             reason, culprit = self._obstacle
             state = State.STARTING if reason is Reason.WARMING_UP else State.FALLBACK
-            return self._no_result(state, reason, culprit)
+            return self._no_result(now, command, state, reason, culprit)
         if isinstance(answer, Reason):
+<<<<<<< HEAD
             return self._fault(answer)
         if self._stream:
             answer = self._stream.keep(answer)
@@ -107,8 +122,14 @@ class Pipeline:
         said = [reader.score(answer, asked) for reader in self._readers]
         if not all(math.isfinite(s.value) for s in said):
             return self._fault(Reason.MODEL_NOT_FINITE)
+=======
+            return self._no_result(now, command, State.FAULT, answer)
+        said = [reader.score(answer, asked) for reader in self._readers]
+        if not all(math.isfinite(s.value) for s in said):
+            return self._no_result(now, command, State.FAULT, Reason.MODEL_NOT_FINITE)
+>>>>>>> 00c4891 (feat(core): alarms as ISA-18.2 has them, a warning before the alarm, limits on what must not fall)
         readings = tuple(
-            reader.judge(s, self._tick, self._latest, now)
+            reader.judge(s, self._tick, self._latest, now, command)
             for reader, s in zip(self._readers, said, strict=True)
         )
         score = readings[0].score
@@ -119,9 +140,11 @@ class Pipeline:
             score=score,
             alarm=any(r.alarm for r in readings),
             changed=any(r.changed for r in readings),
+            bits=_all_bits(readings),
             readings=readings,
         )
 
+<<<<<<< HEAD
     def _restart(self) -> None:
         for reader in self._readers:
             reader.restart()
@@ -138,6 +161,28 @@ class Pipeline:
         readings = tuple(reader.miss() for reader in self._readers)
         alarm = any(r.alarm for r in readings)
         return Verdict(state=state, reason=reason, culprit=culprit, alarm=alarm, readings=readings)
+=======
+    def _no_result(
+        self, now: int, command: Command | None, state: State, reason: Reason, culprit: str = ""
+    ) -> Verdict:
+        readings = tuple(reader.miss(now, command) for reader in self._readers)
+        return Verdict(
+            state=state,
+            reason=reason,
+            culprit=culprit,
+            alarm=any(r.alarm for r in readings),
+            changed=any(r.changed for r in readings),
+            bits=_all_bits(readings),
+            readings=readings,
+        )
+
+
+def _all_bits(readings: tuple[Reading, ...]) -> AlarmBits:
+    bits = AlarmBits(0)
+    for reading in readings:
+        bits |= reading.bits
+    return bits
+>>>>>>> 00c4891 (feat(core): alarms as ISA-18.2 has them, a warning before the alarm, limits on what must not fall)
 
 
 def windows(manifest: Manifest, table: Floats) -> Floats32:
