@@ -39,7 +39,7 @@ class UserCertificate:
 
 def login(name: str) -> UserName | UserCertificate:
     """Read a login. Raises `NoCredential`."""
-    data = _read(name)
+    data = read(name)
     if b"-----BEGIN" in data:
         return _certificate(name, data)
     try:
@@ -51,7 +51,8 @@ def login(name: str) -> UserName | UserCertificate:
     return UserName(lines[0], lines[1])
 
 
-def _read(name: str) -> bytes:
+def read(name: str) -> bytes:
+    """Read a credential whole. Raises `NoCredential`."""
     folder = os.environ.get(DIRECTORY)
     if not folder:
         raise NoCredential(f"credential {name}: ${DIRECTORY} is not set; use LoadCredential={name}:FILE")

@@ -34,7 +34,7 @@ class Links:
         self._links: dict[config.Link, Link] = {}
 
     def of(self, link: config.Link) -> Link:
-        """Return the link, made the first time. Raises `wires.tls.BadCertificate`."""
+        """Return the link, made the first time."""
         if link not in self._links:
             self._links[link] = _link(link.table)
         return self._links[link]
@@ -86,10 +86,10 @@ def _endpoints(table: config.LinkTable) -> list[Endpoint]:
     match table:
         case config.TlsTable():
             # Imported here, as are the others, because most gateways need none of them.
-            from edge_agent.drivers.modbus.wires.tls import context  # noqa: PLC0415
+            from edge_agent.drivers.modbus.wires.tls import Identity  # noqa: PLC0415
 
             files = (Path(table.ca), Path(table.certificate), Path(table.key))
-            tls = context(*files, table.passphrase)
+            tls = Identity(*files, table.passphrase).context
             return [Tcp(host, table.port, tls, table.server_name) for host in _hosts(table)]
         case config.TcpTable():
             return [Tcp(host, table.port) for host in _hosts(table)]

@@ -88,6 +88,24 @@ class Plant:
             self.listener.received(data)
 
 
+class Line(Plant):
+    """An RTU line whose other end `answer` speaks for."""
+
+    def __init__(self, answer: Callable[["Line", bytes], None]) -> None:
+        super().__init__(rtu=True)
+        self.answer = answer
+
+    def send(self, frame: bytes) -> None:
+        self.answer(self, frame)
+
+    def say(self, data: bytes, after: float = 0.002) -> None:  # type: ignore[override]
+        asyncio.get_running_loop().call_later(after or 0.002, self._arrive, data)
+
+    def _arrive(self, data: bytes) -> None:
+        if self.listener is not None and data:
+            self.listener.received(data)
+
+
 def now() -> float:
     return asyncio.get_running_loop().time()
 

@@ -16,11 +16,13 @@ from edge_agent.drivers.modbus.frames import Framer
 from edge_agent.drivers.modbus.pdu import GATEWAY_SILENCE, BadReply, DeviceException, Request
 from edge_agent.drivers.modbus.transactions import Answer, Transactions
 from edge_agent.drivers.modbus.turns import Turns
-from edge_agent.drivers.modbus.wires import Endpoint, Wire
+from edge_agent.drivers.modbus.wires import Endpoint, Misconfigured, Wire
 from edge_agent.drivers.modbus.wires.stream import reason
 
 log = logging.getLogger(__name__)
 
+MENDING = 60.0
+"""Seconds between attempts when somebody has to put certificates right."""
 EARLY = 1e-6
 """Seconds that a timer may fire before its time."""
 MOST_NOISE = 4096
@@ -66,8 +68,7 @@ class _Asked:
         if self.deadline is not None:
             self.deadline.cancel()
         if not self.reply.done():
-            own = LinkDown(str(error), error.reason) if isinstance(error, LinkDown) else error
-            self.reply.set_exception(own)
+            self.reply.set_exception(_again(error) if isinstance(error, LinkDown) else error)
             self.reply.exception()  # read, so that one that nobody waits for any more is no complaint
 
 
@@ -98,7 +99,7 @@ class Link:
             if self._wire is None:
                 if self._failed_at >= asked_at:
                     # An attempt that ended while this one waited was this one's as well.
-                    raise LinkDown(str(self._failure), self._failure.reason)
+                    raise _again(self._failure)
                 await self._connect()
             self._members.add(member)
 
@@ -152,6 +153,8 @@ class Link:
                 self._wire = await endpoint.open(self, self._rules.timeout)
             except TimeoutError:
                 self._failure = LinkDown(f"no connection within {self._rules.timeout:g} s")
+            except Misconfigured as error:
+                self._failure = LinkDown(reason(error), patience=MENDING)
             except OSError as error:
                 self._failure = LinkDown(reason(error))
             else:
@@ -261,7 +264,12 @@ class Link:
             asked.fail(error)
         members, self._members = self._members, set()
         for member in members:
-            member.link_lost(LinkDown(str(error), error.reason))
+            member.link_lost(_again(error))
+
+
+def _again(error: LinkDown) -> LinkDown:
+    """Return the same error for another one to raise."""
+    return LinkDown(str(error), error.reason, error.patience)
 
 
 def _now() -> float:

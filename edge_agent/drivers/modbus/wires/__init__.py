@@ -3,6 +3,10 @@
 from typing import Protocol
 
 
+class Misconfigured(OSError):
+    """What only people can put right, such as a certificate."""
+
+
 class Listener(Protocol):
     """Who gets what a wire has to say. A wire that was closed says nothing any more."""
 
@@ -35,5 +39,5 @@ class Endpoint(Protocol):
     """Where a wire leads. ``str()`` names it for people."""
 
     async def open(self, listener: Listener, timeout: float) -> Wire:
-        """Open a wire within `timeout` seconds. Raises OSError, of which TimeoutError is one."""
+        """Open a wire within `timeout` seconds. Raises OSError, also as TimeoutError or `Misconfigured`."""
         ...

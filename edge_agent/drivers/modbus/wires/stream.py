@@ -6,11 +6,12 @@ import fcntl
 import socket
 import ssl
 import termios
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import cast
 
-from edge_agent.drivers.modbus.wires import Listener, Wire
+from edge_agent.drivers.modbus.wires import Listener, Misconfigured, Wire
 
 _KEEPALIVE = ((socket.TCP_KEEPIDLE, 30), (socket.TCP_KEEPINTVL, 10), (socket.TCP_KEEPCNT, 3))
 """Seconds of silence before the first question, seconds between questions, how many without an answer."""
@@ -18,11 +19,14 @@ _KEEPALIVE = ((socket.TCP_KEEPIDLE, 30), (socket.TCP_KEEPINTVL, 10), (socket.TCP
 
 @dataclass(frozen=True, slots=True)
 class Tcp:
-    """A TCP server; with `tls`, one that has to prove itself to be `server_name`, by default `host`."""
+    """A TCP server; with `tls`, one that has to prove itself to be `server_name`, by default `host`.
+
+    `tls` is called for every connection, so that certificates can be renewed.
+    """
 
     host: str
     port: int
-    tls: ssl.SSLContext | None = None
+    tls: Callable[[], ssl.SSLContext] | None = None
     server_name: str = ""
 
     def __str__(self) -> str:
@@ -30,12 +34,15 @@ class Tcp:
 
     async def open(self, listener: Listener, timeout: float) -> Wire:
         """Connect. Raises OSError."""
-        name = (self.server_name or self.host) if self.tls else None
+        tls = self.tls() if self.tls else None
+        name = (self.server_name or self.host) if tls else None
         async with asyncio.timeout(timeout):
             try:
                 transport, stream = await asyncio.get_running_loop().create_connection(
-                    lambda: _Stream(listener), self.host, self.port, ssl=self.tls, server_hostname=name
+                    lambda: _Stream(listener), self.host, self.port, ssl=tls, server_hostname=name
                 )
+            except ssl.SSLCertVerificationError as error:
+                raise Misconfigured(reason(error)) from None
             except UnicodeError as error:
                 raise OSError(f"no host can be named {self.host!r}: {error}") from None
         sock = transport.get_extra_info("socket")

@@ -1,47 +1,51 @@
 """Who may talk to whom over TLS (MODBUS/TCP Security Protocol Specification v3.6: mutual certificates)."""
 
-import os
 import ssl
+from dataclasses import dataclass
 from pathlib import Path
 
-
-class BadCertificate(Exception):
-    """A certificate, a key or its passphrase that cannot be used, named by its file."""
+from edge_agent.drivers.modbus.wires import Misconfigured
 
 
-def context(ca: Path, certificate: Path, key: Path, passphrase: str = "") -> ssl.SSLContext:
-    """Return a client's context: TLS 1.2 or later, the server proven by `ca`, ourselves by `certificate`.
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Files in PEM: whose servers are trusted, and who we are.
 
-    `passphrase` is the name of the systemd credential that opens the key: a secret stands in no
-    configuration. Raises `BadCertificate`.
+    `passphrase` is the name of the systemd credential that opens the key: no configuration holds a secret.
     """
-    made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    made.minimum_version = ssl.TLSVersion.TLSv1_2
-    secret = _credential(passphrase) if passphrase else b""
-    for file in (ca, certificate, key):
-        if not file.is_file():
-            raise BadCertificate(f"{file}: there is no such file")
-    try:
-        made.load_verify_locations(ca)
-    except (ssl.SSLError, OSError) as error:
-        raise BadCertificate(f"{ca}: not certificates in PEM: {error}") from None
-    try:
-        made.load_cert_chain(certificate, key, lambda: secret)
-    except (ssl.SSLError, OSError) as error:
-        why = (
-            "the passphrase does not open it" if not isinstance(error, ssl.SSLError) or not secret else error
-        )
-        raise BadCertificate(f"{certificate}, {key}: not a certificate and its key in PEM: {why}") from None
-    return made
+
+    ca: Path
+    certificate: Path
+    key: Path
+    passphrase: str = ""
+
+    def context(self) -> ssl.SSLContext:
+        """Return a client's context of the files as they are now. Raises `Misconfigured`."""
+        made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        made.minimum_version = ssl.TLSVersion.TLSv1_2
+        secret = _secret(self.passphrase) if self.passphrase else b""
+        try:
+            made.load_verify_locations(self.ca)
+        except OSError as error:
+            raise Misconfigured(f"{self.ca}: no certificates in PEM: {_why(error)}") from None
+        try:
+            made.load_cert_chain(self.certificate, self.key, lambda: secret)
+        except OSError as error:
+            raise Misconfigured(
+                f"{self.certificate}, {self.key}: no certificate and its key in PEM: {_why(error)}"
+            ) from None
+        return made
 
 
-def _credential(name: str) -> bytes:
-    folder = os.environ.get("CREDENTIALS_DIRECTORY")
-    if not folder:
-        raise BadCertificate(
-            f"credential {name!r}: systemd gave none; add LoadCredential={name}:FILE to the unit"
-        )
+def _why(error: OSError) -> str:
+    return (error.reason if isinstance(error, ssl.SSLError) else error.strerror) or "damaged, or locked"
+
+
+def _secret(name: str) -> bytes:
+    # Imported here because it costs a third of a second, which only those pay who lock their key.
+    from edge_agent.credentials import NoCredential, read  # noqa: PLC0415
+
     try:
-        return (Path(folder) / name).read_bytes().rstrip(b"\n")
-    except OSError as error:
-        raise BadCertificate(f"credential {name!r}: {error.strerror}") from None
+        return read(name).rstrip(b"\n")
+    except NoCredential as error:
+        raise Misconfigured(str(error)) from None
