@@ -6,6 +6,7 @@
 from converter.conversion import convert
 from converter.errors import CardError, ConverterError
 from converter.evaluation import evaluate
+from converter.process import TensorFlow
 from converter.report import Evaluation, Report
 
-__all__ = ["CardError", "ConverterError", "Evaluation", "Report", "convert", "evaluate"]
+__all__ = ["CardError", "ConverterError", "Evaluation", "Report", "TensorFlow", "convert", "evaluate"]

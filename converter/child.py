@@ -7,6 +7,7 @@ the folder of a job, a line on standard output the exit code of the fork that di
 """
 
 import errno
+import gc
 import os
 import signal
 import sys
@@ -30,6 +31,7 @@ def main() -> None:
     verbose = "--verbose" in sys.argv
     missing = _import_tensorflow()
     server = os.getpid()
+    gc.freeze()  # so that no fork goes through all that was imported
     for line in sys.stdin:
         # Nothing is computed before this: a TensorFlow that has computed has threads, which a fork loses.
         fork = os.fork()

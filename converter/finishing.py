@@ -9,7 +9,7 @@ from converter import batching, compare, dataset, gateway, graph, job, judging, 
 from converter.auto import Candidate
 from converter.card import Output
 from converter.dataset import Floats32
-from converter.errors import ConverterError
+from converter.errors import ConverterError, writing
 from converter.table import Floats
 from edge_agent import bundle
 from edge_agent.bundle import Bundle, Known
@@ -71,4 +71,5 @@ def write(out: Path, manifest: Manifest, tflite: bytes, windows: Floats, origina
         raise ConverterError(f"the gateway cannot run the converted model: {error}") from None
     if not (np.isfinite(answers).all() and np.isfinite(originals).all()):
         raise ConverterError("the model answers NaN or infinity to rows within the data's range")
-    bundle.write(out, manifest, tflite, Known(windows, answers, originals))
+    with writing(out, "choose another -o"):
+        bundle.write(out, manifest, tflite, Known(windows, answers, originals))

@@ -28,7 +28,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """What became of one model. `problem` says why there is no bundle; then sizes are 0 and texts empty.
 
     `seconds` it took, `size` of the bundle in bytes, `fraction` the largest error as a fraction of the
-    output's range. `card` is the one that was inferred, "" if one was given.
+    output's range. `card` is the one that was inferred and is beside the bundle, "" if one was given.
     """
 
     name: str
@@ -92,6 +92,8 @@ def _convert(item: Item, out: Path, convert: "partial[Report]") -> Outcome:
             loading=msgspec.structs.replace(convert.keywords["loading"], weights=item.weights),
             tensorflow=_tensorflow(),
         )  # fmt: skip
+        if made.card:
+            (out / f"{item.name}.toml").write_text(made.card, encoding="utf-8")
     except SystemExit:
         os._exit(1)  # asked for by `engines`: all of this model is cleared up, and no other must begin
     except CardError as error:
@@ -106,6 +108,7 @@ def _convert(item: Item, out: Path, convert: "partial[Report]") -> Outcome:
         size=made.size,
         fraction=made.comparison.fraction,
         warnings=made.warnings,
+        card=made.card,
         seconds=time.monotonic() - began,
     )
 

@@ -2,10 +2,13 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from sources import EXAMPLES, python
 
 from converter import Report, convert
+
+PUMPS = 40
 
 
 @pytest.fixture(scope="session")
@@ -29,6 +32,14 @@ def odd_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def pumps(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Small models of one architecture, pump000.keras and so on, each with its pump000.csv."""
+    folder = tmp_path_factory.mktemp("pumps")
+    python(Path(__file__).with_name("build_many_models.py"), folder, PUMPS)
+    return folder
+
+
 @pytest.fixture
 def small_card(tmp_path: Path) -> Path:
     """A card for a model with the inputs `a` and `b`."""
@@ -38,6 +49,15 @@ def small_card(tmp_path: Path) -> Path:
         '[[inputs]]\nname = "a"\n[[inputs]]\nname = "b"\n'
         '[[outputs]]\nname = "y"\nkind = "value"\n'
     )
+    return path
+
+
+@pytest.fixture
+def few_rows(tmp_path: Path) -> Path:
+    """Three hundred rows of the inputs `a` and `b`."""
+    path = tmp_path / "rows.csv"
+    rows = np.random.default_rng(0).normal(size=(300, 2))
+    np.savetxt(path, rows, "%.6f", ",", header="a,b", comments="")
     return path
 
 

@@ -12,34 +12,30 @@ from pathlib import Path
 import psutil
 import pytest
 from click.testing import CliRunner
-from sources import ROOT, python
+from sources import ROOT
 
-from converter import CardError, ConverterError, convert, directory
+from converter import CardError, ConverterError, card_file, directory
 from converter.cli import main
 from edge_agent import bundle
-
-MODELS = 40
-
-
-@pytest.fixture(scope="session")
-def pumps(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Small models of one architecture, pump000.keras and so on, each with its pump000.csv."""
-    folder = tmp_path_factory.mktemp("pumps")
-    python(Path(__file__).with_name("build_many_models.py"), folder, MODELS)
-    return folder
 
 
 @pytest.fixture
 def few(pumps: Path, tmp_path: Path, small_card: Path) -> Path:
-    """Six of them, and two that cannot be converted."""
+    """Three of them with cards, one without, and two that cannot be converted."""
     folder = tmp_path / "few"
     folder.mkdir()
-    for number in range(6):
-        for kind in ("keras", "csv"):
-            (folder / f"pump{number:03}.{kind}").symlink_to(pumps / f"pump{number:03}.{kind}")
+    for number in range(4):
+        (folder / f"pump{number:03}.keras").symlink_to(pumps / f"pump{number:03}.keras")
+    for number in range(3):
+        (folder / f"pump{number:03}.csv").symlink_to(pumps / f"pump{number:03}.csv")
+        (folder / f"pump{number:03}.toml").write_text(small_card.read_text())
+    header, *rows = (pumps / "pump003.csv").read_text().splitlines()
+    timed = [f"time,{header}", *(f"{second},{row}" for second, row in enumerate(rows))]
+    (folder / "pump003.csv").write_text("\n".join(timed))
     shutil.copy(pumps / "pump000.keras", folder / "lonely.keras")
     (folder / "broken.h5").write_text("no model at all")
-    shutil.copy(pumps / "pump000.csv", folder / "broken.csv")
+    (folder / "broken.csv").symlink_to(pumps / "pump000.csv")
+    (folder / "broken.toml").write_text(small_card.read_text())
     return folder
 
 
@@ -105,9 +101,7 @@ def test_what_is_for_many_models_is_refused_for_one(tmp_path: Path) -> None:
         assert told in done.stderr
 
 
-def test_those_that_fail_stop_no_other_and_are_told_at_the_end(
-    few: Path, small_card: Path, tmp_path: Path
-) -> None:
+def test_those_that_fail_stop_no_other_and_are_told_at_the_end(few: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     code = (
         "import resource, sys\nfrom converter.cli import main\n"
@@ -118,42 +112,39 @@ def test_those_that_fail_stop_no_other_and_are_told_at_the_end(
     (tmp_path / "run.py").write_text(code)
     done = subprocess.run(
         [
-            sys.executable, str(tmp_path / "run.py"), "convert", str(few), "--card", str(small_card),
+            sys.executable, str(tmp_path / "run.py"), "convert", str(few),
             "--recipe", "float32", "--jobs", "2", "-o", str(out), "--json",
         ],
         check=False, capture_output=True, text=True, cwd=ROOT,
     )  # fmt: skip
     assert done.returncode == 1, done.stderr
     told = {outcome["name"]: outcome for outcome in json.loads(done.stdout)}
-    good = [f"pump{number:03}" for number in range(6)]
+    good = [f"pump{number:03}" for number in range(4)]
     assert list(told) == ["broken", "lonely", *good]
     assert "broken.h5: not a model" in told["broken"]["problem"]
     assert "no lonely.csv or .npy beside it" in told["lonely"]["problem"]
     for name in good:
         made = bundle.read(out / f"{name}.bundle")
-        assert made.manifest.name == name
+        assert made.manifest.name == ("pump003" if name == "pump003" else "small")
         assert (told[name]["sha256"], told[name]["problem"]) == (made.sha256, "")
     assert len({told[name]["sha256"] for name in good}) == len(good)
-    assert sorted(path.name for path in out.iterdir()) == [f"{name}.bundle" for name in good]
+    assert sorted(path.name for path in out.iterdir()) == [
+        *(f"{name}.bundle" for name in good),
+        "pump003.toml",
+    ]
+    assert told["pump003"]["card"] == (out / "pump003.toml").read_text()
+    assert card_file.load(out / "pump003.toml").period == 1
     assert (
         int(done.stderr.splitlines()[-1]) < 150_000
     )  # kilobytes: the parent holds no data and no TensorFlow
 
-    # What was converted before in the same process leaves no trace in a bundle.
-    [item] = [item for item in directory.find(few, None, small_card) if item.name == "pump005"]
-    assert item.data is not None
-    alone = convert(item.model, item.data, item.card, tmp_path / "alone.bundle", "float32")
-    assert alone.sha256 == told["pump005"]["sha256"]
 
-
-def test_an_interrupt_ends_every_process_and_leaves_only_whole_bundles(
-    few: Path, small_card: Path, tmp_path: Path
-) -> None:
+def test_an_interrupt_ends_every_process_and_leaves_only_whole_bundles(few: Path, tmp_path: Path) -> None:
     (tmp_path / "tmp").mkdir()
     out = tmp_path / "out"
     process = subprocess.Popen(
         [
-            sys.executable, "-m", "converter.cli", "convert", str(few), "--card", str(small_card),
+            sys.executable, "-m", "converter.cli", "convert", str(few),
             "--recipe", "float32", "--jobs", "2", "-o", str(out),
         ],
         env={**os.environ, "TMPDIR": str(tmp_path / "tmp")}, cwd=ROOT, stderr=subprocess.PIPE, text=True,
@@ -170,7 +161,7 @@ def test_an_interrupt_ends_every_process_and_leaves_only_whole_bundles(
     psutil.wait_procs(family, timeout=5)
     assert not [p for p in family if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
     assert not list((tmp_path / "tmp").iterdir())
-    for path in out.iterdir():
+    for path in out.glob("*.bundle*"):
         bundle.read(path)
 
 
