@@ -17,6 +17,8 @@ from edge_agent.core.tags import Columns, Floats, Quality, Reason
 from edge_agent.core.window import Window
 
 Floats32 = npt.NDArray[np.float32]
+Moment = tuple[int, Command | None]
+"""Monotonic ns, and what is asked of the alarms then."""
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,12 +56,8 @@ class Pipeline:
         max_held = math.floor(manifest.max_gap / manifest.period + 1e-9)
         self._window = Window(manifest.window, len(manifest.inputs), max_held)
         self._pack = Packing.of(manifest)
-<<<<<<< HEAD
         self._stream = Stream(manifest.model.state) if manifest.model.state else None
-        self._readers = [Reader(output, manifest) for output in manifest.outputs]
-=======
         self._readers = [Reader(output, manifest, handling) for output in manifest.outputs]
->>>>>>> 00c4891 (feat(core): alarms as ISA-18.2 has them, a warning before the alarm, limits on what must not fall)
         self._tick = 0
         self._latest: Floats = np.full(len(manifest.inputs), np.nan)
         self._obstacle = (Reason.WARMING_UP, "")
@@ -106,28 +104,22 @@ class Pipeline:
         `answer` is the packed answer, or the reason why there is none. An output whose answer is not finite
         leaves no result of any. `command` is for all alarms of this machine.
         """
+        moment = (now, command)
         if asked is None or answer is None:
             reason, culprit = self._obstacle
             state = State.STARTING if reason is Reason.WARMING_UP else State.FALLBACK
-            return self._no_result(now, command, state, reason, culprit)
+            return self._no_result(moment, state, reason, culprit)
         if isinstance(answer, Reason):
-<<<<<<< HEAD
-            return self._fault(answer)
+            return self._fault(moment, answer)
         if self._stream:
             answer = self._stream.keep(answer)
             if not self._stream.finite:
-                return self._fault(Reason.MODEL_NOT_FINITE)
+                return self._fault(moment, Reason.MODEL_NOT_FINITE)
             if not self._window.full:
-                return self._no_result(State.STARTING, Reason.WARMING_UP)
+                return self._no_result(moment, State.STARTING, Reason.WARMING_UP)
         said = [reader.score(answer, asked) for reader in self._readers]
         if not all(math.isfinite(s.value) for s in said):
-            return self._fault(Reason.MODEL_NOT_FINITE)
-=======
-            return self._no_result(now, command, State.FAULT, answer)
-        said = [reader.score(answer, asked) for reader in self._readers]
-        if not all(math.isfinite(s.value) for s in said):
-            return self._no_result(now, command, State.FAULT, Reason.MODEL_NOT_FINITE)
->>>>>>> 00c4891 (feat(core): alarms as ISA-18.2 has them, a warning before the alarm, limits on what must not fall)
+            return self._fault(moment, Reason.MODEL_NOT_FINITE)
         readings = tuple(
             reader.judge(s, self._tick, self._latest, now, command)
             for reader, s in zip(self._readers, said, strict=True)
@@ -144,7 +136,6 @@ class Pipeline:
             readings=readings,
         )
 
-<<<<<<< HEAD
     def _restart(self) -> None:
         for reader in self._readers:
             reader.restart()
@@ -152,20 +143,13 @@ class Pipeline:
             self._stream.restart()
             self._window.restart()
 
-    def _fault(self, reason: Reason) -> Verdict:
+    def _fault(self, moment: Moment, reason: Reason) -> Verdict:
         if self._stream:
             self._restart()  # the state has not seen this row
-        return self._no_result(State.FAULT, reason)
+        return self._no_result(moment, State.FAULT, reason)
 
-    def _no_result(self, state: State, reason: Reason, culprit: str = "") -> Verdict:
-        readings = tuple(reader.miss() for reader in self._readers)
-        alarm = any(r.alarm for r in readings)
-        return Verdict(state=state, reason=reason, culprit=culprit, alarm=alarm, readings=readings)
-=======
-    def _no_result(
-        self, now: int, command: Command | None, state: State, reason: Reason, culprit: str = ""
-    ) -> Verdict:
-        readings = tuple(reader.miss(now, command) for reader in self._readers)
+    def _no_result(self, moment: Moment, state: State, reason: Reason, culprit: str = "") -> Verdict:
+        readings = tuple(reader.miss(*moment) for reader in self._readers)
         return Verdict(
             state=state,
             reason=reason,
@@ -182,7 +166,6 @@ def _all_bits(readings: tuple[Reading, ...]) -> AlarmBits:
     for reading in readings:
         bits |= reading.bits
     return bits
->>>>>>> 00c4891 (feat(core): alarms as ISA-18.2 has them, a warning before the alarm, limits on what must not fall)
 
 
 def windows(manifest: Manifest, table: Floats) -> Floats32:
