@@ -103,7 +103,7 @@ class Modbus:
     async def read(self, plan: ReadPlan) -> Columns:
         """Read all blocks. What is refused spoils only its own rows."""
         cycle = plan.cycle
-        parts = cycle.begin(time.monotonic_ns())
+        parts = cycle.begin(int(asyncio.get_running_loop().time() * 1e9))
         while parts:
             await self._ask_all(plan, parts)
             parts = cycle.more()
