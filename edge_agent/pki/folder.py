@@ -56,13 +56,16 @@ class PkiFolder:
             found = own.load(self.folder / "own/certs", self.folder / "own/private")
             if own.needs_successor(found, now):
                 found.insert(0, self._make(now))
+                self._give()
             valid = [one for one in found if one.certificate.not_valid_after_utc > now]
             return valid or found[:1]
 
     def renew(self, now: datetime) -> Own:
         """Make a successor now."""
         with self._locked():
-            return self._make(now)
+            made = self._make(now)
+            self._give()
+        return made
 
     def _make(self, now: datetime) -> Own:
         return own.make(self.folder / "own/certs", self.folder / "own/private", now)
@@ -90,6 +93,7 @@ class PkiFolder:
         by_age = sorted(rejected.iterdir(), key=lambda file: file.stat().st_mtime)
         for oldest in by_age[:-MOST_REJECTED]:
             oldest.unlink()
+        self._give()
         return path
 
     def add(self, part: str, data: bytes, name: str) -> Path:
@@ -97,7 +101,15 @@ class PkiFolder:
         self._prepare()
         path = self.folder / part / name
         path.write_bytes(data)
+        self._give()
         return path
+
+    def _give(self) -> None:
+        """Give what root made here to whom the state folder belongs: the service has to read its own key."""
+        if os.geteuid() == 0:
+            owner = self.folder.parent.stat()
+            for path in (self.folder, *self.folder.rglob("*")):
+                os.chown(path, owner.st_uid, owner.st_gid)
 
     def _all(self, part: str, reader: Callable[[Path], T]) -> list[T]:
         return [reader(path) for path in sorted((self.folder / part).iterdir())]

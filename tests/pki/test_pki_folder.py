@@ -1,5 +1,6 @@
 """The pki folder: our own certificates and their successors, what is trusted, what was turned away."""
 
+import os
 import stat
 import threading
 from datetime import timedelta
@@ -69,6 +70,15 @@ def test_two_at_once_make_one_certificate(folder: PkiFolder) -> None:
     for thread in threads:
         thread.join()
     assert len({thumbprint(own.certificate) for [own] in made}) == 1
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+def test_what_root_makes_belongs_to_whom_the_state_folder_does(folder: PkiFolder) -> None:
+    os.chown(folder.folder.parent, 1234, 1234)
+    folder.own(NOW)
+    folder.reject(identity("plc").certificate)
+    folder.add("trusted/certs", identity("plc").der, "plc.der")
+    assert {path.stat().st_uid for path in folder.folder.rglob("*")} == {1234}
 
 
 def test_a_key_that_others_can_read_is_not_used(folder: PkiFolder) -> None:

@@ -19,7 +19,7 @@ from edge_agent.drivers.opcua.breaking import breaking
 from edge_agent.drivers.opcua.session import Session
 from edge_agent.drivers.opcua.wire import Publication, Values, publish_response
 
-LIFETIME = 60.0
+LIFETIME = 15.0
 """Seconds without a PublishRequest after which the server forgets the subscription."""
 SILENCE = 4
 """Publishing intervals without a word after which, and after the timeout of a request, the link is dead."""

@@ -34,7 +34,7 @@ async function main() {
         userManager: { isValidUser: (name, password) => (options.users || {})[name] === password },
         nodeset_filename: [require("node-opcua").nodesets.standard],
         serverCapabilities: {
-            maxSessions: options.maxSessions,
+            maxSessions: options.maxSessions, maxSubscriptions: 10 * options.maxSessions,
             operationLimits: { maxNodesPerRead: options.maxNodesPerRead, maxNodesPerWrite: 500 },
         },
     });
