@@ -1,0 +1,21 @@
+// modbus-serial: holding and input register n hold n, coil and discrete input n are n % 3 == 0, unit 1. Writes are kept.
+// Prints its port.
+const { ServerTCP } = require("modbus-serial");
+
+const registers = new Map();
+const coils = new Map();
+const inside = (address) => {
+  if (address >= 2000) throw { modbusErrorCode: 2 };
+  return address;
+};
+const vector = {
+  getHoldingRegister: (address) => registers.get(address) ?? inside(address),
+  getInputRegister: (address) => inside(address),
+  getCoil: (address) => coils.get(address) ?? inside(address) % 3 === 0,
+  getDiscreteInput: (address) => inside(address) % 3 === 0,
+  setRegister: (address, value) => void registers.set(inside(address), value),
+  setCoil: (address, value) => void coils.set(inside(address), value),
+  readDeviceIdentification: () => ({ 0: "Vendor", 1: "Product", 2: "1.2", 3: "http://vendor", 5: "Model" }),
+};
+const server = new ServerTCP(vector, { host: "127.0.0.1", port: Number(process.argv[2] ?? 0), unitID: 1 });
+server.on("initialized", () => console.log(server._server.address().port));
