@@ -5,6 +5,7 @@ The same bundle and the same measurements give the same bytes.
 
 import math
 import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from importlib.resources import files
@@ -28,11 +29,11 @@ def write(path: Path, title: str, sections: Iterable[str]) -> None:
         unfinished.unlink(missing_ok=True)
 
 
-def number(value: float) -> str:
+def number(value: float, digits: int = 6) -> str:
     """Format as all tables do: six digits, a dash for what does not exist."""
     if isinstance(value, int):
         return str(value)
-    return _NOTHING if math.isnan(value) else f"{value:.6g}"
+    return _NOTHING if math.isnan(value) else f"{value:.{digits}g}"
 
 
 def percent(share: float) -> str:
@@ -92,6 +93,11 @@ def beside(*parts: str) -> str:
     """Return tables or figures side by side where there is room."""
     inner = "\n".join(part for part in parts if part)
     return f'<div class="beside">\n{inner}\n</div>' if inner else ""
+
+
+def with_own_ids(part: str, prefix: str) -> str:
+    """Return a part of a page with `prefix` before each id, so that there may be several of its kind."""
+    return re.sub(r'\b(?:id="|href="#)|url\(#', lambda found: f"{found[0]}{prefix}-", part)
 
 
 def _cell(cell: Cell) -> str:

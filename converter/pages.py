@@ -1,5 +1,6 @@
 """The reports: which sections in which order. What draws is imported only when a report is asked for."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from types import ModuleType
 
@@ -36,11 +37,19 @@ def of_evaluation(
 
     `paths` say what each output said in each window, by path; `targets` what it should have said.
     """
-    s, layers = _drawing()
-    name = judged.manifest.outputs[0].name
-    target = targets.get(name)
-    told = {path: given[name].scores for path, given in paths.items() if path != "quantised"}  # the gateway's
-    seen = s.Seen(asked.latest, asked.ends, told, target)
+    layers, of_output, sections = _drawing()
+    outputs = judged.manifest.outputs
+    said = [
+        of_output.Said(
+            output,
+            asked.ends,
+            {
+                path: given[output.name] for path, given in paths.items() if path != "quantised"
+            },  # the gateway's
+            targets.get(output.name),
+        )
+        for output in outputs
+    ]
     [ran] = gateway.wait_for(measure.run([judged], asked.packed[:_TIMED]))
     if isinstance(ran, str):
         raise ConverterError(ran)
@@ -48,52 +57,62 @@ def of_evaluation(
         path,
         f"{judged.manifest.name} {judged.manifest.version}: evaluation",
         [
-            s.header(judged, seen, choice.costs(ran.latency, ran.rss)),
-            s.metric_tables(found),
-            s.judged_figures(judged, seen),
-            s.score_figures(judged, seen),
-            s.inputs(judged, seen),
+            sections.header(judged, said, choice.costs(ran.latency, ran.rss)),
+            sections.outputs(said),
+            *_each(of_output.metric_table(of) for of in found.outputs),
+            *_each(of_output.judged_figures(of) for of in said),
+            *_each(of_output.score_figures(of) for of in said),
+            sections.inputs(judged, asked),
             layers.architecture_of(judged),
-            s.origin(judged),
+            sections.origin(judged),
         ],
     )
 
 
 def of_conversion(path: Path, found: Report, asked: Windows, original: Floats32) -> None:
     """Write the report of a conversion. `original` is what it answered to the windows, packed."""
-    s, layers = _drawing()
+    layers, of_output, sections = _drawing()
     judged = bundle.read(Path(found.bundle))
-    manifest, name = judged.manifest, judged.manifest.outputs[0].name
     answers = {"keras": original, "gateway": gateway.wait_for(gateway.answer(judged, asked.packed))}
-    told = {path: decisions.courses(manifest, asked, given)[name].scores for path, given in answers.items()}
-    seen = s.Seen(asked.latest, asked.ends, told)
+    courses = {path: decisions.courses(judged.manifest, asked, given) for path, given in answers.items()}
+    said = [
+        of_output.Said(o, asked.ends, {path: given[o.name] for path, given in courses.items()})
+        for o in judged.manifest.outputs
+    ]
     measured = next((c.measured for c in found.candidates if c.chosen), None)
     costs = choice.costs(measured.latency, measured.rss) if measured else {}
     html.write(
         path,
         f"{found.name} {found.version}: conversion",
         [
-            s.header(judged, seen, costs),
+            sections.header(judged, said, costs),
             html.warnings(found.warnings),
             choice.candidates(found.candidates),
-            s.score_figures(judged, seen),
-            s.flip_figure(choice.flipped(found.candidates), seen),
-            s.inputs(judged, seen),
+            sections.outputs(said),
+            *_each(of_output.score_figures(of) for of in said),
+            sections.flip_figure(choice.flipped(found.candidates), asked),
+            sections.inputs(judged, asked),
             choice.saturation(found.candidates),
             layers.sensitivity(found.sensitivity, choice.kept_float(found.candidates)),
             layers.architecture_of(judged),
-            s.origin(judged),
+            sections.origin(judged),
         ],
     )
 
 
-def _drawing() -> tuple[ModuleType, ModuleType]:
+def _each(parts: Iterable[str]) -> list[str]:
+    """Return the same part for each output; ids of the first stay as they are."""
+    return [html.with_own_ids(part, f"output{n}") if n else part for n, part in enumerate(parts)]
+
+
+def _drawing() -> tuple[ModuleType, ModuleType, ModuleType]:
     try:
-        from converter import layers, sections  # noqa: PLC0415 - imports matplotlib, which takes a second
+        # They import matplotlib, which takes a second.
+        from converter import layers, output_sections, sections  # noqa: PLC0415
     except ModuleNotFoundError as missing:
         if missing.name != "matplotlib":
             raise
         raise ConverterError(
             "matplotlib is not installed here: pip install 'edge-agent[converter]'"
         ) from None
-    return sections, layers
+    return layers, output_sections, sections

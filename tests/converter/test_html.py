@@ -10,12 +10,14 @@ import numpy as np
 import pytest
 from sources import EXAMPLES, python
 
-from converter import ConverterError, architecture, choice, evaluate, html, plots, sections
+from converter import ConverterError, architecture, choice, evaluate, html, output_sections, plots, sections
 from converter.auto import Candidate, Measured
 from converter.compare import Comparison
-from converter.decisions import Decisions
+from converter.dataset import Windows
+from converter.decisions import Course, Decisions
 from converter.metrics import Curves, curves
 from edge_agent import bundle
+from edge_agent.core.manifest import Output
 from edge_agent.inference.timing import Latency
 
 MEASURED = r"<span>(call p50|call p99|memory)</span><b>[0-9.]+ (µs|MB)</b>"
@@ -139,6 +141,40 @@ def test_the_page_lists_inputs_with_units_and_how_much_of_the_data_is_beyond_the
     data = np.loadtxt(labelled_walk, delimiter=",", skiprows=1)
     assert float(rows["head"][5]) == pytest.approx(100 * np.mean(data[3:, 1] > 20), rel=1e-5)
     assert rows["flow"][5] == "0"
+
+
+def test_every_output_has_its_figures_and_a_row_in_the_table_of_outputs(
+    dense: bundle.Bundle, labelled_walk: Path, tmp_path: Path
+) -> None:
+    wear = dense.manifest.outputs[0]
+    outputs = [wear, msgspec.structs.replace(wear, name="depth", kind="value", unit="mm", limits=None)]
+    manifest = msgspec.structs.replace(dense.manifest, outputs=outputs)
+    bundle.write(tmp_path / "two.bundle", manifest, dense.model, dense.known)
+    table = labelled_walk.read_text().splitlines()
+    rows = [table[0] + ",depth", *(line + ",0" for line in table[1:])]
+    (tmp_path / "two.csv").write_text("\n".join(rows))
+    evaluate(tmp_path / "two.bundle", tmp_path / "two.csv", html=tmp_path / "two.html")
+    page = Page(tmp_path / "two.html")
+    require_self_contained(page)
+    assert [row[:4] for row in page.tables["outputs"][1:]] == [
+        ["wear", "probability", "", "0.8"],
+        ["depth", "value", "mm", "-"],
+    ]
+    assert {"metrics", "confusion", "output1-metrics"} <= set(page.tables)
+    assert page.text.count("<h2>Scores of ") == 2
+    assert "<h2>Every other limit of wear" in page.text
+    assert "<h2>Residuals of depth" in page.text
+
+
+def test_classes_stand_against_each_other(tmp_path: Path) -> None:
+    output = Output(name="state", kind="class", tensor="answer", classes=["ok", "worn"])
+    given = np.array([0.0, 1, 1, 0])
+    course = Course(given, given, np.zeros(4, np.bool_))
+    target = np.array([0.0, 1, 0, 0])
+    said = output_sections.Said(output, np.arange(4), {"gateway": course}, target)
+    html.write(tmp_path / "a.html", "a", [output_sections.judged_figures(said)])
+    rows = Page(tmp_path / "a.html").tables["classes"]
+    assert rows == [["gateway", "ok", "worn"], ["labelled ok", "2", "1"], ["labelled worn", "0", "1"]]
 
 
 def test_the_same_evaluation_draws_the_same_but_for_what_a_call_took(
@@ -299,7 +335,7 @@ def test_a_long_line_keeps_its_extremes() -> None:
 
 def test_flips_are_drawn_for_each_recipe_that_has_any() -> None:
     tried = [candidate("int8", [40, 41]), candidate("float16", [])]
-    seen = sections.Seen(np.zeros((50, 1)), np.arange(50), {"gateway": np.zeros(50)})
+    seen = Windows(np.arange(50), np.zeros((50, 1)), np.zeros((50, 1), np.float32))
     drawn = sections.flip_figure(choice.flipped(tried), seen)
     assert ">int8<" in drawn
     assert "float16" not in drawn
