@@ -55,28 +55,39 @@ class Output(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.tag.name} ({' = '.join(filter(None, _where(self.tag)))})"
 
 
-def read(config: Config, names: Sequence[str]) -> list[Reading]:
-    """Read tags once, by name, or all. Raises `CommissionError`."""
+def select(config: Config, names: Sequence[str]) -> Config:
+    """Return the configuration with these tags alone, all if none is named, and without machines.
+
+    Raises `CommissionError`.
+    """
     known = [scanned.tag.name for device in config.devices for scanned in device.tags]
     for name in names:
         if name not in known:
             raise CommissionError(f"there is no tag {name!r}; {nearest(name, known)}")
+    wanted = set(names) or set(known)
+    devices = [
+        msgspec.structs.replace(device, tags=[s for s in device.tags if s.tag.name in wanted])
+        for device in config.devices
+    ]
+    chosen = [device for device in devices if device.tags]
+    if not chosen:
+        raise CommissionError("there are no tags to read; name them in a device")
+    return msgspec.structs.replace(config, devices=chosen, machines=[])
+
+
+def read(config: Config, names: Sequence[str]) -> list[Reading]:
+    """Read tags once, by name, or all. Raises `CommissionError`."""
+    chosen = select(config, names)
 
     async def all_devices() -> list[Reading]:
-        wanted = set(names) or set(known)
         links = Links()
-        asked = [
-            _read_device(device, [s.tag for s in device.tags if s.tag.name in wanted], links)
-            for device in config.devices
-        ]
+        asked = [_read_device(device, [s.tag for s in device.tags], links) for device in chosen.devices]
         return [reading for readings in await asyncio.gather(*asked) for reading in readings]
 
     return asyncio.run(all_devices())
 
 
 async def _read_device(device: Device, tags: list[Tag], links: Links) -> list[Reading]:
-    if not tags:
-        return []
     driver = driver_of(device.table, links)
     plan = driver.plan_read(tags)
     try:
@@ -86,7 +97,7 @@ async def _read_device(device: Device, tags: list[Tag], links: Links) -> list[Re
         return [_bad(tag, f"device {device.name}: {error}") for tag in tags]
     finally:
         await driver.close()
-    return [_reading(tag, columns, row) for row, tag in enumerate(tags)]
+    return [reading(tag, columns, row) for row, tag in enumerate(tags)]
 
 
 def _bad(tag: Tag, why: str) -> Reading:
@@ -102,7 +113,8 @@ def _bad(tag: Tag, why: str) -> Reading:
     )
 
 
-def _reading(tag: Tag, columns: Columns, row: int) -> Reading:
+def reading(tag: Tag, columns: Columns, row: int) -> Reading:
+    """Return what a row of `columns` says of its tag."""
     sample = columns[row]
     wire, modicon = _where(tag)
     return Reading(

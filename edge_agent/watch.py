@@ -1,0 +1,45 @@
+"""`read --watch`: the tags again and again, on the screen or as lines of JSON."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+import click
+import msgspec
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
+from edge_agent.commission import Reading, reading
+from edge_agent.config import Config
+from edge_agent.sampling import sampling
+
+_STYLE = {"GOOD": "", "UNCERTAIN": "yellow", "BAD": "red"}
+
+
+def watch(config: Config, every: float, *, as_json: bool) -> None:
+    """Show all tags of `config` every so many seconds until Ctrl-C."""
+    logging.getLogger("edge_agent").setLevel(logging.ERROR)  # what breaks is seen in the readings
+    try:
+        if as_json:
+            asyncio.run(_every(config, every, _print))
+        else:
+            with Live(console=Console(), auto_refresh=False) as live:
+                asyncio.run(_every(config, every, lambda seen: live.update(render(seen), refresh=True)))
+    except KeyboardInterrupt:
+        return
+
+
+def render(readings: list[Reading]) -> Text:
+    """Draw readings, one line each."""
+    return Text("\n").join(Text(r.text(), _STYLE[r.quality]) for r in readings)
+
+
+async def _every(config: Config, every: float, show: Callable[[list[Reading]], None]) -> None:
+    async with sampling(config, every) as sampler:
+        async for tick in sampler.ticks():
+            show([reading(tag, tick.columns, row) for row, tag in enumerate(sampler.tags)])
+
+
+def _print(readings: list[Reading]) -> None:
+    click.echo(msgspec.json.encode(readings))
