@@ -72,12 +72,11 @@ def build(config: Config, historian: Historian, spawner: Spawner, before: Parts 
             models[bundle.sha256] = (reuse and reuse.model(bundle.sha256)) or _model(bundle)
         # In shadow nothing is declared, so there is nothing that could be written.
         outputs = devices[written.device].declare(written.outputs) if written else None
-        own = [rows[name] for name in machine_config.inputs]
         machine = reuse and reuse.machine(machine_config.name, config)
         if machine:
-            machine.rewire(own, outputs)
+            machine.rewire(rows, outputs)
         else:
-            machine = Machine(machine_config, own, models[bundle.sha256], outputs, historian)
+            machine = Machine(machine_config, rows, models[bundle.sha256], outputs, historian)
         machines.append(machine)
         scan_of(bundle.manifest.period).add(machine)
     return Parts(

@@ -2,16 +2,18 @@
 
 import logging
 import math
+from collections.abc import Mapping
 
 import numpy as np
 import numpy.typing as npt
 
 from edge_agent.config import schema
 from edge_agent.core import resultblock
+from edge_agent.core.alarm import Command
 from edge_agent.core.permit import Denied
 from edge_agent.core.pipeline import Pipeline, Verdict
 from edge_agent.core.resultblock import ResultBlock, State
-from edge_agent.core.tags import Columns, Reason
+from edge_agent.core.tags import Columns, Quality, Reason
 from edge_agent.device import Outputs, Written
 from edge_agent.historian import Historian
 from edge_agent.inference.host import ModelHost
@@ -36,37 +38,39 @@ Floats32 = npt.NDArray[np.float32]
 
 
 class Machine:
-    """A machine that a model watches. `rows` are its inputs' rows in the image, in the bundle's order."""
+    """A machine that a model watches. `rows` says where in the image a tag stands."""
 
     def __init__(
         self,
         config: schema.Machine,
-        rows: list[int],
+        rows: Mapping[str, int],
         model: ModelHost,
         outputs: Outputs | None,
         historian: Historian,
     ) -> None:
-        self.name, self.model = config.name, model
+        self._config, self.name, self.model = config, config.name, model
         self.mode, self.input_names = config.mode, config.inputs
         self._healthy = State.SHADOW if config.mode == "shadow" else State.ADVISORY
-        self._rows = np.array(rows, np.intp)
-        self._pipeline = Pipeline(config.bundle.manifest, self._healthy)
+        self._wire(rows)
+        self._pipeline = Pipeline(config.bundle.manifest, self._healthy, config.alarm.handling)
         self._outputs = outputs if config.mode == "advisory" else None
         self._historian = historian
-        self._rewired: tuple[list[int], Outputs | None] | None = None
+        self._rewired: tuple[Mapping[str, int], Outputs | None] | None = None
+        self._levels: dict[Command, float] = {}
         self._asked: Floats32 | None = None
+        self._command: Command | None = None
         self._heartbeat = self._sequence = self._mismatches = 0
         self._write_healthy, self._complained = True, False
         self._alarms_to_keep: list[Verdict] = []
         self._age_ms = 0
         self._heartbeat_every = config.result.heartbeat if config.result else math.inf
-        self.inputs = Columns.bad(len(rows), Reason.NEVER_READ, 0)
+        self.inputs = Columns.bad(len(config.inputs), Reason.NEVER_READ, 0)
         self.verdict = Verdict(state=State.STARTING, reason=Reason.WARMING_UP)
         self.written_at = 0
         self._finishing = self.latched = False
         self.written: dict[Written, int] = dict.fromkeys(Written, 0)
 
-    def rewire(self, rows: list[int], outputs: Outputs | None) -> None:
+    def rewire(self, rows: Mapping[str, int], outputs: Outputs | None) -> None:
         """Say where the inputs stand and what may be written from the next `settle` on."""
         self._rewired = rows, outputs
 
@@ -74,9 +78,15 @@ class Machine:
         """Take over what `rewire` said: the scan does so between two cycles, with the new table."""
         if self._rewired is not None:
             rows, outputs = self._rewired
-            self._rows = np.array(rows, np.intp)
+            self._wire(rows)
             self._outputs = outputs if self.mode == "advisory" else None
             self._rewired = None
+
+    def _wire(self, rows: Mapping[str, int]) -> None:
+        self._rows = np.array([rows[name] for name in self._config.inputs], np.intp)
+        alarm = self._config.alarm
+        named = ((Command.ACKNOWLEDGE, alarm.acknowledge), (Command.RESET, alarm.reset))
+        self._buttons = [(command, rows[name]) for command, name in named if name]
 
     def take(self, tick: int, image: Columns, now: int) -> Floats32 | None:
         """Take this tick's inputs; return the model input if there is a whole window."""
@@ -84,12 +94,25 @@ class Machine:
         self.inputs = Columns(image.value[rows], image.quality[rows], image.reason[rows], image.at[rows])
         self._age_ms = (now - int(self.inputs.at.min())) // 1_000_000
         self._asked = self._pipeline.take(tick, self.inputs)
+        self._command = self._pressed(image)
         return self._asked
+
+    def _pressed(self, image: Columns) -> Command | None:
+        """Return what the PLC asks of the alarms: a button counts when it goes from 0 to something else."""
+        pressed = None
+        for command, row in self._buttons:
+            if image.quality[row] != Quality.GOOD:
+                continue
+            level, before = float(image.value[row]), self._levels.get(command, math.nan)
+            self._levels[command] = level
+            if level != 0 and before == 0:
+                pressed = pressed or command
+        return pressed
 
     def judge(self, answer: Floats32 | Reason | None, now: int) -> None:
         """Judge the model's answer to what `take` returned."""
         before = self.verdict
-        self.verdict = verdict = self._pipeline.conclude(self._asked, answer, now)
+        self.verdict = verdict = self._pipeline.conclude(self._asked, answer, now, self._command)
         if verdict.valid:
             self._sequence = (self._sequence + 1) & 0xFFFF
         if (before.state, before.reason, before.culprit) != (verdict.state, verdict.reason, verdict.culprit):

@@ -143,7 +143,8 @@ def folder(config: Path) -> Path:
     """
     try:
         agent = tomllib.loads(config.read_text(encoding="utf-8")).get("agent", {})
-        return config.parent / agent.get("state", AgentTable().state)
+        state: str = agent.get("state", AgentTable().state)
+        return config.parent / state
     except (OSError, ValueError, AttributeError, TypeError) as error:
         raise NotRunning(f"{config}: {error}") from None
 

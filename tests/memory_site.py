@@ -21,6 +21,7 @@ from edge_agent.core.resultblock import FIELDS
 from edge_agent.core.tags import Reason
 from edge_agent.device import Device
 from edge_agent.historian import Historian
+from edge_agent.links import Links
 from edge_agent.machine import Machine
 from edge_agent.running import Running
 from edge_agent.scan import STALE, Scan, ScanClass, Table
@@ -79,8 +80,10 @@ class Site:
             inputs=[f"{reads}.{n}" for n in NAMES],
             mode="advisory",
             result=schema.Result(device=writes, outputs=outputs, heartbeat=1.0),
+            alarm=changes.get("alarm", schema.Alarms()),
         )
-        rows = [4 * list(self.devices).index(reads) + i for i in range(4)]
+        first = 4 * list(self.devices).index(reads)
+        rows = {f"{reads}.{n}": first + i for i, n in enumerate(NAMES)}
         declared = self.devices[writes].declare(outputs)
         historian = changes.get("historian", self.historian)
         machine = Machine(config, rows, model, declared, historian)  # type: ignore[arg-type]
@@ -140,5 +143,5 @@ class Beating:
         config = Config(name="t", state=str(folder), devices=[], machines=[])
         self._app = App(config)
         running = Running(config, s.historian, s.spawner)
-        running.parts = Parts(config, list(s.devices.values()), [], [machine], [s.scan], s.table, {})
+        running.parts = Parts(config, Links(), list(s.devices.values()), [], [machine], [s.scan], s.table, {})
         s.spawner.create_task(self._app._beat(running, s.spawner))

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from edge_agent.bundle import Bundle, BundleError, read
-from edge_agent.config import modbus, opcua, overlap
+from edge_agent.config import alarms, modbus, opcua, overlap
 from edge_agent.config.fields import ConfigError, Place, build, nearest
 from edge_agent.config.links import Link
 from edge_agent.config.result import overlaps, result_of
@@ -157,6 +157,7 @@ def _machines(
                 inputs=_inputs(table.inputs, bundle, tags, broken, where.at("inputs")),
                 mode=table.mode,
                 result=result,
+                alarm=alarms.alarms_of(table, tags, broken, where.at("alarm")),
             )
         )
     return machines

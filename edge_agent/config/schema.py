@@ -5,8 +5,9 @@ from typing import Any, Literal
 import msgspec
 
 from edge_agent.bundle import Bundle
-from edge_agent.config.fields import Seconds
+from edge_agent.config.fields import Delay, Seconds
 from edge_agent.config.links import Link
+from edge_agent.core.alarm import SIMPLE, Handling
 from edge_agent.core.tags import Tag
 
 
@@ -74,12 +75,28 @@ class ResultTable(msgspec.Struct, frozen=True, kw_only=True):
     heartbeat: Seconds = Seconds(1.0)
 
 
+class AlarmTable(msgspec.Struct, frozen=True, kw_only=True):
+    """``[machine.NAME.alarm]``: how its alarms are handled, as `core.alarm.Handling` has it.
+
+    `acknowledge` and `reset` are tags of the PLC: going from 0 to another number counts.
+    """
+
+    wait: bool = False
+    latch: bool = False
+    realarm: Delay = Delay(0)
+    count: tuple[int, int] = (1, 1)
+    shelf: Seconds = Seconds(3600)
+    acknowledge: str = ""
+    reset: str = ""
+
+
 class MachineTable(msgspec.Struct, frozen=True, kw_only=True):
     """``[machine.NAME]``."""
 
     bundle: str
     inputs: dict[str, str]
     mode: Literal["shadow", "advisory"] = "shadow"
+    alarm: AlarmTable = AlarmTable()
     result: dict[str, Any] | None = None
 
 
@@ -106,6 +123,14 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     heartbeat: float
 
 
+class Alarms(msgspec.Struct, frozen=True, kw_only=True):
+    """How alarms are handled, and the tags by which the PLC acknowledges and resets them, "" for none."""
+
+    handling: Handling = SIMPLE
+    acknowledge: str = ""
+    reset: str = ""
+
+
 class Machine(msgspec.Struct, frozen=True, kw_only=True):
     """The asset a model watches. `inputs` are tag names in the bundle's order."""
 
@@ -115,6 +140,7 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
     inputs: list[str]
     mode: Literal["shadow", "advisory"]
     result: Result | None
+    alarm: Alarms = Alarms()
 
     @property
     def written(self) -> Result | None:
