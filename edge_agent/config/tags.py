@@ -137,6 +137,10 @@ def _with_factor(device: str, entry: _Found, found: dict[str, _Found]) -> Tag:
         entry.place.wrong(f"tag {row.name!r}: there is no tag {row.factor!r} for its factor; {hint}")
         return tag
     assert isinstance(tag.address, Address)
+    assert isinstance(factor.tag.address, Address)
+    if not factor.tag.address.type.startswith(("int", "uint")):
+        entry.place.wrong(f"tag {row.name!r}: its factor {row.factor!r} is no integer")
+        return tag
     return msgspec.structs.replace(
         tag, address=msgspec.structs.replace(tag.address, factor=factor.tag.address)
     )

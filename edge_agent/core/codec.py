@@ -77,8 +77,12 @@ class Codec:
         raw = np.empty(len(self._all))
         found = np.zeros(len(self._all), np.uint8)
         exact: dict[int, int | str] = {}
-        for group in self._groups:
-            self._decode(group, buffer, raw, found, exact)
+        # A signalling NaN and a factor too far are values like others until they are graded.
+        with np.errstate(over="ignore", invalid="ignore"):
+            for group in self._groups:
+                self._decode(group, buffer, raw, found, exact)
+            if len(self._scaled):
+                self._scale(raw, found, exact)
         for row, index, encoding in self._strings:
             text = _text(buffer[index].tobytes(), encoding)
             raw[row] = len(text or "")
@@ -86,8 +90,6 @@ class Codec:
                 found[row] = Reason.UNDECODABLE
             else:
                 exact[row] = text
-        if len(self._scaled):
-            self._scale(raw, found, exact)
         found = found[: self.rows]
         return Decoded(raw[: self.rows], np.where(reason, reason, found) if found.any() else reason, exact)
 

@@ -9,15 +9,15 @@ from typing import Any, Literal
 import msgspec
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pymodbus.client.mixin import ModbusClientMixin
 
 from edge_agent.core.codec import Codec, Decoded
-from edge_agent.core.kinds import KINDS
+from edge_agent.core.kinds import KINDS, TIMES
 from edge_agent.core.readplan import Limits, plan_blocks
-from edge_agent.core.registers import Address
-from edge_agent.core.tags import Reason
+from edge_agent.core.registers import ENCODINGS, Address
+from edge_agent.core.tags import Grader, Quality, Reason, Tag
 
 STRUCT = {
     "int16": "h",
@@ -388,3 +388,29 @@ def test_a_row_without_bytes_keeps_its_reason() -> None:
 def test_what_an_address_cannot_take_is_refused(address: Address, value: float | str) -> None:
     with pytest.raises(ValueError, match=r"does not fit|cannot be written"):
         codec_of([address]).encode([value])
+
+
+EVERYTHING = [
+    *(Address(table="holding", offset=0, type=kind) for kind in KINDS),
+    *(Address(table="holding", offset=0, type="string", length=6, encoding=e) for e in ENCODINGS),
+    Address(table="holding", offset=0, type="uint64", bit=3, width=60, nan=(7,)),
+]
+FACTOR = Address(table="holding", offset=4, type="int16")
+EVERYTHING += [
+    msgspec.structs.replace(a, factor=FACTOR) for a in EVERYTHING if a.type not in ("string", *TIMES)
+]
+
+
+@given(st.binary(min_size=10, max_size=10))
+@example(bytes.fromhex("7fa00000000000000000"))  # a signalling NaN
+@example(bytes.fromhex("7fefffffffffffff000a"))  # the largest float64, by a factor of 10^10
+def test_whatever_stands_in_registers_is_a_value_or_none(data: bytes) -> None:
+    tags = [Tag(name=str(i), address=address) for i, address in enumerate(EVERYTHING)]
+    raw, reason, exact = decoded(codec_of(EVERYTHING), data)
+    columns = Grader(tags).grade(raw, reason, 1, exact)
+    for row in range(len(tags)):
+        sample = columns[row]
+        assert math.isnan(sample.value) == (sample.quality is Quality.BAD)
+        assert (sample.quality is Quality.GOOD) == (sample.reason is Reason.NONE)
+        assert not math.isinf(sample.value)
+        assert sample.exact is None or sample.quality is not Quality.BAD
