@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from click.testing import CliRunner
 from pymodbus.server import ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 
+from edge_agent.cli import main
 from edge_agent.config.fields import Place
 from edge_agent.config.schema import ModbusTable
 from edge_agent.config.tags import tags_of
@@ -58,20 +60,29 @@ async def served(registers: list[int], start: int) -> ModbusTcpServer:
     return server
 
 
-async def connected(server: ModbusTcpServer) -> Modbus:
+def port_of(server: ModbusTcpServer) -> int:
     assert isinstance(server.transport, asyncio.Server)
-    driver = modbus_tcp("127.0.0.1", server.transport.sockets[0].getsockname()[1])
+    return int(server.transport.sockets[0].getsockname()[1])
+
+
+async def connected(server: ModbusTcpServer) -> Modbus:
+    driver = modbus_tcp("127.0.0.1", port_of(server))
     await driver.connect()
     return driver
 
 
 @pytest_asyncio.fixture
-async def inverter() -> AsyncIterator[Modbus]:
+async def server() -> AsyncIterator[ModbusTcpServer]:
     server = await served(REGISTERS, BASE - 2)
+    yield server
+    await server.shutdown()
+
+
+@pytest_asyncio.fixture
+async def inverter(server: ModbusTcpServer) -> AsyncIterator[Modbus]:
     driver = await connected(server)
     yield driver
     await driver.close()
-    await server.shutdown()
 
 
 async def test_the_chain_of_models_is_walked_to_its_end(inverter: Modbus) -> None:
@@ -105,6 +116,18 @@ async def test_a_profile_at_the_base_that_was_found_reads_the_inverter(inverter:
     assert said["St"] == "MPPT"
     for name in ("AphC", "PPVphAB", "VA", "VAr_SF", "PF", "DCA", "TmpSnk", "StVnd", "EvtVnd4"):
         assert reasons[name] is Reason.NO_VALUE, name
+
+
+async def test_the_command_shows_the_bases(server: ModbusTcpServer, tmp_path: Path) -> None:
+    config = tmp_path / "config.toml"
+    config.write_text(f'[device.pv]\ndriver = "modbus-tcp"\nhost = "127.0.0.1"\nport = {port_of(server)}\n')
+    ended = await asyncio.to_thread(CliRunner().invoke, main, ["sunspec", str(config), "pv"])
+    assert ended.output.splitlines() == [
+        "model 1     base = 40002 66 registers",
+        "model 103   base = 40070 50 registers",
+    ]
+    ended = await asyncio.to_thread(CliRunner().invoke, main, ["sunspec", str(config), "pw"])
+    assert (ended.exit_code, ended.output) == (1, "there is no device 'pw'; known: pv\n")
 
 
 @pytest.mark.parametrize(

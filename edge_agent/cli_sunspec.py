@@ -1,0 +1,57 @@
+"""The command `edge-agent sunspec`: where a device's SunSpec models begin."""
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+import click
+import msgspec
+
+from edge_agent.config import ConfigError, load
+from edge_agent.config.fields import nearest
+from edge_agent.config.schema import Device
+
+if TYPE_CHECKING:
+    from edge_agent.sunspec import Model
+
+
+@click.command()
+@click.argument("config", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("device")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON for a program to read.")
+def sunspec(config: Path, device: str, *, as_json: bool) -> None:
+    """Walk the SunSpec models of DEVICE in CONFIG and show the base of each. Only reads."""
+    from edge_agent.drivers import LinkDown  # noqa: PLC0415 - each command imports what it needs
+
+    try:
+        devices = {d.name: d for d in load(config).devices}
+        if device not in devices:
+            _fail(f"there is no device {device!r}; {nearest(device, devices)}")
+        models = asyncio.run(_models(devices[device]))
+    except ConfigError as error:
+        _fail("\n".join(error.errors), 78)
+    except (LookupError, LinkDown) as error:
+        _fail(f"device {device}: {error}")
+    if as_json:
+        click.echo(msgspec.json.encode(models))
+        return
+    for model in models:
+        click.echo(f"model {model.number:<5} base = {model.base:<5} {model.length} registers")
+
+
+async def _models(device: Device) -> "list[Model]":
+    from edge_agent.build import driver_of  # noqa: PLC0415
+    from edge_agent.sunspec import models  # noqa: PLC0415
+
+    driver = driver_of(device.table)
+    try:
+        await driver.connect()
+        return await models(driver)
+    finally:
+        await driver.close()
+
+
+def _fail(message: str, code: int = 1) -> NoReturn:
+    click.echo(message, err=True)
+    sys.exit(code)
