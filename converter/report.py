@@ -81,6 +81,8 @@ def show_report(report: Report, console: Console) -> None:
         f"at most {found.max_error:.3g} ({found.fraction:.2%} of the range {found.range:.4g}), "
         f"mean {found.mean_error:.2g}, over {found.windows} windows",
     )
+    if kept := _kept_float(report):
+        table.add_row("in float", kept)
     table.add_row("why", report.reason)
     table.add_row("loaded with", report.loaded_with)
     tolerance = ", ".join(f"{most:g}" for most in report.tolerances.values())
@@ -121,6 +123,13 @@ def _figures(candidate: Candidate) -> list[str]:
         str(found.size),
         f"{found.rss / 1e6:.0f}",
     ]
+
+
+def _kept_float(report: Report) -> str:
+    """Name the layers that the recipe mixed left in float, if it is the chosen one."""
+    layers = report.sensitivity.layers if report.sensitivity else []
+    floats = {tensor for c in report.candidates if c.chosen and c.measured for tensor in c.measured.floats}
+    return ", ".join(f"{layer.name} {layer.operator}" for layer in layers if layer.tensor in floats)
 
 
 def _weights(report: Report) -> str:

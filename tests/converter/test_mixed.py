@@ -1,13 +1,16 @@
 """What int8 costs layer by layer, and the recipe that keeps the dearest layers in float."""
 
+import io
 import json
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 from sources import python
 
 from converter import Report, convert
 from converter.auto import Measured
+from converter.report import show_report
 from edge_agent import bundle
 
 CARD = """
@@ -72,6 +75,14 @@ def test_the_page_shows_what_each_layer_costs_and_which_stayed_in_float(wild: Pa
     assert page.count('<td class="text">float</td>') == len(measured(tried, "mixed").floats)
     assert "What int8 costs layer by layer" in page
     assert ">normalization_1 MUL<" in page
+
+
+def test_the_terminal_names_the_layers_that_stayed_in_float(tried: Report) -> None:
+    printed = io.StringIO()
+    show_report(tried, Console(width=120, file=printed))
+    [line] = [line for line in printed.getvalue().splitlines() if line.startswith("in float")]
+    assert "normalization_1 SUB" in line
+    assert line.count("FULLY_CONNECTED") == len(measured(tried, "mixed").floats) - 2
 
 
 def test_asked_for_by_name_it_is_the_bundle_and_compared_with_int8(wild: Path, tried: Report) -> None:
