@@ -3,6 +3,7 @@
 import logging
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 import click
 import msgspec
@@ -10,6 +11,7 @@ import msgspec
 from edge_agent import __version__
 from edge_agent.cli_browse import browse
 from edge_agent.cli_pki import pki
+from edge_agent.cli_sunspec import sunspec
 from edge_agent.config import Config, ConfigError, load
 
 STATE = "/var/lib/edge-agent"
@@ -31,6 +33,7 @@ def main() -> None:
 
 
 main.add_command(pki)
+main.add_command(sunspec)
 main.add_command(browse)
 
 
@@ -41,8 +44,10 @@ def check(config: Path, *, as_json: bool) -> None:
     """Check CONFIG and all it names without connecting; every error at once."""
     from edge_agent.report import summary  # noqa: PLC0415 - each command imports what it needs
 
-    checked = _load(config, as_json=as_json, check_units=True)
-    click.echo(msgspec.json.encode(summary(checked)) if as_json else summary(checked).text())
+    told = summary(_load(config, as_json=as_json, check_units=True))
+    if told.budget.problems:
+        _refuse([f"{config}: {problem}" for problem in told.budget.problems], as_json=as_json)
+    click.echo(msgspec.json.encode(told) if as_json else told.text())
 
 
 @main.command()
@@ -187,11 +192,7 @@ def _load(config: Path, *, as_json: bool = False, check_units: bool = False) -> 
     try:
         return load(config, check_units=check_units)
     except ConfigError as error:
-        if as_json:
-            click.echo(msgspec.json.encode({"errors": error.errors}))
-        for line in error.errors:
-            click.echo(line, err=True)
-        sys.exit(BAD_CONFIGURATION)
+        _refuse(error.errors, as_json=as_json)
 
 
 def _modes(config: Config) -> list[str]:
@@ -202,7 +203,15 @@ def _modes(config: Config) -> list[str]:
     ]
 
 
-def _fail(message: str) -> None:
+def _refuse(errors: list[str], *, as_json: bool) -> NoReturn:
+    if as_json:
+        click.echo(msgspec.json.encode({"errors": errors}))
+    for line in errors:
+        click.echo(line, err=True)
+    sys.exit(BAD_CONFIGURATION)
+
+
+def _fail(message: str) -> NoReturn:
     click.echo(message, err=True)
     sys.exit(1)
 

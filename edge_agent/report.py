@@ -2,6 +2,7 @@
 
 import msgspec
 
+from edge_agent.budget import Budget, budget
 from edge_agent.config import Config
 from edge_agent.config.modicon import both
 from edge_agent.core.registers import Address
@@ -24,17 +25,20 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     tags: list[TagLine]
     outputs: list[TagLine]
     machines: list[str]
+    budget: Budget
     warnings: list[str]
 
     def text(self) -> str:
         """The same for a person."""
         parts = [*_table("read", self.tags), *_table("written", self.outputs), *self.machines]
+        parts += self.budget.text()
         return "\n".join([*parts, *(f"warning: {text}" for text in self.warnings), "ok"])
 
 
 def summary(config: Config) -> Summary:
     """Summarise a checked configuration."""
     written = [machine.written for machine in config.machines if machine.written]
+    planned = budget(config)
     return Summary(
         tags=[_line(scanned.tag) for device in config.devices for scanned in device.tags],
         outputs=[_line(tag) for result in written for tag in result.outputs],
@@ -43,7 +47,8 @@ def summary(config: Config) -> Summary:
             f"{m.bundle.manifest.period:g} s, window {m.bundle.manifest.window}, mode {m.mode}"
             for m in config.machines
         ],
-        warnings=config.warnings,
+        budget=planned,
+        warnings=[*config.warnings, *planned.warnings],
     )
 
 

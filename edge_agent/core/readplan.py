@@ -30,15 +30,19 @@ NETWORK = Cost(request=1e-3, register=2e-6)
 """A PLC on Ethernet: a millisecond of its cycle weighs more than any gap that `max_gap` allows."""
 
 
+def silence(baud: int) -> float:
+    """Return the silence between RTU frames in seconds (MODBUS over Serial Line V1.02, 2.5.1.1)."""
+    return max(3.5 * 11 / baud, 1.75e-3)
+
+
 def rtu_cost(baud: int, turnaround: float = 5e-3) -> Cost:
     """Return the cost on an RTU line of 11 bits a character; `turnaround` is the device's, in seconds.
 
-    A read is 8 characters, its answer 5 and the data, each frame followed by 3.5 of silence, of at least
-    1.75 ms (MODBUS over Serial Line V1.02, 2.5.1).
+    A read is 8 characters, its answer 5 and the data, each frame followed by silence (MODBUS over Serial
+    Line V1.02, 2.5.1).
     """
     character = 11 / baud
-    silence = max(3.5 * character, 1.75e-3)
-    return Cost(request=13 * character + 2 * silence + turnaround, register=2 * character)
+    return Cost(request=13 * character + 2 * silence(baud) + turnaround, register=2 * character)
 
 
 def ascii_cost(baud: int, turnaround: float = 5e-3) -> Cost:
