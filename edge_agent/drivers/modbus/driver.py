@@ -13,7 +13,7 @@ from edge_agent.core.readplan import DEFAULT_LIMITS, Block, Limits, plan_blocks
 from edge_agent.core.tags import Columns, Tag
 from edge_agent.drivers import LinkDown, Refused
 from edge_agent.drivers.modbus import pdu
-from edge_agent.drivers.modbus.link import Link
+from edge_agent.drivers.modbus.carrier import Carrier
 from edge_agent.drivers.modbus.pdu import DeviceException, Request
 
 log = logging.getLogger(__name__)
@@ -54,7 +54,7 @@ class Modbus:
 
     def __init__(
         self,
-        link: Link,
+        link: Carrier,
         unit: int = 1,
         *,
         timeout: float = 0.5,

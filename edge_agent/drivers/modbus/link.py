@@ -8,10 +8,10 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from edge_agent.core.tags import Reason
 from edge_agent.drivers import LinkDown
+from edge_agent.drivers.modbus.carrier import Member
 from edge_agent.drivers.modbus.frames import Framer
 from edge_agent.drivers.modbus.pdu import GATEWAY_SILENCE, BadReply, DeviceException, Request
 from edge_agent.drivers.modbus.transactions import Answer, Transactions
@@ -27,16 +27,6 @@ EARLY = 1e-6
 """Seconds that a timer may fire before its time."""
 MOST_NOISE = 4096
 """Bytes that nobody asked for, between two requests, after which a line is given up."""
-
-
-class Member(Protocol):
-    """Who talks to a unit through a link."""
-
-    unit: int
-
-    def link_lost(self, error: LinkDown) -> None:
-        """Learn that the connection is gone, once."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
