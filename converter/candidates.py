@@ -56,7 +56,8 @@ def attempt(folder: Path, make: Callable[[], None]) -> None:
     except originals.Refused as refused:
         (folder / job.REFUSAL).write_text(str(refused), encoding="utf-8")
     except _COMPLAINTS as error:
-        (folder / job.REFUSAL).write_text(f"TensorFlow cannot convert it: {_first_line(error)}", "utf-8")
+        told = f"TensorFlow cannot convert it: {_first_line(error)}; build the model without that"
+        (folder / job.REFUSAL).write_text(told, encoding="utf-8")
 
 
 def _packed(task: job.Convert, inputs: list[InputTensor], flat: Floats32) -> Floats32:
