@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from edge_agent.core.encode import carrier_of, mask_of
+from edge_agent.core.encode import Encoder, encoder_of, mask_of
 from edge_agent.core.kinds import KINDS, TIMES, Carriers, Kind, time_text
 from edge_agent.core.layout import Layout
 from edge_agent.core.readplan import Block
@@ -95,8 +95,7 @@ class Codec:
 
     def encode(self, values: Sequence[float | str]) -> list[bytes]:
         """Return the data of each block. Raises ValueError for a value that its type cannot hold."""
-        pairs = zip(self._addresses, values, strict=True)
-        return self._laid_out([carrier_of(address, value) for address, value in pairs])
+        return self._laid_out([encode(value) for encode, value in zip(self._encoders, values, strict=True)])
 
     def masks(self) -> list[bytes]:
         """Return the bits of each block's data that `encode` sets; the others belong to somebody else."""
@@ -105,14 +104,21 @@ class Codec:
     def _laid_out(self, carriers: Sequence[bytes]) -> list[bytes]:
         buffer = bytearray(self.layout.size + 1)
         for places, carrier in zip(self._targets, carriers, strict=True):
+            if isinstance(places, slice):
+                buffer[places] = carrier[::-1]
+                continue
             # A carrier with room to spare ends in zeros, which have no place.
             for place, byte in zip(places, carrier, strict=False):
                 buffer[place] |= byte
         return self.layout.data(buffer)
 
     @cached_property
-    def _targets(self) -> list[list[int]]:
-        return [self.layout.index(address).tolist() for address in self._addresses]
+    def _encoders(self) -> list[Encoder]:
+        return [encoder_of(address) for address in self._addresses]
+
+    @cached_property
+    def _targets(self) -> list[list[int] | slice]:
+        return [_target(address, self.layout.index(address).tolist()) for address in self._addresses]
 
     def _grouped(self) -> Iterator[_Group]:
         def key(row: int) -> tuple[str, bool, bool]:
@@ -171,6 +177,13 @@ class Codec:
         found[rows] = np.where(found[rows] == Reason.NONE, of_factor, found[rows])
         for row in set(exact).intersection(rows.tolist()):
             del exact[row]
+
+
+def _target(address: Address, places: list[int]) -> list[int] | slice:
+    """Return where a carrier goes; a slice if the most significant byte comes first, as nearly always."""
+    falling = places == list(range(places[0], places[-1] - 1, -1))
+    whole = address.type != "string" and not address.is_partial
+    return slice(places[-1], places[0] + 1) if falling and whole else places
 
 
 def _fields(addresses: Sequence[Address], unsigned: np.dtype[Any]) -> tuple[Carriers, Carriers]:
