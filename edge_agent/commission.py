@@ -5,6 +5,7 @@ import math
 from collections.abc import Sequence
 
 import msgspec
+import numpy as np
 
 from edge_agent.build import driver_of
 from edge_agent.config import Config
@@ -24,7 +25,8 @@ class CommissionError(Exception):
 class Reading(msgspec.Struct, frozen=True, kw_only=True):
     """One tag's value, None if it is BAD, and what it stands for: a text, a time, a label, a large integer.
 
-    `address` is in the driver's own notation, `modicon` empty where there is none.
+    `address` is in the driver's own notation, `modicon` empty where there is none. `said` is the device's own
+    word for what is wrong, `time` when it got the value, ISO 8601 in UTC; empty where it does not say.
     """
 
     name: str
@@ -35,11 +37,13 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     meaning: int | str | None = None
     address: str = ""
     modicon: str = ""
+    said: str = ""
+    time: str = ""
 
     def text(self) -> str:
         """One line for a person."""
         value = "-" if self.value is None else f"{self.value:.6g}" if self.meaning is None else self.meaning
-        why = "" if self.quality == "GOOD" else f"  {self.reason}"
+        why = "" if self.quality == "GOOD" else f"  {self.reason} {self.said}".rstrip()
         where = f"{self.address:<16} {self.modicon:<9}"
         return f"{self.name:<32} {value:>12} {self.unit:<8} {where} {self.quality}{why}"
 
@@ -126,6 +130,8 @@ def reading(tag: Tag, columns: Columns, row: int) -> Reading:
         meaning=tag.meaning(sample),
         address=wire,
         modicon=modicon,
+        said=sample.said,
+        time=str(np.datetime64(sample.source, "ns"))[:23] + "Z" if sample.source else "",
     )
 
 

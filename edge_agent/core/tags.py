@@ -19,6 +19,7 @@ Nanoseconds = npt.NDArray[np.int64]
 
 _LARGEST = np.finfo(np.float64).max
 _NOTHING: Mapping[int, int | str] = MappingProxyType({})
+_SILENCE: Mapping[int, str] = MappingProxyType({})
 
 
 class Quality(IntEnum):
@@ -80,7 +81,8 @@ class Tag(msgspec.Struct, frozen=True, kw_only=True):
 class Sample:
     """One row of an image. `value` is NaN if and only if `quality` is BAD. `at` is monotonic, in ns.
 
-    `exact` is what a float64 cannot say: a text, a time, an integer beyond 2**53.
+    `exact` is what a float64 cannot say: a text, a time, an integer beyond 2**53. `said` is the device's own
+    word for why the value is not good, `source` when it got it, in ns since 1970, 0 if it does not say.
     """
 
     value: float
@@ -88,6 +90,8 @@ class Sample:
     reason: Reason
     at: int
     exact: int | str | None = None
+    said: str = ""
+    source: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +100,8 @@ class Columns:
 
     `value` float64[n] in engineering units, `quality` and `reason` uint8[n], `at` int64[n] monotonic ns.
     `value` is NaN exactly where `quality` is BAD. `exact` has the rows that a float64 cannot hold: texts
-    (their `value` is their length), times, and integers beyond 2**53 (ROUNDED in `value`).
+    (their `value` is their length), times, and integers beyond 2**53 (ROUNDED in `value`). `said` and
+    `source` (int64[n]) are as in `Sample`, where the protocol has them; an image does not keep them.
     """
 
     value: Floats
@@ -104,6 +109,8 @@ class Columns:
     reason: Bytes
     at: Nanoseconds
     exact: Mapping[int, int | str] = field(default_factory=lambda: _NOTHING)
+    said: Mapping[int, str] = field(default_factory=lambda: _SILENCE)
+    source: Nanoseconds | None = None
 
     @classmethod
     def bad(cls, n: int, reason: Reason, at: int) -> "Columns":
@@ -122,6 +129,8 @@ class Columns:
             Reason(int(self.reason[row])),
             int(self.at[row]),
             self.exact.get(row),
+            self.said.get(row, ""),
+            0 if self.source is None else int(self.source[row]),
         )
 
     def __len__(self) -> int:

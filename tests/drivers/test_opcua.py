@@ -62,6 +62,13 @@ async def test_each_tag_has_the_quality_that_the_server_gives_it(driver: OpcUa) 
     columns = await driver.read(plan)
     assert columns.reason.tolist() == [reason for _, reason in expected.values()]
     np.testing.assert_array_equal(columns.value, [value for value, _ in expected.values()])
+    assert columns.said == {
+        1: "BadSensorFailure",
+        2: "UncertainSubNormal",
+        3: "UncertainLastUsableValue",
+        4: "BadNoCommunication",
+        5: "BadNodeIdUnknown",
+    }
     good, uncertain = Reason.NONE, Reason.DEVICE_UNCERTAIN
     quality = {good: Quality.GOOD, uncertain: Quality.UNCERTAIN}
     assert columns.quality.tolist() == [quality.get(why, Quality.BAD) for _, why in expected.values()]

@@ -3,7 +3,9 @@
 import asyncio
 import json
 import os
+import re
 import signal
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
@@ -71,6 +73,8 @@ async def test_values_are_there_at_once_and_then_told(driver: OpcUa, server: Nod
     server.set("Count", 8, "BadSensorFailure")
     columns = await until(driver, plan, lambda c: c.quality[1] == Quality.BAD)
     assert columns.reason[:2].tolist() == [Reason.NONE, Reason.DEVICE_REFUSED]
+    assert columns[1].said == "BadSensorFailure"
+    assert 0 <= time.time_ns() - columns[1].source < 20e9
     server.set("Vibration", 1.5)
     server.set("Count", 7)
     await until(driver, plan, lambda c: c.value[1] == 7)
@@ -232,6 +236,8 @@ def test_what_was_browsed_is_a_tag_file(server: NodeServer, tmp_path: Path) -> N
         encoding="utf-8",
     )
     assert "60 °C" in " ".join(run("read", str(config), "press.Temperature").split())
+    [told] = json.loads(run("read", str(config), "press.Temperature", "--json"))
+    assert re.fullmatch(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", told["time"])
     assert "Vibration" in run("browse", "press", "--config", str(config))
 
 

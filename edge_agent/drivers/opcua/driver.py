@@ -7,7 +7,7 @@ restart of the server may change (namespace indices, nodes, types, limits) is as
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
 
@@ -48,6 +48,7 @@ class OpcUa:
             raise ValueError(f"{url!r} is not an OPC UA address: write opc.tcp://host:port")
         self.url = url
         self.timeout = timeout
+        self.on_lost: Callable[[LinkDown], None] | None = None
         self._security = security
         self._plans: list[ReadPlan | WritePlan] = []
         self._warned: set[str] = set()
@@ -148,7 +149,8 @@ class OpcUa:
             self._subscriptions[plan] = made
             await made.create(self._warn_once)
         if self._subscriptions:
-            self._publisher = Publisher(session, list(self._subscriptions.values()), self.timeout)
+            made_all = list(self._subscriptions.values())
+            self._publisher = Publisher(session, made_all, self.timeout, self.on_lost)
 
     async def read(self, plan: ReadPlan) -> Columns:
         """Return the Value of every tag (Part 4, 5.10.2), read or as the subscription last told it.

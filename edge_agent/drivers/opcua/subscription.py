@@ -186,8 +186,14 @@ class Subscription:
 class Publisher:
     """Keeps PublishRequests with the server for all subscriptions of a session (Part 4, 5.13.5)."""
 
-    def __init__(self, session: Session, subscriptions: Sequence[Subscription], timeout: float) -> None:
-        self._session = session
+    def __init__(
+        self,
+        session: Session,
+        subscriptions: Sequence[Subscription],
+        timeout: float,
+        on_lost: Callable[[LinkDown], None] | None,
+    ) -> None:
+        self._session, self._on_lost = session, on_lost
         self._of = {subscription.id: subscription for subscription in subscriptions}
         self._patience = max(SILENCE * s.period for s in subscriptions) + timeout
         self._acknowledge: list[ua.SubscriptionAcknowledgement] = []
@@ -219,4 +225,7 @@ class Publisher:
                     mark = ua.SubscriptionAcknowledgement(told.subscription, told.sequence)
                     self._acknowledge.append(mark)
         except LinkDown as error:
-            self.failed = error
+            if self.failed is None:
+                self.failed = error
+                if self._on_lost is not None:
+                    self._on_lost(error)

@@ -2,14 +2,16 @@
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from asyncua import ua
 
-from edge_agent.core.tags import Bytes, Columns, Grader, Reason, Tag
+from edge_agent.core.tags import Bytes, Columns, Grader, Nanoseconds, Reason, Tag
 from edge_agent.drivers.opcua.address import NodeAddress
 from edge_agent.drivers.opcua.structures import Decoder, NoSuchField, pick
 from edge_agent.drivers.opcua.wire import Values
@@ -17,6 +19,7 @@ from edge_agent.drivers.opcua.wire import Values
 EXACT = 2**53
 """The largest integer up to which a float64 holds every one."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_1970 = 116_444_736_000_000_000  # in 100 ns since 1601
 _REASONS = {
     ua.StatusCodes.UncertainLastUsableValue: Reason.STALE,
     ua.StatusCodes.BadWaitingForInitialData: Reason.NEVER_READ,
@@ -58,7 +61,9 @@ class Reader:
                     number[row], why = self._number(row, value, decoders.get(row), exact)
                     if why:
                         reason[row] = why
-        return self._grader.grade(number, reason, at, exact)
+        graded = self._grader.grade(number, reason, at, exact)
+        said = {row: _name(status) for row, status in enumerate(values.status) if status >> 30}
+        return replace(graded, said=said, source=_since_1970(values.source))
 
     def _number(
         self, row: int, value: Any, decoder: Decoder | None, exact: dict[int, int | str]
@@ -101,6 +106,17 @@ def reasons(status: Statuses) -> Bytes:
         for sub_code, why in _REASONS.items():
             reason[code == sub_code] = why
     return reason
+
+
+@cache
+def _name(status: int) -> str:
+    return str(ua.StatusCode(status).name)
+
+
+def _since_1970(source: Sequence[int]) -> Nanoseconds:
+    """Return ns since 1970 of times in 100 ns since 1601 (Part 6, 5.2.2.5); 0 stays 0."""
+    time = np.array(source, np.int64)
+    return np.where(time > 0, (time - _1970) * 100, 0)
 
 
 def plain(value: Any) -> Any:
