@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 
 from edge_agent.core.registers import BIT_TABLES, Address, Table
-from edge_agent.core.resultblock import FIELDS, ResultBlock, State, values
+from edge_agent.core.resultblock import FIELDS, LAYOUT, WORDS, ResultBlock, State, values
 from edge_agent.core.tags import Quality, Reason, Tag
 from edge_agent.drivers import LinkDown, Refused
 from edge_agent.drivers.modbus.driver import Modbus
@@ -173,6 +173,8 @@ async def test_a_result_block_arrives_as_one_frame(plc: Modbus) -> None:
         reason=22,
         alarm=0,
         score=math.nan,
+        value=math.nan,
+        denied=0,
         input_age_ms=3,
         input_quality=0,
         bundle=0xCAFEF00D,
@@ -180,10 +182,11 @@ async def test_a_result_block_arrives_as_one_frame(plc: Modbus) -> None:
     plan = plc.plan_write(tags)
     assert len(plan.blocks) == 1
     await plc.write(plan, values(block))
-    words = await plc.read(plc.plan_read([tag("holding", 400 + n) for n in range(14)]))
-    assert words.value[:6].tolist() == [0xEA01, 1, 2, 7, 22, 0]
-    assert words.value[6:8].tolist() == [0x7FC0, 0]
-    assert words.value[10:13].tolist() == [0xCAFE, 0xF00D, 2]
+    words = await plc.read(plc.plan_read([tag("holding", 400 + n) for n in range(WORDS)]))
+    at = {name: first for name, _, first in FIELDS}
+    assert words.value[:6].tolist() == [LAYOUT, 1, 2, 7, 22, 0]
+    assert words.value[at["score"] :][:2].tolist() == [0x7FC0, 0]
+    assert words.value[at["bundle"] :][:3].tolist() == [0xCAFE, 0xF00D, 2]
 
 
 async def test_a_write_that_the_device_refuses_leaves_the_link_sound(plc: Modbus) -> None:
