@@ -171,4 +171,16 @@ def run(config: Config, reload: Callable[[], Config]) -> None:
     async def main() -> None:
         await App(config, reload).run()
 
-    asyncio.run(main())
+    with asyncio.Runner(loop_factory=_fastest_loop()) as runner:
+        runner.run(main())
+
+
+def _fastest_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """Return uvloop if it is installed; None is asyncio's own."""
+    try:
+        import uvloop  # noqa: PLC0415 - an extra
+    except ModuleNotFoundError:
+        return None
+    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+    log.info("event loop: uvloop %s", uvloop.__version__)
+    return factory

@@ -74,10 +74,11 @@ class ScanStatus(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything at one moment. `uptime` is in seconds."""
+    """Everything at one moment. `uptime` is in seconds; `event_loop` is asyncio or uvloop."""
 
     name: str
     version: str
+    event_loop: str
     uptime: float
     devices: list[DeviceStatus]
     machines: list[MachineStatus]
@@ -91,6 +92,7 @@ def snapshot(parts: Parts, historian: Historian, uptime: float) -> Status:
     return Status(
         name=parts.config.name,
         version=__version__,
+        event_loop=type(asyncio.get_running_loop()).__module__.split(".")[0],
         uptime=uptime,
         devices=[_device(device, parts) for device in parts.devices],
         machines=[_machine(machine) for machine in parts.machines],
