@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_agent.core.quarantine import EXTRA, LAST_RETRY
@@ -154,6 +154,31 @@ def test_every_value_is_told_or_refused_and_in_the_end_only_the_bad_are_missing(
     assert [offset for row, offset in enumerate(offsets) if columns[row].quality is Quality.BAD] == [
         offset for offset in offsets if offset in bad
     ]
+
+
+@settings(max_examples=20)
+@given(
+    offsets=st.lists(st.integers(0, 120), min_size=1, max_size=40, unique=True),
+    changes=st.lists(st.sets(st.integers(0, 120), max_size=8), min_size=1, max_size=4),
+)
+def test_holes_that_come_and_go_are_followed(offsets: list[int], changes: list[set[int]]) -> None:
+    cycle, device = reading_of(offsets), Device(holes())
+    now = 0
+    for bad in changes:
+        device.refuses = holes(*bad)
+        for _ in range(150):
+            now += SECOND
+            columns = device.cycle(cycle, now)
+            told = [columns[row].value == offset for row, offset in enumerate(offsets)]
+            assert all(known or columns[row].quality is Quality.BAD for row, known in enumerate(told))
+            assert not any(known for offset, known in zip(offsets, told, strict=True) if offset in bad)
+        assert told == [offset not in bad for offset in offsets]
+        assert cycle.quarantined == [] or set(cycle.quarantined) == {f"d.t{o}" for o in bad & set(offsets)}
+    device.refuses = holes()
+    for _ in range(150):
+        now += SECOND
+        device.cycle(cycle, now)
+    assert cycle.quarantined == []
 
 
 def test_many_addresses_are_told_in_one_sentence() -> None:
