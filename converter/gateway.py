@@ -95,7 +95,11 @@ async def tick_by_tick(bundle: Bundle, data: Dataset) -> dict[str, Course]:
                 if asked is None:
                     continue
                 reply = (await child.run(asked[None], DEADLINE))[0]
-                found.append(pipeline.conclude(asked, reply, now).readings)
+                readings = pipeline.conclude(asked, reply, now).readings
+                if (
+                    tick >= run.start + manifest.window - 1
+                ):  # a model with a state is asked from the first row on
+                    found.append(readings)
     finally:
         child.close()
     return {

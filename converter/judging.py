@@ -74,9 +74,10 @@ def scores(after: Mapping[str, Course]) -> list[Scores]:
 def saturation(draft: Manifest, made: Made, packed: Floats32) -> list[Saturation]:
     """Say for each input how its values in packed windows fit the scale of a quantised input."""
     at = spans(draft.model.inputs)
+    scales = made.input_scales[: len(at)]  # a state comes after the inputs
     return [
         fit
-        for tensor, scale in zip(draft.model.inputs, made.input_scales, strict=True)
+        for tensor, scale in zip(draft.model.inputs, scales, strict=True)
         if scale is not None
         for fit in _saturation(tensor, scale, packed[:, at[tensor.name]])
     ]

@@ -113,4 +113,6 @@ def _load(library: Any, path: Path, found: Found, loading: Loading, custom: dict
 def _advice(found: Found) -> str:
     if found.kind == "json":
         return "check that --weights were saved from a model of this architecture"
+    if found.kind == "h5" and not found.legacy:
+        return "load it where it was trained and save it as a .keras file"
     return "load it where it was trained and save it again"

@@ -64,6 +64,9 @@ called("calls_write.h5", "io.write_file")
 called("slices_write.h5", "io.write_file", "SlicingOpLambda")
 called("calls_a_method.h5", "add", "ClassMethod")
 
+given = keras.Input((2,))
+keras.Model(given, 0.5 * keras.layers.Dense(1)(given)).save(out / "keras3_calling.h5")
+
 
 def rewritten(source, name, change):
     """Write a copy of a .keras file whose architecture is changed as an attacker would."""

@@ -43,6 +43,7 @@ WHAT_AND_WHAT_TO_DO = {
     "keras3_custom.keras": ("layer 'mine' is a Squared", TRUST),
     "keras2_foreign.keras": ("layer 'mine' is a Popen", TRUST),
     "keras3_foreign.keras": ("layer 'mine' is a Popen", TRUST),
+    "keras3_calling.h5": ("cannot load it: Only input tensors may be passed", "save it as a .keras file"),
     "keras3_function.keras": ("uses the function 'system', which is not Keras's", TRUST),
     "keras2_stateful.keras": (
         "layer 'memory' (LSTM) is stateful and takes one row",
