@@ -11,6 +11,7 @@ import msgspec
 from edge_agent import __version__
 from edge_agent.cli_browse import browse
 from edge_agent.cli_pki import pki
+from edge_agent.cli_probe import probe
 from edge_agent.cli_sunspec import sunspec
 from edge_agent.config import Config, ConfigError, load
 
@@ -35,6 +36,7 @@ def main() -> None:
 main.add_command(pki)
 main.add_command(sunspec)
 main.add_command(browse)
+main.add_command(probe)
 
 
 @main.command()

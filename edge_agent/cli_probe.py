@@ -1,0 +1,123 @@
+"""The command `edge-agent probe`."""
+
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, NoReturn
+
+import click
+import msgspec
+
+from edge_agent.core.explain import precision
+
+if TYPE_CHECKING:
+    from edge_agent.probe import Expected, Found, UnitFound
+
+_TRANSPORT = click.Choice(["tcp", "udp", "rtu-over-tcp"])
+_SHOWN = 5
+"""Explanations that are shown of one value."""
+
+
+@click.command()
+@click.argument("host")
+@click.option("--port", type=click.IntRange(1, 65535), default=502, show_default=True)
+@click.option(
+    "--transport", type=click.Choice(["tcp", "udp", "rtu-over-tcp"]), default="tcp", show_default=True
+)
+@click.option("--units", default="1-10,255", show_default=True, help="Unit ids to try; 1-247 for a gateway.")
+@click.option("--addresses", default="0-999", show_default=True, help="Addresses to try in every table.")
+@click.option("--rate", type=click.FloatRange(0.1, 1000), default=10, show_default=True, help="Requests/s.")
+@click.option("--timeout", type=click.FloatRange(0.01, 60), default=1.0, show_default=True, help="Seconds.")
+@click.option(
+    "--expect", "seen", multiple=True, metavar="ADDRESS=VALUE", help="A value on the HMI: what type is it?"
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON for a program to read.")
+def probe(
+    host: str,
+    *,
+    port: int,
+    transport: str,
+    units: str,
+    addresses: str,
+    rate: float,
+    timeout: float,
+    seen: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Find out what answers at HOST over Modbus: units, names, ranges.
+
+    Only reads, and slowly. Ctrl-C ends it with what it has found.
+    """
+    from edge_agent import probe as library  # noqa: PLC0415 - each command imports what it needs
+    from edge_agent.config import links as config  # noqa: PLC0415
+    from edge_agent.config.fields import Seconds  # noqa: PLC0415
+    from edge_agent.drivers import LinkDown  # noqa: PLC0415
+    from edge_agent.links import Links  # noqa: PLC0415
+
+    kind = config.UdpTable if transport == "udp" else config.TcpTable
+    table = kind(transport=transport, host=host, port=port, timeout=Seconds(timeout))
+    tried = list(_numbers("--units", units, 255))
+    span = list(_numbers("--addresses", addresses, 65535))
+    try:
+        found = library.probe(
+            lambda: Links().of(config.Link(name="probe", table=table)),
+            tried,
+            range(min(span), max(span) + 1),
+            [_expected(text) for text in seen],
+            rate=rate,
+            timeout=timeout,
+            tell=lambda line: click.echo(line, err=True),
+        )
+    except LinkDown as error:
+        _fail(f"{host}:{port}: {error}")
+    click.echo(msgspec.json.encode(found) if as_json else text(found))
+    if not found.units or not all(e.explanations for u in found.units for e in u.expected):
+        sys.exit(1)
+
+
+def text(found: "Found") -> str:
+    """Say all that was found."""
+    lines = [line for unit in found.units for line in _unit(unit)]
+    if found.silent:
+        lines.append(f"no answer from {len(found.silent)} units: {', '.join(map(str, found.silent[:20]))}")
+    end = "" if found.complete else "; stopped before all was asked"
+    return "\n".join([*lines, f"{found.requests} requests, nothing written{end}"])
+
+
+def _unit(unit: "UnitFound") -> Iterator[str]:
+    from edge_agent.probe import holes  # noqa: PLC0415
+
+    named = ", ".join(f"{name} {value!r}" for name, value in unit.identification.items())
+    yield f"unit {unit.unit}: {named or 'does not say what it is'}"
+    for table in unit.tables:
+        ranges = ", ".join(f"{first}-{last}" for first, last in table.ranges) or "nothing"
+        yield f"  {table.table:<9} {ranges}" + (f"; at most {table.largest} at once" if table.largest else "")
+        if table.ranges[1:]:
+            yield f"  {'':<9} forbidden = {holes(table)}: this device refuses a request over them"
+    for one in unit.expected:
+        yield f"  {one.value:g} at {one.address}:" + ("" if one.explanations else " nothing explains it")
+        yield from (f"    {one.table} {one.address} {e.text()}" for e in one.explanations[:_SHOWN])
+
+
+def _numbers(option: str, text: str, most: int) -> Iterator[int]:
+    for part in text.split(","):
+        first, _, last = part.partition("-")
+        if not (first.isdecimal() and (not last or last.isdecimal()) and int(last or first) <= most):
+            raise click.BadParameter(
+                f"{part!r} is not a number or a range such as 1-10, at most {most}", param_hint=option
+            )
+        yield from range(int(first), int(last or first) + 1)
+
+
+def _expected(text: str) -> "Expected":
+    from edge_agent.probe import Expected  # noqa: PLC0415
+
+    address, _, value = text.partition("=")
+    try:
+        return Expected(address=int(address), value=float(value), tolerance=precision(value))
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is not such as 12=21.5", param_hint="--expect") from None
+
+
+def _fail(message: str) -> NoReturn:
+    click.echo(message, err=True)
+    sys.exit(1)

@@ -1,0 +1,138 @@
+"""`probe` against a pymodbus server with holes, and against one that never answers."""
+
+import asyncio
+import json
+import signal
+import socket
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from pymodbus import ModbusDeviceIdentification
+from pymodbus.server import ModbusTcpServer
+from pymodbus.simulator import DataType, SimData, SimDevice
+
+pytestmark = pytest.mark.sockets
+DEADLINE = 60.0
+
+
+class Served:
+    """A server's port, and the functions that it was asked for."""
+
+    def __init__(self) -> None:
+        self.port = 0
+        self.functions: set[int] = set()
+
+    def note(self, sending: bool, pdu: Any) -> Any:
+        if not sending:
+            self.functions.add(pdu.function_code)
+        return pdu
+
+
+@pytest_asyncio.fixture
+async def served() -> AsyncIterator[Served]:
+    """Unit 1: holding 0-49 and 60-349, of which 100 and 101 hold 21.53 in CDAB; input 10-19; 16 bits each."""
+    registers = DataType.REGISTERS
+    holding = [
+        SimData(0, count=50, values=7, datatype=registers),
+        SimData(60, count=40, values=7, datatype=registers),
+        SimData(100, values=[0x3D71, 0x41AC], datatype=registers),
+        SimData(102, count=248, values=9, datatype=registers),
+    ]
+    bits = [SimData(0, values=[True] * 16, datatype=DataType.BITS)]
+    device = SimDevice(
+        1, simdata=(bits, bits, holding, [SimData(10, count=10, values=5, datatype=registers)])
+    )
+    seen = Served()
+    server = ModbusTcpServer(
+        context=[device],
+        address=("127.0.0.1", 0),
+        trace_pdu=seen.note,
+        identity=ModbusDeviceIdentification(info_name={"VendorName": "Acme", "ProductCode": "M1"}),
+    )
+    await server.serve_forever(background=True)
+    seen.port = server.transport.sockets[0].getsockname()[1]
+    yield seen
+    await server.shutdown()
+
+
+async def start(port: int, *args: str) -> Process:
+    command = [sys.executable, "-m", "edge_agent", "probe", "127.0.0.1", "--port", str(port), *args]
+    return await asyncio.create_subprocess_exec(*command, stdout=PIPE, stderr=PIPE)
+
+
+async def ended(process: Process) -> tuple[int | None, str, str]:
+    async with asyncio.timeout(DEADLINE):
+        out, err = await process.communicate()
+    assert b"Traceback" not in err, err.decode()
+    return process.returncode, out.decode(), err.decode()
+
+
+async def test_ranges_holes_names_and_the_longest_request_are_found_by_reading_alone(served: Served) -> None:
+    args = ["--units", "1", "--addresses", "0-399", "--rate", "1000", "--json"]
+    code, out, _ = await ended(await start(served.port, *args))
+    assert code == 0
+    found = json.loads(out)
+    assert found["complete"]
+    (unit,) = found["units"]
+    assert unit["identification"]["vendor"] == "Acme"
+    tables = {table["table"]: table for table in unit["tables"]}
+    assert tables["holding"]["ranges"] == [[0, 49], [60, 349]]
+    assert tables["holding"]["largest"] == 125
+    assert tables["input"]["largest"] is None
+    assert served.functions <= {1, 2, 3, 4, 43}
+
+
+async def test_a_value_on_the_hmi_is_explained(served: Served) -> None:
+    args = ["--units", "1", "--rate", "1000", "--expect", "100=21.53", "--expect", "0=0.7", "--json"]
+    code, out, _ = await ended(await start(served.port, *args))
+    assert code == 0
+    first, second = json.loads(out)["units"][0]["expected"]
+    best = first["explanations"][0]
+    assert (first["table"], best["type"], best["order"], best["scale"]) == ("holding", "float32", "CDAB", 1.0)
+    assert (second["explanations"][0]["type"], second["explanations"][0]["scale"]) == ("int16", 0.1)
+
+
+async def test_what_nothing_explains_is_exit_code_1(served: Served) -> None:
+    code, out, _ = await ended(await start(served.port, "--units", "1", "--expect", "0=12345.678"))
+    assert code == 1
+    assert "nothing explains it" in out
+
+
+async def test_ctrl_c_ends_it_with_what_it_has_found(served: Served) -> None:
+    process = await start(served.port, "--units", "1", "--rate", "2")
+    assert process.stderr
+    while b"looking closer" not in await process.stderr.readline():
+        pass
+    process.send_signal(signal.SIGINT)
+    code, out, _ = await ended(process)
+    assert code == 0
+    assert "unit 1:" in out
+    assert "nothing written; stopped before all was asked" in out
+
+
+async def test_silence_is_told_and_is_exit_code_1() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        args = ["--units", "1,2", "--timeout", "0.1"]
+        code, out, _ = await ended(await start(silent.getsockname()[1], *args))
+    assert code == 1
+    assert "no answer from 2 units: 1, 2" in out
+
+
+async def test_nobody_there_is_one_line() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as gone:
+        port = gone.getsockname()[1]
+    code, out, err = await ended(await start(port, "--units", "1"))
+    assert (code, out) == (1, "")
+    assert err.startswith(f"127.0.0.1:{port}: ")
+
+
+@pytest.mark.parametrize(
+    "args", [["--units", "1-x"], ["--units", "256"], ["--expect", "12"], ["--expect", "a=1"]]
+)
+async def test_wrong_usage_is_exit_code_2(args: list[str]) -> None:
+    code, _, _ = await ended(await start(1, *args))
+    assert code == 2
