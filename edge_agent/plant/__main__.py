@@ -61,6 +61,7 @@ def main() -> None:
 @main.command("serve")
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--modbus-port", type=click.IntRange(0, 65535), default=15020, show_default=True)
+@click.option("--serial", default="", metavar="PORT", help="Modbus RTU on a serial port as well, 115200 8N1.")
 @click.option("--opcua-port", type=click.IntRange(0, 65535), default=24840, show_default=True)
 @click.option("--no-opcua", is_flag=True, help="Modbus only; starts in a second.")
 @click.option("--seed", type=int, default=1, show_default=True)
@@ -80,6 +81,7 @@ def main() -> None:
 def serve_command(  # noqa: PLR0917 - one parameter an option
     host: str,
     modbus_port: int,
+    serial: str,
     opcua_port: int,
     no_opcua: bool,
     seed: int,
@@ -106,7 +108,11 @@ def serve_command(  # noqa: PLR0917 - one parameter an option
         source = Playback(names, rows, period=period, hold_first=hold_first, stepped=step_register)
         cycle = min(CYCLE, period)  # no row is shorter than a cycle
     settings = Settings(
-        host=host, modbus_port=modbus_port, opcua_port=None if no_opcua else opcua_port, cycle=cycle
+        host=host,
+        modbus_port=modbus_port,
+        serial=serial,
+        opcua_port=None if no_opcua else opcua_port,
+        cycle=cycle,
     )
     try:
         asyncio.run(serve(Station(source, Program(heartbeat_timeout)), settings, click.echo))

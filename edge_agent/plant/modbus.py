@@ -1,7 +1,8 @@
-"""The PLC's memory over Modbus TCP, unit 1."""
+"""The PLC's memory over Modbus TCP and RTU, unit 1."""
 
+from pymodbus import FramerType
 from pymodbus.constants import ExcCodes
-from pymodbus.server import ModbusTcpServer
+from pymodbus.server import ModbusSerialServer, ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 
 from edge_agent.plant.registers import COIL, DISCRETE, HOLDING, INPUT, PLAYBACK_COLUMNS, POINTS, UNIT
@@ -21,8 +22,18 @@ _TABLE_OF_FUNCTION = {
 }
 
 
-def modbus_server(station: Station, host: str, port: int) -> ModbusTcpServer:
-    """Return a server, not yet listening, that reads and writes the station's memory."""
+def tcp_server(station: Station, host: str, port: int) -> ModbusTcpServer:
+    """Return a Modbus TCP server, not yet listening."""
+    return ModbusTcpServer(context=[_device(station)], address=(host, port))
+
+
+def serial_server(station: Station, port: str) -> ModbusSerialServer:
+    """Return a Modbus RTU server on a serial port, 115200 8N1, not yet listening."""
+    return ModbusSerialServer(context=[_device(station)], port=port, baudrate=115200, framer=FramerType.RTU)
+
+
+def _device(station: Station) -> SimDevice:
+    """Return what reads and writes the station's memory."""
 
     async def access(  # noqa: PLR0917 - pymodbus calls it by position
         function: int,
@@ -50,8 +61,7 @@ def modbus_server(station: Station, host: str, port: int) -> ModbusTcpServer:
         return None
 
     shape = ([_bits(COIL)], [_bits(DISCRETE)], _registers(HOLDING), _registers(INPUT))
-    device = SimDevice(UNIT, simdata=shape, action=access)
-    return ModbusTcpServer(context=[device], address=(host, port))
+    return SimDevice(UNIT, simdata=shape, action=access)
 
 
 def _bits(table: str) -> SimData:

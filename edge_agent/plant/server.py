@@ -11,8 +11,9 @@ from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING
 
 import msgspec
+from pymodbus.server import ModbusSerialServer, ModbusTcpServer
 
-from edge_agent.plant.modbus import modbus_server
+from edge_agent.plant.modbus import serial_server, tcp_server
 from edge_agent.plant.station import Station
 
 if TYPE_CHECKING:
@@ -25,10 +26,14 @@ _TRIES = 100
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """Where to listen. Port 0 picks a free one; `opcua_port` None means no OPC UA. `cycle` is seconds."""
+    """Where to listen. Port 0 picks a free one; `opcua_port` None means no OPC UA. `cycle` is seconds.
+
+    `serial` is a port for Modbus RTU as well, or empty.
+    """
 
     host: str
     modbus_port: int
+    serial: str
     opcua_port: int | None
     cycle: float
 
@@ -76,18 +81,19 @@ async def serve(station: Station, settings: Settings, announce: Callable[[str], 
         async with contextlib.AsyncExitStack() as stack:
             opcua = await stack.enter_async_context(_opcua(station, host, opcua_port))
             # Last, so that nobody reads registers that no cycle has filled while OPC UA is starting.
-            await stack.enter_async_context(_modbus(station, host, modbus_port))
+            await stack.enter_async_context(_modbus(tcp_server(station, host, modbus_port)))
+            if settings.serial:
+                await stack.enter_async_context(_modbus(serial_server(station, settings.serial)))
             await _scan(station, settings.cycle, opcua, lambda: announce(ready))
 
 
 @contextlib.asynccontextmanager
-async def _modbus(station: Station, host: str, port: int) -> AsyncIterator[None]:
-    server = modbus_server(station, host, port)
+async def _modbus(server: ModbusTcpServer | ModbusSerialServer) -> AsyncIterator[None]:
     await server.serve_forever(background=True)
     try:
         yield
     finally:
-        await server.shutdown()
+        await server.shutdown()  # type: ignore[no-untyped-call] # of the union, not of either
 
 
 @contextlib.asynccontextmanager
