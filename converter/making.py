@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
-import numpy as np
 
 from converter import job, process
 from converter.dataset import Floats32
@@ -48,8 +47,8 @@ def make(
     `ConverterError` if the original cannot be loaded or asked.
     """
     with workspace() as folder:
-        np.save(folder / job.WINDOWS, asked)
-        np.save(folder / job.CALIBRATION, calibration)
+        process.save(folder / job.WINDOWS, asked)
+        process.save(folder / job.CALIBRATION, calibration)
         endings = _try_all(task, folder, tensorflow, deadline, progress)
         facts = msgspec.json.decode((folder / job.FACTS).read_bytes(), type=job.Facts)
         found = [candidate(recipe, folder / recipe, endings) for recipe in task.recipes]

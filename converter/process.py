@@ -1,6 +1,7 @@
 """The parent's side of the TensorFlow process: start it, give it jobs, and say what went wrong."""
 
 import errno
+import io
 import os
 import select
 import signal
@@ -138,6 +139,13 @@ def workspace() -> Iterator[Path]:
         tempfile.TemporaryDirectory(prefix="edge-converter-") as name,
     ):
         yield Path(name)
+
+
+def save(path: Path, array: npt.NDArray[np.generic]) -> None:
+    """Write an ``.npy`` file. Raises OSError, where `numpy.save` may leave a file that is cut off."""
+    content = io.BytesIO()
+    np.save(content, array, allow_pickle=False)
+    path.write_bytes(content.getvalue())
 
 
 def _ended(code: int) -> str:
