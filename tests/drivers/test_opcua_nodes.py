@@ -88,6 +88,7 @@ def test_a_text_that_is_no_node_id_is_told_how_to_be_one(text: str, says: str) -
         parse_address(text)
 
 
-def test_reading_an_address_does_not_import_the_protocol_stack() -> None:
-    code = "import sys, edge_agent.drivers.opcua.address; sys.exit('asyncua' in sys.modules)"
+def test_only_a_device_that_needs_it_imports_the_protocol_stack() -> None:
+    agent = "edge_agent.app, edge_agent.cli, edge_agent.commission"
+    code = f"import sys, {agent}; sys.exit('asyncua' in sys.modules)"
     assert run([sys.executable, "-c", code], check=False).returncode == 0

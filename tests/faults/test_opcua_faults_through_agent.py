@@ -1,4 +1,4 @@
-"""A machine whose PLC speaks only OPC UA: inputs and result block as nodes, and a restart of the server."""
+"""A machine whose PLC speaks only OPC UA: inputs by subscription, the result as nodes, a server restart."""
 
 import asyncio
 import contextlib
@@ -33,7 +33,8 @@ class OpcUaSite:
         config = folder / "opcua.toml"
         config.write_text(
             f'[agent]\nstate = "state"\n[device.scada]\ndriver = "opc-ua"\nsecurity = "none"\n'
-            f'url = "opc.tcp://127.0.0.1:{self.opcua}/"\nscan = "100ms"\ntimeout = "1s"\ntags = [{tags}]\n'
+            f'url = "opc.tcp://127.0.0.1:{self.opcua}/"\nscan = "100ms"\ntimeout = "1s"\nread = "subscribe"\n'
+            f"tags = [{tags}]\n"
             f'[machine.pump]\nbundle = "small.bundle"\nmode = "advisory"\ninputs = {{ {inputs} }}\n'
             '[machine.pump.result]\ndevice = "scada"\nnode = "nsu=urn:edge-agent:plant;s=Result"\n',
             encoding="utf-8",
