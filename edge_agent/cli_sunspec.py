@@ -1,6 +1,7 @@
 """The command `edge-agent sunspec`: where a device's SunSpec models begin."""
 
 import asyncio
+import logging
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -24,6 +25,7 @@ def sunspec(config: Path, device: str, *, as_json: bool) -> None:
     """Walk the SunSpec models of DEVICE in CONFIG and show the base of each. Only reads."""
     from edge_agent.drivers import LinkDown  # noqa: PLC0415 - each command imports what it needs
 
+    logging.getLogger("edge_agent").setLevel(logging.ERROR)  # where the map ends is no news
     try:
         devices = {d.name: d for d in load(config).devices}
         if device not in devices:
