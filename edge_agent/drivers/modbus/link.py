@@ -157,7 +157,7 @@ class Link:
 
     def _pump(self) -> None:
         """Send what may be sent now, and come back when more may be."""
-        while self._wire is not None and len(self._transactions) < self._rules.pipelining:
+        while self._turns and self._wire is not None and len(self._transactions) < self._rules.pipelining:
             now = _now()
             if now < self._quiet_until - EARLY:
                 self._come_back(self._quiet_until)

@@ -43,6 +43,10 @@ class Turns(Generic[T]):
     def __init__(self) -> None:
         self._units: dict[int, _Unit[T]] = {}
         self._silent_from = 0.0
+        self._waiting = 0
+
+    def __len__(self) -> int:
+        return self._waiting
 
     def put(self, number: int, request: T) -> None:
         """Queue a request of a unit."""
@@ -50,11 +54,15 @@ class Turns(Generic[T]):
         if unit is None:
             unit = self._units[number] = _Unit()
         unit.waiting.append(request)
+        self._waiting += 1
 
     def take(self, now: float) -> T | None:
         """Return the next request that may go now."""
         unit = self._next(now)
-        return unit.waiting.popleft() if unit else None
+        if unit is None:
+            return None
+        self._waiting -= 1
+        return unit.waiting.popleft()
 
     def when(self) -> float | None:
         """Return when to `take` again if it has just returned None; None if nothing waits."""
@@ -88,6 +96,7 @@ class Turns(Generic[T]):
         for unit in self._units.values():
             unit.waiting.clear()
             unit.held = 0.0
+        self._waiting = 0
         return dropped
 
     def _next(self, now: float) -> _Unit[T] | None:
