@@ -25,7 +25,7 @@ def sunspec(config: Path, device: str, *, as_json: bool) -> None:
     """Walk the SunSpec models of DEVICE in CONFIG and show the base of each. Only reads."""
     from edge_agent.drivers import LinkDown  # noqa: PLC0415 - each command imports what it needs
 
-    logging.getLogger("edge_agent").setLevel(logging.ERROR)  # where the map ends is no news
+    logging.basicConfig(level=logging.ERROR)  # where the map ends is no news
     try:
         devices = {d.name: d for d in load(config).devices}
         if device not in devices:
