@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 import pytest
 import pytest_asyncio
+from libmodbus_server import compiled
 
 from edge_agent.core.registers import BIT_TABLES, Address, Table
 from edge_agent.core.resultblock import FIELDS, LAYOUT, WORDS, ResultBlock, State, values
@@ -19,7 +20,6 @@ from edge_agent.drivers.modbus.driver import Modbus
 from edge_agent.drivers.modbus.tcp import modbus_tcp
 
 pytestmark = pytest.mark.sockets
-PEER = Path(__file__).parent.parent / "peers" / "libmodbus" / "server.c"
 
 
 def tag(table: Table, offset: int, kind: str = "", order: str = "", bit: int | None = None) -> Tag:
@@ -30,14 +30,9 @@ def tag(table: Table, offset: int, kind: str = "", order: str = "", bit: int | N
 
 
 @pytest.fixture(scope="session")
-def libmodbus_server(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def libmodbus_server() -> Path:
     """The peer, compiled by the C compiler of this box."""
-    program = tmp_path_factory.mktemp("libmodbus") / "server"
-    found = subprocess.run(
-        ["pkg-config", "--cflags", "--libs", "libmodbus"], capture_output=True, text=True, check=True
-    )
-    subprocess.run(["gcc", "-O2", "-Wall", "-o", str(program), str(PEER), *found.stdout.split()], check=True)
-    return program
+    return compiled()
 
 
 @pytest.fixture
