@@ -60,6 +60,36 @@ async def ours(url: str, count: int, period: float, seconds: float, *, subscribe
     return changes
 
 
+async def verified_writes(url: str, count: int, period: float, seconds: float) -> None:
+    """Write three outputs and read them back after every scan, while `count` nodes are subscribed to."""
+    from edge_agent.core.tags import Tag
+    from edge_agent.drivers.opcua.address import Monitored, parse_address
+    from edge_agent.drivers.opcua.driver import OpcUa
+
+    driver = OpcUa(url, 10)
+    names = [f"v{i}" for i in range(count)]
+    scanned = driver.plan_read(
+        [Tag(name=n, address=parse_address(f"nsu={URI};s={n}", "", Monitored(period))) for n in names]
+    )
+    outputs = [
+        Tag(name=n, address=parse_address(f"nsu={URI};s={n}")) for n in ("Vibration", "Count", "State")
+    ]
+    write, back = driver.plan_write(outputs), driver.plan_read(outputs)
+    await driver.connect()
+    took = []
+    started = await begin()
+    for tick in range(1, int(seconds / period) + 1):
+        await driver.read(scanned)
+        before = time.perf_counter()
+        await driver.write(write, [tick, tick, tick])
+        assert (await driver.read(back)).value.tolist() == [tick] * 3
+        took.append(1000 * (time.perf_counter() - before))
+        await asyncio.sleep(max(0, started + tick * period - time.monotonic()))
+    await driver.close()
+    took.sort()
+    await end(len(took), p50=took[len(took) // 2], p99=took[int(0.99 * len(took))])
+
+
 async def asyncua_read(url: str, count: int, period: float, seconds: float) -> None:
     from asyncua import Client
 
@@ -99,11 +129,17 @@ async def begin() -> float:
     return time.monotonic()
 
 
-async def end(values: int) -> None:
+async def end(values: int, **more: float) -> None:
     times = os.times()
     cpu = times.user + times.system - float(os.environ["CPU_AT_START"])
     wall = time.monotonic() - float(os.environ["STARTED"])
-    told = {"core": cpu / wall, "values": values / wall, "us": 1e6 * cpu / max(1, values), "rss": memory()}
+    told = {
+        "core": cpu / wall,
+        "values": values / wall,
+        "us": 1e6 * cpu / max(1, values),
+        "rss": memory(),
+        **more,
+    }
     print(json.dumps(told), flush=True)
 
 
@@ -112,6 +148,7 @@ CLIENTS: dict[str, Callable[[str, int, float, float], Coroutine[Any, Any, Any]]]
     "asyncua, read": asyncua_read,
     "edge-agent, subscribe": lambda *a: ours(*a, subscribe=True),
     "asyncua, subscribe": asyncua_subscribe,
+    "verified write, subscribe": verified_writes,
 }
 
 
@@ -168,8 +205,9 @@ def table(seconds: float) -> None:
                         ).stdout
                     )
                     print(
-                        f"{count:6} nodes at {period:g} s  {name:<22} {100 * told['core']:5.1f} % of a core "
-                        f"{told['values']:8.0f} values/s {told['us']:6.1f} us/value {told['rss']:6.1f} MB",
+                        f"{count:6} nodes at {period:g} s  {name:<26} {100 * told['core']:5.1f} % of a core "
+                        f"{told['values']:8.0f} values/s {told['us']:6.1f} us/value {told['rss']:6.1f} MB"
+                        + (f"  p50 {told['p50']:.1f} ms, p99 {told['p99']:.1f} ms" if "p99" in told else ""),
                         flush=True,
                     )
             finally:

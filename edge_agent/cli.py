@@ -60,8 +60,6 @@ def run(config: Path, log_level: str) -> None:
     from edge_agent import app  # noqa: PLC0415
 
     logging.basicConfig(level=log_level.upper(), format="%(levelname)s %(message)s", stream=sys.stderr)
-    # Its own retries and keep-alives are not ours to tell: what matters is told by the device.
-    logging.getLogger("asyncua").setLevel(logging.CRITICAL)
     checked = _load(config)
     for line in ("not a safety function: the PLC stays in charge", *_modes(checked)):
         logging.getLogger(__name__).info(line)

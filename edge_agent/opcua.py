@@ -1,10 +1,14 @@
 """From what a configuration says of an OPC UA device to its driver. Imports asyncua."""
 
+import logging
 from pathlib import Path
 
 from edge_agent.config.schema import OpcUaTable
 from edge_agent.drivers.opcua.driver import OpcUa
 from edge_agent.drivers.opcua.security import Security
+
+# What it retries and what it cannot read is not for people: what matters is told by the driver.
+logging.getLogger("asyncua").setLevel(logging.CRITICAL)
 
 
 def opcua(table: OpcUaTable) -> OpcUa:

@@ -57,7 +57,7 @@ class NodeServer:
         return self
 
     def set(self, name: str, value: float, status: str = "Good") -> None:
-        """Give a variable a value and a status."""
+        """Give a variable a value and a status; make it if it is not there."""
         assert self.process is not None
         assert self.process.stdin is not None
         self.process.stdin.write(json.dumps({"name": name, "value": value, "status": status}) + "\n")

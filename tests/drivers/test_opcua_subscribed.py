@@ -19,6 +19,7 @@ from opcua_process import PLANT, free_port
 from edge_agent.cli import main
 from edge_agent.core.tags import Columns, Quality, Reason, Tag
 from edge_agent.drivers import LinkDown, Refused
+from edge_agent.drivers.opcua import driver as opcua_driver
 from edge_agent.drivers.opcua import subscription
 from edge_agent.drivers.opcua.address import Monitored, parse_address
 from edge_agent.drivers.opcua.driver import OpcUa
@@ -160,6 +161,23 @@ async def test_a_server_that_hangs_is_a_dead_link(
         os.kill(server.process.pid, signal.SIGCONT)
     assert down.value.reason == Reason.TIMEOUT
     await driver.close()
+
+
+@pytest.mark.parametrize("monitored", [None, Monitored(PERIOD)])
+async def test_a_node_that_a_download_brings_is_found_without_a_restart(
+    driver: OpcUa, server: NodeServer, monkeypatch: pytest.MonkeyPatch, monitored: Monitored | None
+) -> None:
+    monkeypatch.setattr(opcua_driver, "LOCATE_AGAIN", 0.2)
+    name = "later" if monitored else "soon"
+    path = f"/Objects/nsu=urn:test:plant;Press/nsu=urn:test:plant;{name}"
+    plan = driver.plan_read([Tag(name=name, address=parse_address(path, "", monitored)), tag("v4")])
+    await driver.connect()
+    np.testing.assert_array_equal((await driver.read(plan)).value, [np.nan, 4])
+    server.set(name, 12.5)
+    with pytest.raises(LinkDown, match="the nodes of the server changed"):
+        await until(driver, plan, lambda _: False)
+    await driver.connect()
+    assert (await driver.read(plan)).value.tolist() == [12.5, 4]
 
 
 async def test_units_and_ranges_that_differ_are_told_once(

@@ -41,11 +41,12 @@ async function main() {
     await server.initialize();
     const space = server.engine.addressSpace;
     for (const uri of options.namespaces) space.registerNamespace(uri);
-    const variables = populate(space, space.registerNamespace("urn:test:plant"));
+    const namespace = space.registerNamespace("urn:test:plant");
+    const variables = populate(space, namespace);
     await server.start();
     process.stdout.write("ready\n");
     for await (const line of readline.createInterface({ input: process.stdin })) {
-        obey(variables, JSON.parse(line));
+        obey(namespace, variables, JSON.parse(line));
         process.stdout.write("done\n");
     }
     process.exit(0);
@@ -76,7 +77,7 @@ function populate(space, namespace) {
         value: {
             refreshFunc: (done) => setTimeout(() => done(null, new DataValue({
                 value: new Variant(scalar("Double", 1)), statusCode: StatusCodes.Good,
-            })), 3000),
+            })), 800),
         },
     });
     variables.Temperature = namespace.addAnalogDataItem({
@@ -96,8 +97,12 @@ function populate(space, namespace) {
     return variables;
 }
 
-function obey(variables, { name, value, status }) {
-    const variable = variables[name];
+function obey(namespace, variables, { name, value, status }) {
+    const made = () => namespace.addVariable({
+        browseName: name, nodeId: `s=${name}`, componentOf: namespace.findNode("s=Press"), dataType: "Double",
+        value: scalar("Double", value),
+    });
+    const variable = variables[name] ??= made();
     const type = DataType[variable.readValue().value.dataType];
     variable.setValueFromSource(scalar(type, value), StatusCodes[status || "Good"]);
 }
