@@ -98,6 +98,8 @@ def a_block(tick: int) -> ResultBlock:
         reason=0,
         alarm=0,
         score=0.25,
+        value=0.25,
+        denied=0,
         input_age_ms=1,
         input_quality=2,
         bundle=1,

@@ -20,6 +20,7 @@ from converter import (
     pages,
     process,
     signing,
+    target,
     trying,
 )
 from converter.auto import Budget, Candidate
@@ -52,6 +53,7 @@ def convert(
     sign: Path | None = None,
     max_error: float | None = None,
     max_flips: float = auto.MAX_FLIPS,
+    target_profile: str = "",
     deadline: float = process.DEADLINE,
     verbose: bool = False,
     tensorflow: TensorFlow | None = None,
@@ -63,13 +65,15 @@ def convert(
     Without a `card` one is inferred from the data and the model, and `inferred` is called with its text.
     With the recipe "auto" every recipe is tried and the best one within the budget is taken, see
     `converter.auto`. `max_error` is a fraction of the output's range and replaces the recipe's own;
-    `max_flips` is a fraction of the windows held back and counts for "auto" only. `loading` names weights
+    `max_flips` is a fraction of the windows held back and counts for "auto" only. `target_profile` is a line
+    of ``edge-agent doctor --bench``: times are then those of that box. `loading` names weights
     apart from an architecture, and code to trust. `html` is where to write the report, `sign` the private
     key to sign with, `deadline` is for each job of TensorFlow, in seconds, `tensorflow` is one that is kept
     for the next conversion. Raises `ConverterError` (`CardError` for the card) and OSError.
     """
     _require(model, loading, out, html)
     key = signing.load(sign) if sign else None
+    there = target.load(target_profile) if target_profile else None
     with borrowed(tensorflow, verbose) as loaded:
         said, text = card_file.load(card) if isinstance(card, Path) else card, ""
         if said is None:
@@ -83,7 +87,7 @@ def convert(
         draft = facts.draft(said, rows, _origin(model, data, loading))
         asked = known.Asked.of(draft, rows, split.held)
         done = trying.choose(
-            Wanted(recipe, Budget(max_error, max_flips), by_layer=html is not None),
+            Wanted(recipe, Budget(max_error, max_flips), html is not None, there),
             _task(model, said, loading),
             draft,
             facts.in_engineering_units(said, rows, draft.steps),
@@ -101,6 +105,8 @@ def convert(
     if key is not None:
         signing.sign(out, key)
     found = _report(out, rows, split, done, text)
+    if there:
+        found = msgspec.structs.replace(found, target=there.text())
     if html is not None:
         progress("drawing the report")
         pages.of_conversion(html, found, done.seen, done.original)

@@ -81,6 +81,8 @@ def of_conversion(path: Path, found: Report, asked: Windows, original: Floats32)
     ]
     measured = next((c.measured for c in found.candidates if c.chosen), None)
     costs = choice.costs(measured.latency, measured.rss) if measured else {}
+    if found.target:
+        costs["times on the target"] = found.target
     html.write(
         path,
         f"{found.name} {found.version}: conversion",

@@ -45,6 +45,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     warnings: list[str]
     card: str
     """The text of the card that was inferred, "" if one was given."""
+    target: str = ""
+    """The box whose times these are: measured there or estimated by `target`; "" for this one."""
 
 
 class Judged(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,6 +87,8 @@ def show_report(report: Report, console: Console) -> None:
         table.add_row("in float", kept)
     table.add_row("why", report.reason)
     table.add_row("loaded with", report.loaded_with)
+    if report.target:
+        table.add_row("times", f"on the target: {report.target}")
     tolerance = ", ".join(f"{most:g}" for most in report.tolerances.values())
     table.add_row("proof", f"{report.known_answers} known answers, tolerance {tolerance}")
     table.add_row("sha256", report.sha256)

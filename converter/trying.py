@@ -16,6 +16,7 @@ from converter.known import Asked
 from converter.mixing import Evidence, Tried
 from converter.process import TensorFlow
 from converter.recipes import PLAIN, RECIPES, Name
+from converter.target import Target
 from edge_agent.core.manifest import Manifest
 from edge_agent.core.packing import Packing
 
@@ -25,11 +26,15 @@ FEWEST = 20
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """The recipe, or "auto"; within which budget; whether to measure what int8 costs layer by layer."""
+    """The recipe, or "auto"; within which budget; whether to measure what int8 costs layer by layer.
+
+    Times are those of `target` if there is one, else of this machine.
+    """
 
     recipe: Name | Literal["auto"]
     budget: Budget
     by_layer: bool
+    target: Target | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +91,8 @@ def choose(
             progress=progress,
         )
     judged = tried.judged + [Candidate(recipe=name, reason=reason) for name, reason in unable.items()]
+    if wanted.target:
+        judged = wanted.target.judge(judged, {c.recipe: c.tflite for c in tried.converted})
     if wanted.recipe == "auto":
         judged = auto.choose(judged, wanted.budget)
     else:

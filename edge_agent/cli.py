@@ -162,11 +162,15 @@ def status(config: Path, *, as_json: bool, watch: bool) -> None:
 
 @main.command()
 @click.option("--state", type=_FOLDER, default=STATE, show_default=True, help="The state folder to look at.")
+@click.option("--bench", "path", type=_FILE, metavar="BUNDLE", help="Measure how fast this box answers it.")
 @_JSON
-def doctor(state: Path, *, as_json: bool) -> None:
+def doctor(state: Path, path: Path | None, *, as_json: bool) -> None:
     """Say what this box is fit for: disk, clocks, runtime. Exit 1 if anything is BAD."""
     from edge_agent.doctor import Grade, examine  # noqa: PLC0415
 
+    if path:
+        _bench(path, as_json=as_json)
+        return
     findings = examine(state)
     if as_json:
         click.echo(msgspec.json.encode(findings))
@@ -186,6 +190,20 @@ def demo(seconds: int, folder: Path, bundle: Path | None) -> None:
     from edge_agent.demo import play  # noqa: PLC0415
 
     sys.exit(play.main(seconds, folder, bundle))
+
+
+def _bench(path: Path, *, as_json: bool) -> None:
+    from edge_agent import bundle  # noqa: PLC0415
+    from edge_agent.doctor.bench import bench  # noqa: PLC0415
+    from edge_agent.inference.process import InferenceFailed  # noqa: PLC0415
+
+    try:
+        found = bench(bundle.read(path))
+    except bundle.BundleError as error:
+        _fail(str(error))
+    except InferenceFailed as error:
+        _fail(f"{path}: {error}")
+    click.echo(msgspec.json.encode(found) if as_json else found.text())
 
 
 def _load(config: Path, *, as_json: bool = False, check_units: bool = False) -> Config:

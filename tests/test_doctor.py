@@ -1,5 +1,6 @@
 """What `doctor` says of this box, of folders that will not do, and of processors that are hidden."""
 
+import hashlib
 import json
 import os
 import subprocess
@@ -9,8 +10,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from edge_agent import bundle
 from edge_agent.cli import main
-from edge_agent.doctor import Finding, Grade, clock, disk, processor
+from edge_agent.demo.site import SHIPPED
+from edge_agent.doctor import Finding, Grade, clock, disk, processor, reference
+from edge_agent.doctor.profile import parse
 
 SIXTY_BAD = [0.001] * 40 + [2.0] * 60
 
@@ -107,3 +111,21 @@ def test_a_hidden_processor_costs_the_delegate_and_is_told() -> None:
     assert "OK    runtime" in ended.stdout
     assert "WARN  XNNPACK" in ended.stdout
     assert "ProcSubset=all" in ended.stdout
+
+
+def test_bench_measures_a_bundle_and_ends_with_a_line_for_the_converter() -> None:
+    ended = CliRunner().invoke(main, ["doctor", "--bench", str(SHIPPED)])
+    assert ended.exit_code == 0
+    assert "known answers proven" in ended.stdout
+    told = parse(ended.stdout.splitlines()[-1])
+    assert told.model == hashlib.sha256(bundle.read(SHIPPED).model).hexdigest()
+    assert 0 < told.latency.model <= told.latency.p50 <= told.latency.p99
+    assert {*told.reference, *told.refused} == set(reference.bundles())
+
+
+def test_bench_of_what_is_no_bundle_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "no.bundle").write_bytes(b"no")
+    ended = CliRunner().invoke(main, ["doctor", "--bench", str(tmp_path / "no.bundle")])
+    assert ended.exit_code == 1
+    assert len(ended.stderr.splitlines()) == 1
+    assert "no.bundle" in ended.stderr

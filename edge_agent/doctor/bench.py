@@ -1,0 +1,81 @@
+"""How fast this box answers a bundle, in the very child process that the agent uses."""
+
+import asyncio
+import hashlib
+
+import msgspec
+import numpy as np
+
+from edge_agent.bundle import Bundle
+from edge_agent.core.packing import Packing
+from edge_agent.core.steps import Preparation
+from edge_agent.doctor import reference
+from edge_agent.doctor.processor import model_name
+from edge_agent.doctor.profile import Profile
+from edge_agent.inference.host import prove
+from edge_agent.inference.process import InferenceProcess
+from edge_agent.inference.replay import openings
+from edge_agent.inference.timing import Latency, latencies, resident
+
+
+class Bench(msgspec.Struct, frozen=True, kw_only=True):
+    """What was measured. `difference` is the largest to the known answers, `rss` the child's, in bytes."""
+
+    bundle: str
+    recipe: str
+    runtime: str
+    latency: Latency
+    rss: int
+    difference: float
+    profile: str
+
+    def text(self) -> str:
+        """The same for a person; the last line is for the converter."""
+        time = self.latency
+        return (
+            f"{self.bundle}, {self.recipe}, on {self.runtime}\n"
+            f"known answers proven, off by {self.difference:.2g}\n"
+            f"a call: p50 {time.p50:.0f} us, p99 {time.p99:.0f} us, the model's share {time.model:.1f} us\n"
+            f"memory of the child: {self.rss / 1e6:.0f} MB\n"
+            f"{self.profile}"
+        )
+
+
+def bench(bundle: Bundle) -> Bench:
+    """Measure a bundle, and the reference models for its profile. Raises `InferenceFailed`."""
+    return asyncio.run(_bench(bundle))
+
+
+async def _bench(bundle: Bundle) -> Bench:
+    child = await InferenceProcess.start(bundle)
+    try:
+        difference = await prove(bundle, child)
+        known = bundle.known.inputs
+        packed = Packing.of(bundle.manifest)(Preparation(bundle.manifest)(known).reshape(len(known), -1))
+        rows = openings(child, np.ascontiguousarray(packed, np.float32))
+        latency = (await latencies({0: child}, {0: rows}))[0]
+        rss, runtime = resident(child.pid), child.runtime
+    finally:
+        child.close()
+    times, refused = await reference.measure()
+    profile = Profile(
+        processor=model_name(),
+        runtime=runtime,
+        reference={recipe: _rounded(time) for recipe, time in times.items()},
+        refused=refused,
+        model=hashlib.sha256(bundle.model).hexdigest(),
+        latency=_rounded(latency),
+    )
+    return Bench(
+        bundle=f"{bundle.manifest.name} {bundle.manifest.version}",
+        recipe=bundle.manifest.model.recipe,
+        runtime=runtime,
+        latency=latency,
+        rss=rss,
+        difference=difference,
+        profile=profile.line(),
+    )
+
+
+def _rounded(time: Latency) -> Latency:
+    return Latency(p50=round(time.p50, 1), p99=round(time.p99, 1), model=round(time.model, 2))
