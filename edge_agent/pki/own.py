@@ -80,11 +80,11 @@ def make(certs: Path, private: Path, now: datetime) -> Own:
     key = rsa.generate_private_key(public_exponent=65537, key_size=KEY_SIZE)
     certificate = _self_signed(key, socket.gethostname(), now)
     name = thumbprint(certificate)[:16]
-    _write(
-        private / f"{name}.pem", key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()), 0o600
-    )
+    part = private / f"{name}.part"
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    _write(private / f"{name}.pem", pem, 0o600, part)
     file = certs / f"{name}.der"
-    _write(file, der(certificate), 0o644)
+    _write(file, der(certificate), 0o644, part)
     return Own(certificate, key, file)
 
 
@@ -141,8 +141,7 @@ def _read_key(path: Path) -> rsa.RSAPrivateKey:
     return key
 
 
-def _write(path: Path, data: bytes, mode: int) -> None:
-    part = path.with_suffix(".part")
+def _write(path: Path, data: bytes, mode: int, part: Path) -> None:
     part.unlink(missing_ok=True)
     descriptor = os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, mode)
     with os.fdopen(descriptor, "wb") as file:

@@ -77,6 +77,16 @@ async def test_every_policy_in_both_modes(site: Site, policy: str, mode: str) ->
     assert await site.value(policy=policy, mode=mode) == 1.5
 
 
+async def test_a_channel_is_renewed_under_the_session(site: Site) -> None:
+    driver = OpcUa(site.server.url, 5, Security(site.pki.folder))
+    plan = driver.plan_read(tags("Vibration"))
+    await driver.connect()
+    for _ in range(3):
+        await driver.session._client.open_secure_channel(renew=True)
+        assert (await driver.read(plan)).value.tolist() == [1.5]
+    await driver.close()
+
+
 async def test_an_unknown_server_is_refused_and_kept_for_an_operator(site: Site) -> None:
     site.trusts()
     with pytest.raises(Insecure, match=r"plc: thumbprint: .* is not in trusted/certs") as refused:

@@ -81,6 +81,16 @@ async def test_values_are_there_at_once_and_then_told(driver: OpcUa, server: Nod
     await until(driver, plan, lambda c: c.value[1] == 7)
 
 
+async def test_fields_of_the_standards_own_structures(driver: OpcUa) -> None:
+    node, unit = "i=2256", "/Objects/nsu=urn:test:plant;Press/nsu=urn:test:plant;Temperature/EURange"
+    wanted = [(node, "State"), (node, "BuildInfo.ManufacturerName"), (unit, "High"), (unit, "Middle")]
+    plan = driver.plan_read([Tag(name=field, address=parse_address(text, field)) for text, field in wanted])
+    await driver.connect()
+    columns = await driver.read(plan)
+    np.testing.assert_array_equal(columns.value[[0, 2, 3]], [0, 150, np.nan])
+    assert isinstance(columns.exact[1], str)
+
+
 async def test_what_does_not_change_stays_fresh(driver: OpcUa) -> None:
     plan = driver.plan_read([tag("Vibration")])
     await driver.connect()

@@ -6,7 +6,7 @@ decoded by another server's layout.
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
 from asyncua import ua
@@ -74,8 +74,7 @@ def pick(value: Any, field: Field, decoder: Decoder | None) -> Any:
         value = value.Value
     done: Field = ()
     for part in field:
-        if isinstance(value, ua.ExtensionObject):
-            value = _structure(value, decoder)
+        value = _taken_apart(value, decoder)
         try:
             value = value[part]
         except IndexError:
@@ -85,7 +84,16 @@ def pick(value: Any, field: Field, decoder: Decoder | None) -> Any:
             text = f"has no {field_text((*done, part))}; there is {has}"
             raise NoSuchField(text) from None
         done = (*done, part)
-    return _structure(value, decoder) if isinstance(value, ua.ExtensionObject) else value
+    return _taken_apart(value, decoder)
+
+
+def _taken_apart(value: Any, decoder: Decoder | None) -> Any:
+    """Return a structure as its fields by name; anything else as it is."""
+    if isinstance(value, ua.ExtensionObject):
+        return _structure(value, decoder)
+    if is_dataclass(value) and not isinstance(value, type | ua.LocalizedText):
+        return {field.name: getattr(value, field.name) for field in fields(value)}  # one of the standard
+    return value
 
 
 def _structure(value: Any, decoder: Decoder | None) -> dict[str, Any]:
@@ -95,12 +103,12 @@ def _structure(value: Any, decoder: Decoder | None) -> dict[str, Any]:
         raise NoSuchField(f"is a structure of another type than its node: {value.TypeId.to_string()}")
     data = Buffer(value.Body or b"")
     try:
-        fields = decoder.decode(data)
+        decoded = decoder.decode(data)
     except UNREADABLE as error:
         raise NoSuchField(f"is a structure that cannot be decoded: {error!r}") from None
     if len(data):
         raise NoSuchField(f"is a structure with {len(data)} bytes more than its type has")
-    return fields
+    return decoded
 
 
 async def decoder_of(data_type: ua.NodeId, ask: Definition, depth: int = 0) -> Decoder | None:
