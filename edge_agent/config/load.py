@@ -41,6 +41,7 @@ def load(file: Path, *, check_units: bool = False) -> Config:
     state = file.parent / (agent.state if agent else "")
     links = modbus.links(_section(data, root.at("link")), root.at("link"))
     devices, broken = _devices(_section(data, root.at("device")), links, state, root.at("device"))
+    modbus.ports_taken_twice(devices.values(), root.at("device"))
     machines = _machines(_section(data, root.at("machine")), state, devices, broken, root.at("machine"))
     overlaps(devices, machines, root.at("machine"))
     if agent and agent.trust:

@@ -1,6 +1,6 @@
 """Modbus devices and their links: a link that several share has its own table, or a device brings its own."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +8,7 @@ import msgspec
 
 from edge_agent.config.fields import Place, build, nearest
 from edge_agent.config.links import NUMBERED, TRANSPORTS, Link, LinkTable, SerialTable, TlsTable, UdpTable
-from edge_agent.config.schema import ModbusTable
+from edge_agent.config.schema import Device, ModbusTable
 
 SHARED = "modbus"
 """The driver of a device that names a link. Those with a link of their own say its transport as well."""
@@ -47,6 +47,17 @@ def device(data: Mapping[str, Any], shared: Mapping[str, Link | None], place: Pl
     table = msgspec.structs.replace(table, link=link)
     _limits(table, place)
     return table
+
+
+def ports_taken_twice(devices: Iterable[Device], place: Place) -> None:
+    """Keep an error for every serial port that more than one link wants: a port is locked."""
+    tables = [device.table for device in devices if isinstance(device.table, ModbusTable)]
+    first: dict[str, str] = {}
+    for name, line in {table.link.name: table.link.table for table in tables}.items():
+        if isinstance(line, SerialTable) and first.setdefault(line.serial, name) != name:
+            place.wrong(
+                f"{first[line.serial]} and {name} both open {line.serial}; make it one [link.NAME] for both"
+            )
 
 
 def _named(name: object, shared: Mapping[str, Link | None], place: Place) -> Link | None:

@@ -5,7 +5,6 @@ reason for most of the rules here; docs/decisions/0009 has them all.
 """
 
 import asyncio
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,13 +15,9 @@ from edge_agent.drivers.modbus.frames import Framer
 from edge_agent.drivers.modbus.pdu import GATEWAY_SILENCE, BadReply, DeviceException, Request
 from edge_agent.drivers.modbus.transactions import Answer, Transactions
 from edge_agent.drivers.modbus.turns import Turns
-from edge_agent.drivers.modbus.wires import Endpoint, Misconfigured, Wire
-from edge_agent.drivers.modbus.wires.stream import reason
+from edge_agent.drivers.modbus.wires import Endpoint, Wire
+from edge_agent.drivers.modbus.wires.opening import open_first
 
-log = logging.getLogger(__name__)
-
-MENDING = 60.0
-"""Seconds between attempts when somebody has to put certificates right."""
 EARLY = 1e-6
 """Seconds that a timer may fire before its time."""
 MOST_NOISE = 4096
@@ -90,7 +85,13 @@ class Link:
                 if self._failed_at >= asked_at:
                     # An attempt that ended while this one waited was this one's as well.
                     raise _again(self._failure)
-                await self._connect()
+                self._failure = LinkDown("the attempt to connect was given up")
+                try:
+                    self._wire = await open_first(self._endpoints, self, self._rules.timeout)
+                except LinkDown as error:
+                    self._failure, self._failed_at = error, _now()
+                    raise
+                self._quiet_until = max(self._quiet_until, _now() + self._rules.pause)
             self._members.add(member)
 
     def leave(self, member: Member) -> None:
@@ -135,25 +136,6 @@ class Link:
     def lost(self, why: str) -> None:
         """Learn that the wire is gone."""
         self._break(LinkDown(why))
-
-    async def _connect(self) -> None:
-        self._failure = LinkDown("the attempt to connect was given up")
-        for endpoint in self._endpoints:
-            try:
-                self._wire = await endpoint.open(self, self._rules.timeout)
-            except TimeoutError:
-                self._failure = LinkDown(f"no connection within {self._rules.timeout:g} s")
-            except Misconfigured as error:
-                self._failure = LinkDown(reason(error), patience=MENDING)
-            except OSError as error:
-                self._failure = LinkDown(reason(error))
-            else:
-                if len(self._endpoints) > 1:
-                    log.info("connected to %s", endpoint)
-                self._quiet_until = max(self._quiet_until, _now() + self._rules.pause)
-                return
-        self._failed_at = _now()
-        raise self._failure
 
     def _pump(self) -> None:
         """Send what may be sent now, and come back when more may be."""
