@@ -155,6 +155,14 @@ def test_write_takes_engineering_units(command: Command, plc: Plc, value: str, r
     assert f"read back {value}" in ended.stdout
 
 
+def test_write_of_one_bit_leaves_the_others_of_its_register(command: Command, plc: Plc) -> None:
+    (before,) = plc.registers(901, 1)
+    assert command("write", "a.bit", "1", "--yes", "--force").returncode == 0
+    assert plc.registers(901, 1) == [before | 8]
+    assert command("write", "a.bit", "0", "--yes", "--force").returncode == 0
+    assert plc.registers(901, 1) == [before & ~8]
+
+
 @pytest.mark.parametrize(
     ("name", "value", "says"),
     [
@@ -163,7 +171,7 @@ def test_write_takes_engineering_units(command: Command, plc: Plc, value: str, r
         ("a.panel", "0.75", "does not fit uint16"),
         ("a.result.heartbeat", "65536", "does not fit"),
         ("a.speed", "3", "input"),
-        ("a.bit", "1", "bit"),
+        ("a.bit", "2", "does not fit bool"),
         ("a.nothing", "1", "illegal data address"),
         ("a.lamp", "1", "illegal data address"),
         ("a.panle", "1", "did you mean 'a.panel'"),
