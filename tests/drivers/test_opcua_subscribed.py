@@ -134,9 +134,8 @@ async def test_an_item_that_died_in_silence_is_found_by_the_check(
     plan = driver.plan_read([tag("v5"), tag("v6")])
     await driver.connect()
     [made] = driver._subscriptions.values()
-    await driver.session._client.uaclient.set_monitoring_mode(
-        ua.SetMonitoringModeParameters(made.id, ua.MonitoringMode.Disabled, made.items)
-    )
+    silence = ua.SetPublishingModeParameters(PublishingEnabled=False, SubscriptionIds=[made.id])
+    await driver.session._client.uaclient.set_publishing_mode(silence)
     server.set("v6", 60)
     with pytest.raises(LinkDown, match=r"s=v6 changes and the subscription does not tell"):
         await until(driver, plan, lambda _: False)

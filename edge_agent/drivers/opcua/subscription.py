@@ -48,7 +48,6 @@ class Subscription:
         self._session, self._requests, self._deadbands = session, requests, list(deadbands)
         self.period, self._timeout = period, timeout
         self.id = 0
-        self.items: list[int] = []
         self.latest = Values()
         self.heard_at = 0
         self._sequence = 0
@@ -139,8 +138,6 @@ class Subscription:
             for row, result in zip(part, results, strict=True):
                 if result.StatusCode.is_bad():
                     refused[row] = result.StatusCode.value
-                else:
-                    self.items.append(result.MonitoredItemId)
         return refused
 
     def _item(self, row: int) -> ua.MonitoredItemCreateRequest:
