@@ -30,18 +30,15 @@ class Request:
 
 @dataclass
 class Plant:
-    """All units behind one endpoint. Register n of unit u holds 1000 * u + n.
-
-    `serial` units answer one after the other, as a gateway's bus makes them.
-    """
+    """All units behind one endpoint. Register n of unit u holds 1000 * u + n; `nonsense` ones say more."""
 
     rtu: bool = False
     delays: dict[int, Delay] = field(default_factory=dict)
     absent: bool = False
+    nonsense: set[int] = field(default_factory=set)
     requests: list[Request] = field(default_factory=list)
     connections: int = 0
     listener: Listener | None = None
-    bus_free_at: float = 0.0
 
     def __str__(self) -> str:
         return "memory"
@@ -78,7 +75,7 @@ class Plant:
     def reply(self, unit: int, pdu: bytes, frame: bytes) -> bytes:
         start, count = int.from_bytes(pdu[1:3]), int.from_bytes(pdu[3:5])
         words = b"".join((1000 * unit + start + n).to_bytes(2) for n in range(count))
-        answer = bytes((unit, pdu[0], len(words))) + words
+        answer = bytes((unit, pdu[0], len(words))) + words + bytes(unit in self.nonsense)
         if self.rtu:
             return answer + crc16(answer).to_bytes(2, "little")
         return frame[:4] + len(answer).to_bytes(2) + answer

@@ -199,6 +199,17 @@ async def test_the_wrong_unit_in_an_answer_breaks_the_connection() -> None:
     assert plant.listener is None
 
 
+async def test_a_unit_that_answers_nonsense_costs_the_others_nothing() -> None:
+    """Its frames carry the right number and unit: whose answer is wrong is known."""
+    plant = Plant(nonsense={2})
+    link = link_to(plant)
+    async with polled({unit: on(link, unit, 0.5, 0.1) for unit in (1, 2)}) as found:
+        await asyncio.sleep(60)
+        assert plant.connections == 1
+        assert len(found[1]) > 550
+        assert found[2] == []
+
+
 async def test_the_backup_host_is_taken_while_the_first_is_away() -> None:
     first, second = Plant(absent=True), Plant()
     link = link_to(first, second)

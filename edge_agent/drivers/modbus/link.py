@@ -169,6 +169,9 @@ class Link:
     def _answered(self, asked: _Asked, answer: Answer, now: float) -> None:
         assert asked.deadline is not None, "it was sent"
         asked.deadline.cancel()
+        if isinstance(answer, BadReply):
+            self._missed(asked, LinkDown(str(answer), Reason.BAD_REPLY), now)
+            return
         self._unanswered.clear()
         silent = isinstance(answer, DeviceException) and answer.code in GATEWAY_SILENCE
         self._turns.done(asked.unit, now - asked.sent, now, answered=not silent)
@@ -180,19 +183,22 @@ class Link:
             asked.reply.set_result(answer)
 
     def _late(self, number: int, asked: _Asked) -> None:
-        """Give up one request, and see to it that its answer, should it still come, is nobody's."""
-        now = _now()
+        """Give up one request. Its answer, should it still come, is nobody's."""
         self._transactions.give_up(number)
+        self._missed(asked, LinkDown(f"no answer within {asked.timeout:g} s", Reason.TIMEOUT), _now())
+        self._pump()
+
+    def _missed(self, asked: _Asked, error: LinkDown, now: float) -> None:
+        """Fail a request without an answer that can be used, and leave its unit, or the line, alone."""
         self._turns.done(asked.unit, now - asked.sent, now, answered=False)
         self._unanswered.add(asked.unit)
-        asked.fail(LinkDown(f"no answer within {asked.timeout:g} s", Reason.TIMEOUT))
+        asked.fail(error)
         if self._transactions.numbered:
             self._turns.hold(asked.unit, now + self._patience(asked))
         else:
             self._drain(asked, now)
         if {member.unit for member in self._members} <= self._unanswered:
-            self._break(LinkDown("nobody on the link answers", Reason.TIMEOUT))
-        self._pump()
+            self._break(LinkDown("nobody on the link answers", error.reason))
 
     def _spoilt(self, error: BadReply) -> None:
         """Fail all that a wrong frame could have been meant for."""

@@ -1,7 +1,7 @@
 """Requests under way on one connection, and which of them a reply answers. Pure: no clock and no wire.
 
-Here a reply is checked against its request: transaction number, unit, function, length, echo. One that fits
-nothing makes all the others doubtful as well.
+Here a reply is checked against its request: transaction number, unit, function, length, echo. One that
+belongs to no request makes all the others doubtful as well.
 """
 
 import secrets
@@ -12,7 +12,8 @@ from edge_agent.drivers.modbus.frames import Framer
 from edge_agent.drivers.modbus.pdu import BadReply, DeviceException, Request
 
 T = TypeVar("T")
-Answer = bytes | DeviceException
+Answer = bytes | DeviceException | BadReply
+"""The data that were asked for, or what the device gave instead."""
 
 MOST_LATE = 64
 """Requests that were given up whose answers are still recognised; one before these breaks the connection."""
@@ -54,8 +55,8 @@ class Transactions(Generic[T]):
     def receive(self, data: bytes) -> list[tuple[T, Answer]]:
         """Take what arrived and return what was answered.
 
-        Raises `BadReply` for anything that fits no request. Nothing counts as answered then, not even what
-        fitted.
+        Raises `BadReply` for anything that belongs to no request, as without numbers a wrong answer may.
+        Nothing counts as answered then, not even what fitted.
         """
         answers: dict[int, tuple[T, Answer]] = {}
         for frame in self._framer.feed(data):
@@ -67,7 +68,7 @@ class Transactions(Generic[T]):
                 continue
             if frame.unit != sent.unit:
                 raise BadReply(f"unit {frame.unit} answers a request to unit {sent.unit}")
-            answers[number] = sent.ticket, _checked(sent.request, frame.pdu)
+            answers[number] = sent.ticket, self._checked(sent.request, frame.pdu)
         if self._framer.pending and len(answers) == len(self._sent) and not self._late:
             raise BadReply("more bytes than one reply")
         for number in answers:
@@ -92,9 +93,12 @@ class Transactions(Generic[T]):
         self._framer.reset()
         return tickets
 
-
-def _checked(request: Request, reply: bytes) -> Answer:
-    try:
-        return request.data(reply)
-    except DeviceException as error:
-        return error
+    def _checked(self, request: Request, reply: bytes) -> Answer:
+        try:
+            return request.data(reply)
+        except DeviceException as error:
+            return error
+        except BadReply as error:
+            if self._framer.numbered:
+                return error
+            raise
