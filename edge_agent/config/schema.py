@@ -24,7 +24,7 @@ class AgentTable(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ModbusTable(msgspec.Struct, frozen=True, kw_only=True):
-    """``[device.NAME]`` with a Modbus driver; its keys `links.TRANSPORTS` names are in `link`."""
+    """``[device.NAME]`` with a Modbus driver. `link` is made of the keys that say how it is reached."""
 
     driver: str
     link: Link = Link()
