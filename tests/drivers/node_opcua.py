@@ -1,29 +1,12 @@
 """The node-opcua server of `tests/peers/opcua`, installed once into the cache, in a process of its own."""
 
 import json
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
 
+import npm_peer
 from authority import Identity
-
-HERE = Path(__file__).parents[1] / "peers" / "opcua"
-INSTALLED = Path(__file__).parents[2] / ".cache" / "peers" / "opcua"
-
-
-def install() -> Path:
-    """Install what the lock file says, unless that is there; return the folder."""
-    lock, done = HERE / "package-lock.json", INSTALLED / "installed-lock.json"
-    if not done.exists() or done.read_bytes() != lock.read_bytes():
-        INSTALLED.mkdir(parents=True, exist_ok=True)
-        for name in ("package.json", "package-lock.json"):
-            shutil.copy(HERE / name, INSTALLED)
-        command = ["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"]
-        subprocess.run(command, cwd=INSTALLED, check=True, timeout=280)
-        shutil.copy(lock, done)
-    shutil.copy(HERE / "server.js", INSTALLED)
-    return INSTALLED
 
 
 class NodeServer:
@@ -49,7 +32,7 @@ class NodeServer:
         (trusted / f"{name}.der").write_bytes(certificate)
 
     def start(self) -> "NodeServer":
-        command = ["node", str(install() / "server.js"), json.dumps(self.options)]
+        command = ["node", str(npm_peer.install("opcua") / "server.js"), json.dumps(self.options)]
         self.process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
         )

@@ -5,8 +5,7 @@ belongs to no request makes all the others doubtful as well.
 """
 
 import secrets
-from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from edge_agent.drivers.modbus.frames import Framer
 from edge_agent.drivers.modbus.pdu import BadReply, DeviceException, Request
@@ -19,8 +18,7 @@ MOST_LATE = 64
 """Requests that were given up whose answers are still recognised; one before these breaks the connection."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Sent(Generic[T]):
+class _Sent(NamedTuple, Generic[T]):
     unit: int
     request: Request
     ticket: T
