@@ -2,20 +2,24 @@
 
 from dataclasses import dataclass
 from itertools import groupby
+from pathlib import Path
 
 import numpy as np
 
 from edge_agent.bundle import Bundle
-from edge_agent.config import Config
+from edge_agent.config import Config, schema
 from edge_agent.config.schema import DeviceTable, ModbusTable
+from edge_agent.core.writeback import Output
 from edge_agent.device import Device
 from edge_agent.drivers import Driver
+from edge_agent.following import Follower, Following
 from edge_agent.historian import Historian
 from edge_agent.inference.host import ModelHost
 from edge_agent.links import Links, modbus
-from edge_agent.machine import Machine
+from edge_agent.machine import Machine, Wiring
 from edge_agent.reuse import Reuse
 from edge_agent.scan import STALE, Scan, ScanClass, Spawner, Table
+from edge_agent.stop import Stop
 
 SHORTEST_DEADLINE = 0.25
 """Seconds that a model may take to answer, however short the period is: a busy box is not a dead child."""
@@ -66,17 +70,20 @@ def build(config: Config, historian: Historian, spawner: Spawner, before: Parts 
         start += len(tags)
     models: dict[str, ModelHost] = {}
     machines = []
+    stop = Stop(Path(config.state), table, rows.get(config.stop))
     for machine_config in config.machines:
         bundle, written = machine_config.bundle, machine_config.written
         if bundle.sha256 not in models:
             models[bundle.sha256] = (reuse and reuse.model(bundle.sha256)) or _model(bundle)
         # In shadow nothing is declared, so there is nothing that could be written.
         outputs = devices[written.device].declare(written.outputs) if written else None
+        following = _following(machine_config, config, devices, historian)
+        wiring = Wiring(rows, outputs, following, stop.stopped)
         machine = reuse and reuse.machine(machine_config.name, config)
         if machine:
-            machine.rewire(rows, outputs)
+            machine.rewire(wiring)
         else:
-            machine = Machine(machine_config, rows, models[bundle.sha256], outputs, historian)
+            machine = Machine(machine_config, models[bundle.sha256], historian, wiring)
         machines.append(machine)
         scan_of(bundle.manifest.period).add(machine)
     return Parts(
@@ -89,6 +96,18 @@ def build(config: Config, historian: Historian, spawner: Spawner, before: Parts 
         table,
         rows,
     )
+
+
+def _following(
+    machine: schema.Machine, config: Config, devices: dict[str, Device], historian: Historian
+) -> Following | None:
+    followers = [
+        Follower(follow, Output(follow.rule), devices[follow.device].declare([follow.tag]))
+        for follow in machine.followed
+    ]
+    if not followers:
+        return None
+    return Following(machine.name, followers, historian, machine.bundle.sha256, config.sha256)
 
 
 def _model(bundle: Bundle) -> ModelHost:

@@ -14,6 +14,7 @@ from edge_agent.cli_pki import pki
 from edge_agent.cli_probe import probe
 from edge_agent.cli_sunspec import sunspec
 from edge_agent.config import Config, ConfigError, load
+from edge_agent.writing import audit, resume_writing, stop_writing
 
 STATE = "/var/lib/edge-agent"
 BAD_CONFIGURATION = 78
@@ -37,6 +38,9 @@ main.add_command(pki)
 main.add_command(sunspec)
 main.add_command(browse)
 main.add_command(probe)
+main.add_command(stop_writing)
+main.add_command(resume_writing)
+main.add_command(audit)
 
 
 @main.command()

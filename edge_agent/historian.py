@@ -20,6 +20,7 @@ from pathlib import Path
 from edge_agent.core.outputs import Reading
 from edge_agent.core.pipeline import Verdict
 from edge_agent.core.tags import Columns
+from edge_agent.history import audit
 
 log = logging.getLogger(__name__)
 
@@ -50,8 +51,14 @@ _ALARM = "INSERT INTO alarm(time, machine, output, active, score, alarm, warning
 _EVENT = "INSERT INTO event(time, subject, kind, text) VALUES (?,?,?,?)"
 _RETAIN = "DELETE FROM result WHERE id <= (SELECT max(id) FROM result) - ?"
 
-Row = tuple[str, Callable[[], Sequence[object]]]
-"""A statement, and its values: worked out in the writer thread, not in the cycle."""
+Row = Callable[[sqlite3.Connection], object]
+"""Inserts a row. Its values are worked out in the writer thread, not in the cycle."""
+
+
+class _Waiter(threading.Event):
+    """Set once its rows were tried; `kept` says whether they are on the disk."""
+
+    kept = False
 
 
 class Historian:
@@ -60,7 +67,7 @@ class Historian:
     def __init__(self, folder: Path) -> None:
         self.path = folder / FILE
         self._rows: deque[Row] = deque()
-        self._waiters: deque[threading.Event] = deque()
+        self._waiters: deque[_Waiter] = deque()
         self._wake = threading.Event()
         self._running = True
         self._thread = threading.Thread(target=self._write, name="historian", daemon=True)
@@ -99,17 +106,34 @@ class Historian:
         for r in verdict.readings:
             if r.changed:
                 self._put(_ALARM, partial(_alarm_row, at, machine, r))
-        done = threading.Event()
-        self._waiters.append(done)
-        self._wake.set()
-        if not await asyncio.to_thread(done.wait, ALARM_DEADLINE):
+        if await self._committed() is None:
             log.warning("historian: the alarm of %s is not on the disk yet; going on", machine)
 
+    async def audit(self, entry: audit.Entry) -> bool:
+        """Keep an entry of the audit; return whether it is on the disk within `ALARM_DEADLINE`."""
+        kept = self._insert(partial(audit.insert, at=time.time(), entry=entry)) and bool(
+            await self._committed()
+        )
+        if not kept:
+            log.warning("historian: no audit on the disk, so %s is not written", entry.output)
+        return kept
+
+    async def _committed(self) -> bool | None:
+        """Return whether the rows so far are on the disk, None if that is not known in time."""
+        done = _Waiter()
+        self._waiters.append(done)
+        self._wake.set()
+        return done.kept if await asyncio.to_thread(done.wait, ALARM_DEADLINE) else None
+
     def _put(self, statement: str, values: Callable[[], Sequence[object]]) -> None:
+        self._insert(lambda connection: connection.execute(statement, values()))
+
+    def _insert(self, row: Row) -> bool:
         if len(self._rows) < LONGEST_QUEUE:
-            self._rows.append((statement, values))
-        else:
-            self.lost += 1
+            self._rows.append(row)
+            return True
+        self.lost += 1
+        return False
 
     def _write(self) -> None:
         connection: sqlite3.Connection | None = None
@@ -122,8 +146,10 @@ class Historian:
             # Whoever waits put its row first, so taking the waiters first misses no row of theirs.
             waiters = [self._waiters.popleft() for _ in range(len(self._waiters))]
             rows = [self._rows.popleft() for _ in range(len(self._rows))]
+            lost = self.lost
             connection = self._commit(connection, rows)
             for waiter in waiters:
+                waiter.kept = self.lost == lost
                 waiter.set()
         if connection is not None:
             connection.close()
@@ -134,8 +160,8 @@ class Historian:
         try:
             connection = connection or self._connect()
             with connection:
-                for statement, values in rows:
-                    connection.execute(statement, values())
+                for row in rows:
+                    row(connection)
                 if self.committed % 10_000 < len(rows):
                     connection.execute(_RETAIN, (MOST_RESULTS,))
         except sqlite3.Error as error:
@@ -157,7 +183,7 @@ class Historian:
         try:
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=FULL")
-            connection.executescript(SCHEMA)
+            connection.executescript(SCHEMA + audit.SCHEMA)
         except sqlite3.Error:
             connection.close()
             raise

@@ -2,19 +2,23 @@
 
 import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from edge_agent.config import schema
 from edge_agent.core import resultblock
 from edge_agent.core.alarm import Command
-from edge_agent.core.permit import Denied
+from edge_agent.core.permit import Denied, Permit
 from edge_agent.core.pipeline import Pipeline, Verdict
 from edge_agent.core.resultblock import ResultBlock, State
-from edge_agent.core.tags import Columns, Quality, Reason
+from edge_agent.core.states import Situation, state_of
+from edge_agent.core.tags import Columns, Quality, Reason, Sample
 from edge_agent.device import Outputs, Written
+from edge_agent.following import Following
 from edge_agent.historian import Historian
 from edge_agent.inference.host import ModelHost
 
@@ -37,25 +41,31 @@ TOLD_ELSEWHERE = {
 Floats32 = npt.NDArray[np.float32]
 
 
+@dataclass(frozen=True, slots=True)
+class Wiring:
+    """How a machine hangs together with the rest. `rows` says where in the image a tag stands."""
+
+    rows: Mapping[str, int]
+    outputs: Outputs | None = None
+    following: Following | None = None
+    stopped: Callable[[], bool] = lambda: False
+
+
 class Machine:
-    """A machine that a model watches. `rows` says where in the image a tag stands."""
+    """A machine that a model watches."""
 
     def __init__(
-        self,
-        config: schema.Machine,
-        rows: Mapping[str, int],
-        model: ModelHost,
-        outputs: Outputs | None,
-        historian: Historian,
+        self, config: schema.Machine, model: ModelHost, historian: Historian, wiring: Wiring
     ) -> None:
         self._config, self.name, self.model = config, config.name, model
         self.mode, self.input_names = config.mode, config.inputs
-        self._healthy = State.SHADOW if config.mode == "shadow" else State.ADVISORY
-        self._wire(rows)
-        self._pipeline = Pipeline(config.bundle.manifest, self._healthy, config.alarm.handling)
-        self._outputs = outputs if config.mode == "advisory" else None
         self._historian = historian
-        self._rewired: tuple[Mapping[str, int], Outputs | None] | None = None
+        self._pipeline = Pipeline(config.bundle.manifest, config.alarm.handling, config.mode)
+        self._permit = Permit(config.permit.conditions) if config.permit else None
+        self.denied = Denied.MODE
+        self._rewired: Wiring | None = None
+        self._wire(wiring)
+        self._signals: list[Sample] = []
         self._levels: dict[Command, float] = {}
         self._asked: Floats32 | None = None
         self._command: Command | None = None
@@ -67,26 +77,30 @@ class Machine:
         self.inputs = Columns.bad(len(config.inputs), Reason.NEVER_READ, 0)
         self.verdict = Verdict(state=State.STARTING, reason=Reason.WARMING_UP)
         self.written_at = 0
-        self._finishing = self.latched = False
+        self._finishing = self._latched = False
         self.written: dict[Written, int] = dict.fromkeys(Written, 0)
 
-    def rewire(self, rows: Mapping[str, int], outputs: Outputs | None) -> None:
-        """Say where the inputs stand and what may be written from the next `settle` on."""
-        self._rewired = rows, outputs
+    def rewire(self, wiring: Wiring) -> None:
+        """Say how it hangs together from the next `settle` on."""
+        self._rewired = wiring
 
     def settle(self) -> None:
         """Take over what `rewire` said: the scan does so between two cycles, with the new table."""
         if self._rewired is not None:
-            rows, outputs = self._rewired
-            self._wire(rows)
-            self._outputs = outputs if self.mode == "advisory" else None
+            self._wire(self._rewired)
             self._rewired = None
 
-    def _wire(self, rows: Mapping[str, int]) -> None:
+    def _wire(self, wiring: Wiring) -> None:
+        rows, alarm, permit = wiring.rows, self._config.alarm, self._config.permit
         self._rows = np.array([rows[name] for name in self._config.inputs], np.intp)
-        alarm = self._config.alarm
         named = ((Command.ACKNOWLEDGE, alarm.acknowledge), (Command.RESET, alarm.reset))
         self._buttons = [(command, rows[name]) for command, name in named if name]
+        names = (permit.permissive, permit.heartbeat, permit.identity) if permit else ()
+        self._signal_rows = [rows[name] for name in names if name]
+        # The last guard of the mode, whatever was wired.
+        self._outputs = wiring.outputs if self.mode != "shadow" else None
+        self._following = wiring.following if self.mode == "active" else None
+        self._stopped = wiring.stopped
 
     def take(self, tick: int, image: Columns, now: int) -> Floats32 | None:
         """Take this tick's inputs; return the model input if there is a whole window."""
@@ -95,6 +109,7 @@ class Machine:
         self._age_ms = (now - int(self.inputs.at.min())) // 1_000_000
         self._asked = self._pipeline.take(tick, self.inputs)
         self._command = self._pressed(image)
+        self._signals = [image[row] for row in self._signal_rows]
         return self._asked
 
     def _pressed(self, image: Columns) -> Command | None:
@@ -112,7 +127,10 @@ class Machine:
     def judge(self, answer: Floats32 | Reason | None, now: int) -> None:
         """Judge the model's answer to what `take` returned."""
         before = self.verdict
-        self.verdict = verdict = self._pipeline.conclude(self._asked, answer, now, self._command)
+        verdict = self._pipeline.conclude(self._asked, answer, now, self._command)
+        self.denied = self._may_write(verdict, now)
+        situation = Situation(mode=self.mode, reason=verdict.reason, denied=self.denied)
+        self.verdict = verdict = msgspec.structs.replace(verdict, state=state_of(situation))
         if verdict.valid:
             self._sequence = (self._sequence + 1) & 0xFFFF
         if (before.state, before.reason, before.culprit) != (verdict.state, verdict.reason, verdict.culprit):
@@ -121,8 +139,19 @@ class Machine:
             self._alarms_to_keep.append(verdict)
         self._historian.result(self.name, self._sequence, self.inputs, verdict)
 
+    def _may_write(self, verdict: Verdict, now: int) -> Denied:
+        if self._permit is None or self._following is None:
+            return Denied.MODE
+        permissive, beat, *identity = self._signals
+        said = self._permit.judge(
+            permissive, beat, identity[0] if identity else None, valid=verdict.valid, now=now
+        )
+        if self._stopped():
+            return Denied.STOPPED
+        return Denied.LATCHED if self.latched else said
+
     async def finish(self, now: int) -> None:
-        """Write the result block. Skipped while the one before is still being written."""
+        """Write the result block and what follows it. Skipped while the one before is still being written."""
         if self._finishing:
             return
         self._finishing = True
@@ -130,9 +159,18 @@ class Machine:
             # Committed before anybody is told: an alarm that the PLC saw can always be found again.
             while self._alarms_to_keep:
                 await self._historian.alarm(self.name, self._alarms_to_keep.pop(0))
+            if self._stopped():
+                return
             await self._publish(now)
+            if self._following is not None:
+                await self._following.run(self.verdict, self.denied, now)
         finally:
             self._finishing = False
+
+    @property
+    def latched(self) -> bool:
+        """Whether writing is off until a restart, because something else writes there, too."""
+        return self._latched or (self._following is not None and self._following.latched)
 
     def needs_beat(self, now: int) -> bool:
         """Whether the PLC would miss the heartbeat if nothing were written before the next result."""
@@ -146,7 +184,7 @@ class Machine:
         await self._publish(now)
 
     async def _publish(self, now: int) -> None:
-        if self._outputs is None or self.latched:
+        if self._outputs is None or self.latched or self._stopped():
             return
         self._heartbeat = (self._heartbeat + 1) & 0xFFFF
         verdict = self.verdict
@@ -160,7 +198,7 @@ class Machine:
             value=verdict.readings[0].value if verdict.readings else math.nan,
             input_age_ms=self._age_ms,
             input_quality=int(self.inputs.quality.min()),
-            denied=Denied.MODE,
+            denied=self.denied,
             bundle=self.model.bundle.short_id,
         )
         self.written_at = now
@@ -171,7 +209,7 @@ class Machine:
     def _judge_write(self, outcome: Written, detail: str) -> None:
         self._mismatches = self._mismatches + 1 if outcome is Written.MISMATCH else 0
         if self._mismatches >= MISMATCHES:
-            self.latched = True
+            self._latched = True
             log.error("machine %s: writing is off until a restart, another writer: %s", self.name, detail)
             self._historian.event(self.name, "writing latched off", detail)
         if outcome is Written.VERIFIED and not self._write_healthy:

@@ -41,7 +41,8 @@ def summary(config: Config) -> Summary:
     planned = budget(config)
     return Summary(
         tags=[_line(scanned.tag) for device in config.devices for scanned in device.tags],
-        outputs=[_line(tag) for result in written for tag in result.outputs],
+        outputs=[_line(tag) for result in written for tag in result.outputs]
+        + [_line(output.tag) for machine in config.machines for output in machine.followed],
         machines=[
             f"machine {m.name}: bundle {m.bundle.manifest.name} {m.bundle.manifest.version}, every "
             f"{m.bundle.manifest.period:g} s, window {m.bundle.manifest.window}, mode {m.mode}"

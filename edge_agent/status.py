@@ -60,6 +60,8 @@ class MachineStatus(msgspec.Struct, frozen=True, kw_only=True):
     inputs: dict[str, float | None]
     writes: dict[str, int]
     latched: bool
+    denied: str
+    """Why declared outputs are not written, NOTHING if they are."""
     bundle: str
     runtime: str
     model_starts: int
@@ -132,6 +134,7 @@ def _machine(machine: Machine) -> MachineStatus:
         inputs={name: _known(value) for name, value in values},
         writes={outcome.value: count for outcome, count in machine.written.items()},
         latched=machine.latched,
+        denied=machine.denied.name,
         bundle=f"{manifest.name} {manifest.version}",
         runtime=machine.model.runtime,
         model_starts=machine.model.starts,

@@ -22,7 +22,7 @@ from edge_agent.core.tags import Reason
 from edge_agent.device import Device
 from edge_agent.historian import Historian
 from edge_agent.links import Links
-from edge_agent.machine import Machine
+from edge_agent.machine import Machine, Wiring
 from edge_agent.running import Running
 from edge_agent.scan import STALE, Scan, ScanClass, Table
 
@@ -66,6 +66,7 @@ class Site:
         self.table = Table(np.full(4 * len(devices), int(STALE * period * 1e9), np.int64))
         self.scan = Scan(period, self.table, spawner)
         self.historian = Historian(Path("nowhere"))
+        self.wirings: list[Wiring] = []
         for i, (name, device) in enumerate(self.devices.items()):
             plan = device.plan([tag(f"{name}.{n}") for n in NAMES])
             self.scan.classes.append(ScanClass(device, plan, slice(4 * i, 4 * i + 4)))
@@ -78,7 +79,8 @@ class Site:
             bundle=model.bundle,
             bundle_path="",
             inputs=[f"{reads}.{n}" for n in NAMES],
-            mode="advisory",
+            mode=changes.get("mode", "advisory"),
+            permit=changes.get("permit"),
             result=schema.Result(device=writes, outputs=outputs, heartbeat=1.0),
             alarm=changes.get("alarm", schema.Alarms()),
         )
@@ -86,7 +88,9 @@ class Site:
         rows = {f"{reads}.{n}": first + i for i, n in enumerate(NAMES)}
         declared = self.devices[writes].declare(outputs)
         historian = changes.get("historian", self.historian)
-        machine = Machine(config, rows, model, declared, historian)  # type: ignore[arg-type]
+        wiring = Wiring(rows, declared, changes.get("following"), changes.get("stopped", lambda: False))
+        self.wirings.append(wiring)
+        machine = Machine(config, model, historian, wiring)  # type: ignore[arg-type]
         self.scan.add(machine)
         return machine
 

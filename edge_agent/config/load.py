@@ -1,11 +1,12 @@
 """TOML to a checked `Config`: everything but connecting, every error at once."""
 
+import hashlib
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 
 from edge_agent.bundle import Bundle, BundleError, read
-from edge_agent.config import alarms, modbus, opcua, overlap
+from edge_agent.config import alarms, modbus, opcua, overlap, writes
 from edge_agent.config.fields import ConfigError, Place, build, nearest
 from edge_agent.config.links import Link
 from edge_agent.config.result import overlaps, result_of
@@ -44,6 +45,9 @@ def load(file: Path, *, check_units: bool = False) -> Config:
     modbus.ports_taken_twice(devices.values(), root.at("device"))
     machines = _machines(_section(data, root.at("machine")), state, devices, broken, root.at("machine"))
     overlaps(devices, machines, root.at("machine"))
+    if agent and agent.stop:
+        known = {scanned.tag.name: scanned for device in devices.values() for scanned in device.tags}
+        alarms.tag_there(agent.stop, known, broken, root.at("agent.stop"))
     if agent and agent.trust:
         _trusted(machines, file.parent / agent.trust, root.at("machine"))
     if check_units:
@@ -57,6 +61,8 @@ def load(file: Path, *, check_units: bool = False) -> Config:
         devices=list(devices.values()),
         machines=machines,
         warnings=warnings,
+        sha256=hashlib.sha256(file.read_bytes()).hexdigest(),
+        stop=agent.stop,
     )
 
 
@@ -159,6 +165,8 @@ def _machines(
                 mode=table.mode,
                 result=result,
                 alarm=alarms.alarms_of(table, tags, broken, where.at("alarm")),
+                permit=writes.permits_of(table, tags, broken, where.at("permit")),
+                outputs=writes.outputs_of(table, devices, broken, where.at("outputs")),
             )
         )
     return machines

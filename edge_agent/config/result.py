@@ -3,6 +3,7 @@
 from collections.abc import Container, Iterable
 
 from edge_agent.config.fields import Place, build, nearest
+from edge_agent.config.forbidden import ranges
 from edge_agent.config.schema import Device, Machine, MachineTable, ModbusTable, Result, ResultTable
 from edge_agent.core.registers import Address
 from edge_agent.core.resultblock import FIELDS, WORDS
@@ -18,8 +19,8 @@ def result_of(
     `broken` are devices that were told wrong already.
     """
     if machine.result is None:
-        if machine.mode == "advisory":
-            place.wrong("mode advisory writes a result block: say where")
+        if machine.mode != "shadow":
+            place.wrong(f"mode {machine.mode} writes a result block: say where")
         return None
     table = build(ResultTable, machine.result, place)
     if table is None:
@@ -67,17 +68,39 @@ def overlaps(devices: dict[str, Device], machines: list[Machine], place: Place) 
     """Keep an error for every output that some tag reads or another machine writes."""
     taken: dict[tuple[str, object], str] = {}
     for device in devices.values():
+        taken |= dict.fromkeys(_owned(device, place), f"what the PLC owns in device {device.name}")
         for scanned in device.tags:
             for spot in _spots(device, [scanned.tag]):
                 taken.setdefault(spot, f"tag {scanned.tag.name}")
     for machine in machines:
-        if machine.result is None:
-            continue
-        spots = list(_spots(devices[machine.result.device], machine.result.outputs))
-        who = next((taken[spot] for spot in spots if spot in taken), None)
-        if who:
-            place.at(f"{machine.name}.result").wrong(f"overlaps {who}; the block is the agent's alone")
-        taken.update(dict.fromkeys(spots, f"the result of machine {machine.name}"))
+        if machine.result is not None:
+            device, tags = devices[machine.result.device], machine.result.outputs
+            what = f"the result of machine {machine.name}"
+            _take(taken, _spots(device, tags), what, place.at(f"{machine.name}.result"))
+        for i, output in enumerate(machine.outputs):
+            spots = _spots(devices[output.device], [output.tag])
+            what = f"output {output.tag.name} of machine {machine.name}"
+            _take(taken, spots, what, place.at(f"{machine.name}.outputs[{i}]"))
+
+
+def _take(
+    taken: dict[tuple[str, object], str], spots: Iterable[tuple[str, object]], what: str, place: Place
+) -> None:
+    spots = list(spots)
+    who = next((taken[spot] for spot in spots if spot in taken), None)
+    if who:
+        place.wrong(f"overlaps {who}; what the agent writes is its alone")
+    taken.update(dict.fromkeys(spots, what))
+
+
+def _owned(device: Device, place: Place) -> Iterable[tuple[str, object]]:
+    """Yield the places that the configuration says are the PLC's, whether or not they are read."""
+    table = device.table
+    if isinstance(table, ModbusTable):
+        where = f"{table.link.table.where}/{table.unit}"
+        for r in ranges(table.owned, Place(place.file, f"device.{device.name}.owned", place.errors)):
+            for register in range(r.first, r.last + 1):
+                yield where, (r.table, register)
 
 
 def _spots(device: Device, tags: Iterable[Tag]) -> Iterable[tuple[str, object]]:

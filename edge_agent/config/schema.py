@@ -1,5 +1,6 @@
 """What a configuration may say. Field names are the keys."""
 
+import math
 from typing import Any, Literal
 
 import msgspec
@@ -8,7 +9,11 @@ from edge_agent.bundle import Bundle
 from edge_agent.config.fields import Delay, Seconds
 from edge_agent.config.links import Link
 from edge_agent.core.alarm import SIMPLE, Handling
+from edge_agent.core.permit import Conditions
 from edge_agent.core.tags import Tag
+from edge_agent.core.writeback import Rule
+
+Mode = Literal["shadow", "advisory", "active"]
 
 
 class AgentTable(msgspec.Struct, frozen=True, kw_only=True):
@@ -21,6 +26,7 @@ class AgentTable(msgspec.Struct, frozen=True, kw_only=True):
     name: str = "edge-agent"
     state: str = "/var/lib/edge-agent"
     trust: str = ""
+    stop: str = ""
 
 
 class ModbusTable(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,6 +44,7 @@ class ModbusTable(msgspec.Struct, frozen=True, kw_only=True):
     max_registers: int = 125
     max_bits: int = 2000
     forbidden: list[str] = msgspec.field(default_factory=list)
+    owned: list[str] = msgspec.field(default_factory=list)
     address_exceptions: list[int] = msgspec.field(default_factory=lambda: [2, 3])
 
 
@@ -90,13 +97,48 @@ class AlarmTable(msgspec.Struct, frozen=True, kw_only=True):
     reset: str = ""
 
 
+class PermitTable(msgspec.Struct, frozen=True, kw_only=True):
+    """``[machine.NAME.permit]``: what has to hold before outputs are written, as `core.permit` has it.
+
+    `permissive`, `heartbeat` and `identity` are tags of the PLC; `value` is what `identity` must show.
+    """
+
+    permissive: str
+    heartbeat: str
+    timeout: Seconds = Seconds(2.0)
+    identity: str = ""
+    value: float | None = None
+    cycles: int = 10
+
+
+class OutputTable(msgspec.Struct, frozen=True, kw_only=True):
+    """``[[machine.NAME.outputs]]``: one value that the agent writes in mode active.
+
+    `tag` is where, as a row of a tag table with `low` and `high`. An output that follows an alarm is
+    `raised` or `normal`. The rest is as `core.writeback.Rule` has it.
+    """
+
+    device: str
+    tag: dict[str, Any]
+    follows: Literal["alarm", "warning", "score", "value"] = "alarm"
+    raised: float = 1.0
+    normal: float = 0.0
+    step: float = math.inf
+    deadband: float = 0.0
+    interval: Delay = Delay(0)
+    per_hour: int = 3600
+    fallback: float | None = None
+
+
 class MachineTable(msgspec.Struct, frozen=True, kw_only=True):
     """``[machine.NAME]``."""
 
     bundle: str
     inputs: dict[str, str]
-    mode: Literal["shadow", "advisory"] = "shadow"
+    mode: Mode = "shadow"
     alarm: AlarmTable = AlarmTable()
+    permit: PermitTable | None = None
+    outputs: list[OutputTable] = msgspec.field(default_factory=list)
     result: dict[str, Any] | None = None
 
 
@@ -131,6 +173,27 @@ class Alarms(msgspec.Struct, frozen=True, kw_only=True):
     reset: str = ""
 
 
+class Permits(msgspec.Struct, frozen=True, kw_only=True):
+    """The PLC's tags that permit writing, "" for no identity, and what has to hold."""
+
+    permissive: str
+    heartbeat: str
+    identity: str
+    conditions: Conditions
+
+
+class Follow(msgspec.Struct, frozen=True, kw_only=True):
+    """A declared output. `whole` says that its raw value is an integer."""
+
+    device: str
+    tag: Tag
+    rule: Rule
+    follows: str
+    raised: float
+    normal: float
+    whole: bool
+
+
 class Machine(msgspec.Struct, frozen=True, kw_only=True):
     """The asset a model watches. `inputs` are tag names in the bundle's order."""
 
@@ -138,14 +201,21 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
     bundle: Bundle
     bundle_path: str
     inputs: list[str]
-    mode: Literal["shadow", "advisory"]
+    mode: Mode
     result: Result | None
     alarm: Alarms = Alarms()
+    permit: Permits | None = None
+    outputs: tuple[Follow, ...] = ()
 
     @property
     def written(self) -> Result | None:
         """The result that this machine writes: none in shadow, whatever the configuration names."""
-        return self.result if self.mode == "advisory" else None
+        return self.result if self.mode != "shadow" else None
+
+    @property
+    def followed(self) -> tuple[Follow, ...]:
+        """The outputs that this machine writes: none but in mode active."""
+        return self.outputs if self.mode == "active" else ()
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True):
@@ -156,3 +226,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     devices: list[Device]
     machines: list[Machine]
     warnings: list[str] = msgspec.field(default_factory=list)
+    sha256: str = ""
+    """Of the file itself: the audit tells by it which configuration wrote."""
+    stop: str = ""
+    """A tag of the PLC that stops all writing while it is not 0; "" for none."""

@@ -11,6 +11,7 @@ from edge_agent.core.manifest import Manifest
 from edge_agent.core.outputs import Reader, Reading
 from edge_agent.core.packing import Packing
 from edge_agent.core.resultblock import AlarmBits, State
+from edge_agent.core.states import Situation, state_of
 from edge_agent.core.steps import Preparation
 from edge_agent.core.stream import Stream
 from edge_agent.core.tags import Columns, Floats, Quality, Reason
@@ -48,10 +49,8 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
 class Pipeline:
     """Everything between the image and the result block of one machine, except the model itself."""
 
-    def __init__(
-        self, manifest: Manifest, healthy: State = State.ADVISORY, handling: Handling = SIMPLE
-    ) -> None:
-        self._manifest, self._healthy = manifest, healthy
+    def __init__(self, manifest: Manifest, handling: Handling = SIMPLE, mode: str = "advisory") -> None:
+        self._manifest, self._mode = manifest, mode
         self._prepare = Preparation(manifest)
         max_held = math.floor(manifest.max_gap / manifest.period + 1e-9)
         self._window = Window(manifest.window, len(manifest.inputs), max_held)
@@ -106,9 +105,7 @@ class Pipeline:
         """
         moment = (now, command)
         if asked is None or answer is None:
-            reason, culprit = self._obstacle
-            state = State.STARTING if reason is Reason.WARMING_UP else State.FALLBACK
-            return self._no_result(moment, state, reason, culprit)
+            return self._no_result(moment, *self._obstacle)
         if isinstance(answer, Reason):
             return self._fault(moment, answer)
         if self._stream:
@@ -116,7 +113,7 @@ class Pipeline:
             if not self._stream.finite:
                 return self._fault(moment, Reason.MODEL_NOT_FINITE)
             if not self._window.full:
-                return self._no_result(moment, State.STARTING, Reason.WARMING_UP)
+                return self._no_result(moment, Reason.WARMING_UP)
         said = [reader.score(answer, asked) for reader in self._readers]
         if not all(math.isfinite(s.value) for s in said):
             return self._fault(moment, Reason.MODEL_NOT_FINITE)
@@ -125,10 +122,11 @@ class Pipeline:
             for reader, s in zip(self._readers, said, strict=True)
         )
         score = readings[0].score
-        waiting = math.isnan(score)  # a forecast says nothing before its time has come
+        # A forecast says nothing before its time has come.
+        reason = Reason.WARMING_UP if math.isnan(score) else Reason.NONE
         return Verdict(
-            state=State.STARTING if waiting else self._healthy,
-            reason=Reason.WARMING_UP if waiting else Reason.NONE,
+            state=state_of(Situation(mode=self._mode, reason=reason)),
+            reason=reason,
             score=score,
             alarm=any(r.alarm for r in readings),
             changed=any(r.changed for r in readings),
@@ -146,12 +144,12 @@ class Pipeline:
     def _fault(self, moment: Moment, reason: Reason) -> Verdict:
         if self._stream:
             self._restart()  # the state has not seen this row
-        return self._no_result(moment, State.FAULT, reason)
+        return self._no_result(moment, reason)
 
-    def _no_result(self, moment: Moment, state: State, reason: Reason, culprit: str = "") -> Verdict:
+    def _no_result(self, moment: Moment, reason: Reason, culprit: str = "") -> Verdict:
         readings = tuple(reader.miss(*moment) for reader in self._readers)
         return Verdict(
-            state=state,
+            state=state_of(Situation(mode=self._mode, reason=reason)),
             reason=reason,
             culprit=culprit,
             alarm=any(r.alarm for r in readings),

@@ -217,8 +217,6 @@ def test_each_tolerance_is_above_what_other_kernels_do_and_below_what_a_wrong_mo
 def by_other_kernels(model: bytes, asked: np.ndarray, original: np.ndarray, kernels: object) -> np.ndarray:
 
     inference = Inference(model)
-    inference._parsed = Interpreter(
-        model_content=model, num_threads=1, experimental_op_resolver_type=kernels
-    )
+    inference._parsed = Interpreter(model_content=model, num_threads=1, experimental_op_resolver_type=kernels)
     inference.prepare([[1, 24, 4]], [[1, original.shape[1]]])
     return inference.run(asked).reshape(original.shape)

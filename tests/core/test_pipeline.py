@@ -58,7 +58,7 @@ def test_it_warms_up_and_then_gives_a_score() -> None:
 
 
 def test_the_healthy_state_is_the_mode_that_the_machine_runs_in() -> None:
-    pipeline = Pipeline(MANIFEST, healthy=State.SHADOW)
+    pipeline = Pipeline(MANIFEST, mode="shadow")
     tick = warm(pipeline)
     assert answered(pipeline, tick, image(ROW)).state is State.SHADOW
 

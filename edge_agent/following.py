@@ -1,0 +1,115 @@
+"""A machine's declared outputs: followed while the PLC permits, each write audited first and read back."""
+
+import logging
+import math
+from dataclasses import dataclass
+
+from edge_agent.config.schema import Follow
+from edge_agent.core.permit import Denied
+from edge_agent.core.pipeline import Verdict
+from edge_agent.core.resultblock import AlarmBits
+from edge_agent.core.tags import Quality
+from edge_agent.core.writeback import Held, Output
+from edge_agent.device import Outputs, Written
+from edge_agent.historian import Historian
+from edge_agent.history.audit import Entry
+
+log = logging.getLogger(__name__)
+
+MISMATCHES = 2
+"""Read-backs in a row that differ before writing is latched off: somebody else writes there too."""
+_FALL_BACK = (Denied.NO_RESULT, Denied.TOO_FEW_CYCLES)
+"""The PLC permits writing, but there is nothing to follow. In any other case the PLC has the value."""
+
+
+@dataclass(slots=True)
+class Follower:
+    """One declared output under way."""
+
+    config: Follow
+    output: Output
+    compiled: Outputs
+    mismatches: int = 0
+
+
+class Following:
+    """Use `run` once a cycle. `model` and `config` are hashes that go into the audit."""
+
+    def __init__(
+        self, machine: str, followers: list[Follower], historian: Historian, model: str, config: str
+    ) -> None:
+        self._machine, self._followers, self._historian = machine, followers, historian
+        self._model, self._config = model, config
+        self.latched = False
+        self.written: dict[Written, int] = dict.fromkeys(Written, 0)
+
+    async def run(self, verdict: Verdict, denied: Denied, now: int) -> None:
+        """Write what is due of every output; `now` is monotonic, in ns."""
+        for follower in self._followers:
+            await self._one(follower, verdict, denied, now)
+
+    async def _one(self, follower: Follower, verdict: Verdict, denied: Denied, now: int) -> None:
+        output = follower.output
+        if denied is Denied.NOTHING:
+            if not output.armed:
+                await self._arm(follower)
+            value, why = output.follow(_wish(follower.config, verdict), now), follower.config.follows
+        elif denied in _FALL_BACK and output.armed:
+            value, why = output.fall_back(now), f"fallback, {verdict.reason.name}"
+        else:
+            output.disarm()
+            return
+        if isinstance(value, Held):
+            return
+        await self._write(follower, value, why, now)
+
+    async def _arm(self, follower: Follower) -> None:
+        back = (await follower.compiled.device.read(follower.compiled.read_plan, 1))[0]
+        if back.quality is not Quality.BAD:
+            follower.output.arm(back.value)
+
+    async def _write(self, follower: Follower, value: float, why: str, now: int) -> None:
+        tag, output = follower.config.tag, follower.output
+        entry = Entry(
+            machine=self._machine,
+            output=tag.name,
+            old=output.value,
+            new=value,
+            why=why,
+            model=self._model,
+            config=self._config,
+        )
+        # No write that cannot be found again: what is not on the disk is not sent.
+        if not await self._historian.audit(entry):
+            return
+        raw = (value - tag.offset) / tag.scale
+        raw = (
+            float(round(raw)) if math.isclose(raw, round(raw), rel_tol=1e-9) or follower.config.whole else raw
+        )
+        outcome, detail = await follower.compiled.device.write(follower.compiled, [raw])
+        self.written[outcome] += 1
+        output.written(raw * tag.scale + tag.offset if outcome is Written.VERIFIED else math.nan, now)
+        if outcome is not Written.VERIFIED:
+            await self._failed(follower, entry, outcome, detail)
+        else:
+            follower.mismatches = 0
+
+    async def _failed(self, follower: Follower, entry: Entry, outcome: Written, detail: str) -> None:
+        log.warning("machine %s: output %s %s: %s", self._machine, entry.output, outcome.value, detail)
+        await self._historian.audit(entry.outcome(f"{outcome.value} {detail}".strip()))
+        follower.mismatches = follower.mismatches + 1 if outcome is Written.MISMATCH else 0
+        if follower.mismatches >= MISMATCHES:
+            self.latched = True
+            log.error(
+                "machine %s: writing is off until a restart, something else writes %s",
+                self._machine,
+                entry.output,
+            )
+
+
+def _wish(config: Follow, verdict: Verdict) -> float:
+    if config.follows == "alarm":
+        return config.raised if verdict.bits & AlarmBits.ALARM else config.normal
+    if config.follows == "warning":
+        return config.raised if verdict.bits & (AlarmBits.ALARM | AlarmBits.WARNING) else config.normal
+    return verdict.score if config.follows == "score" else verdict.readings[0].value

@@ -1,0 +1,1 @@
+"""What is kept: the audit of writes, and how it is proven whole."""
