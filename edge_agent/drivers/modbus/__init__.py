@@ -1,1 +1,1 @@
-"""Modbus: requests and the checks of their replies (pdu), TCP framing (tcp), and the driver."""
+"""Modbus. From the inside out: pdu, frames, transactions, turns, wires, link, driver."""
