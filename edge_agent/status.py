@@ -3,16 +3,17 @@
 import asyncio
 import math
 import tomllib
+from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
+import numpy as np
 
 from edge_agent import __version__
 from edge_agent.build import Parts
 from edge_agent.config.schema import AgentTable
 from edge_agent.core.outputs import Reading
 from edge_agent.core.tags import Quality, Reason
-from edge_agent.device import Device
 from edge_agent.historian import Historian
 from edge_agent.machine import Machine
 
@@ -96,7 +97,7 @@ def snapshot(parts: Parts, historian: Historian, uptime: float) -> Status:
         version=__version__,
         event_loop=type(asyncio.get_running_loop()).__module__.split(".")[0],
         uptime=uptime,
-        devices=[_device(device, parts) for device in parts.devices],
+        devices=_devices(parts),
         machines=[_machine(machine) for machine in parts.machines],
         scans=[ScanStatus(period=s.period, cycles=s.cycles, overruns=s.overruns) for s in parts.scans],
         history_committed=historian.committed,
@@ -104,18 +105,32 @@ def snapshot(parts: Parts, historian: Historian, uptime: float) -> Status:
     )
 
 
-def _device(device: Device, parts: Parts) -> DeviceStatus:
-    latest, exact = parts.table.latest, parts.table.exact
-    rows = {tag: row for tag, row in parts.rows.items() if tag.startswith(f"{device.name}.")}
-    return DeviceStatus(
-        name=device.name,
-        healthy=device.healthy,
-        reads=device.reads,
-        failures=device.failures,
-        bad_tags=[tag for tag, row in rows.items() if latest.quality[row] == Quality.BAD],
-        quarantined=[tag for tag, row in rows.items() if latest.reason[row] == Reason.QUARANTINED],
-        exact={tag: exact[row] for tag, row in rows.items() if row in exact and latest.quality[row]},
-    )
+def _devices(parts: Parts) -> list[DeviceStatus]:
+    """Look at the table once for all devices: with many tags a look for each would hold up the scans."""
+    latest, names = parts.table.latest, list(parts.rows)
+    bad = _by_device(names[row] for row in np.flatnonzero(latest.quality == Quality.BAD))
+    quarantined = _by_device(names[row] for row in np.flatnonzero(latest.reason == Reason.QUARANTINED))
+    exact = {names[row]: said for row, said in parts.table.exact.items() if latest.quality[row]}
+    said_by = _by_device(exact)
+    return [
+        DeviceStatus(
+            name=device.name,
+            healthy=device.healthy,
+            reads=device.reads,
+            failures=device.failures,
+            bad_tags=bad.get(device.name, []),
+            quarantined=quarantined.get(device.name, []),
+            exact={tag: exact[tag] for tag in said_by.get(device.name, [])},
+        )
+        for device in parts.devices
+    ]
+
+
+def _by_device(tags: Iterable[str]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for tag in tags:
+        found.setdefault(tag.partition(".")[0], []).append(tag)
+    return found
 
 
 def _machine(machine: Machine) -> MachineStatus:
