@@ -45,6 +45,8 @@ class Tcp:
                 raise Misconfigured(reason(error)) from None
             except UnicodeError as error:
                 raise OSError(f"no host can be named {self.host!r}: {error}") from None
+        if transport.is_closing():
+            raise ConnectionAbortedError("closed by the device")
         sock = transport.get_extra_info("socket")
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         for option, value in _KEEPALIVE:
