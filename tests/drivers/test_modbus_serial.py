@@ -98,6 +98,18 @@ async def test_a_port_can_be_unplugged_and_plugged_in_again(tmp_path: Path) -> N
         await driver.close()
 
 
+async def test_a_port_that_is_unplugged_while_nobody_asks_is_told_at_once(tmp_path: Path) -> None:
+    with joined(tmp_path) as (ours, theirs), libmodbus(theirs, 1):
+        driver = on_line(ours)
+        lost: asyncio.Future[LinkDown] = asyncio.get_running_loop().create_future()
+        driver.on_lost = lost.set_result
+        await driver.connect()
+        await driver.read(driver.plan_read(tags(1)))
+    assert (await lost).reason is Reason.NO_LINK
+    with pytest.raises(LinkDown):
+        await driver.read(driver.plan_read(tags(1)))
+
+
 async def test_a_port_is_ours_alone(tmp_path: Path) -> None:
     with joined(tmp_path) as (ours, _):
         first, second = on_line(ours), on_line(ours)

@@ -86,9 +86,12 @@ class _Stream(asyncio.Protocol):
 
 
 def waiting(fd: int) -> bool:
-    """Whether a socket or a terminal holds bytes that were not read."""
+    """Whether a socket or a terminal has something that was not read: bytes, or that it is gone."""
     count = array.array("i", [0])
-    fcntl.ioctl(fd, termios.FIONREAD, count)
+    try:
+        fcntl.ioctl(fd, termios.FIONREAD, count)
+    except OSError:
+        return True
     return count[0] > 0
 
 
