@@ -1,6 +1,7 @@
 """Several units on one link, in virtual time: who waits for whom, and what a late answer does."""
 
 import asyncio
+import gc
 import itertools
 import random
 from collections.abc import AsyncIterator
@@ -280,6 +281,20 @@ async def test_closing_one_device_leaves_the_others_their_requests() -> None:
     await two.close()
     assert plant.listener is None
     await one.close()
+
+
+async def test_a_close_under_many_requests_leaves_no_complaint(caplog: pytest.LogCaptureFixture) -> None:
+    plant = Plant(delays={1: lambda _: None})
+    unit = unit_on(link_to(plant), 1)
+    await unit.connect()
+    reading = asyncio.create_task(unit.read(unit.plan_read(tags(1, range(0, 1000, 50)))))
+    await asyncio.sleep(0.1)
+    await unit.close()
+    with pytest.raises(LinkDown):
+        await reading
+    del reading
+    gc.collect()
+    assert caplog.records == []
 
 
 async def _reconnected(unit: Modbus) -> None:

@@ -136,8 +136,7 @@ class Modbus:
         """Send a request when it is this unit's turn; its data. Raises `LinkDown`, `DeviceException`."""
         if self._down is not None:
             reply: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
-            reply.set_exception(LinkDown(str(self._down), self._down.reason))
-            reply.exception()  # read, so that one that nobody waits for any more is no complaint
+            _fail(reply, self._down)
             return reply
         reply = self.link.ask(self.unit, request, self.timeout)
         self._asked.add(reply)
@@ -149,7 +148,7 @@ class Modbus:
         self._down = LinkDown("not connected")
         for reply in list(self._asked):
             if not reply.done():
-                reply.set_exception(LinkDown("closed"))
+                _fail(reply, LinkDown("closed"))
         self.link.leave(self)
 
     def link_lost(self, error: LinkDown) -> None:
@@ -157,3 +156,8 @@ class Modbus:
         self._down = error
         if self.on_lost is not None:
             self.on_lost(error)
+
+
+def _fail(reply: "asyncio.Future[bytes]", error: LinkDown) -> None:
+    reply.set_exception(LinkDown(str(error), error.reason))
+    reply.exception()  # read, so that one that nobody waits for any more is no complaint
