@@ -159,11 +159,10 @@ class Machine:
             # Committed before anybody is told: an alarm that the PLC saw can always be found again.
             while self._alarms_to_keep:
                 await self._historian.alarm(self.name, self._alarms_to_keep.pop(0))
-            if self._stopped():
-                return
             await self._publish(now)
             if self._following is not None:
-                await self._following.run(self.verdict, self.denied, now)
+                denied = Denied.STOPPED if self._stopped() else self.denied
+                await self._following.run(self.verdict, denied, now)
         finally:
             self._finishing = False
 

@@ -72,9 +72,10 @@ class Plc:
     def __init__(self, port: int) -> None:
         self.port = port
 
-    def registers(self, address: int, count: int) -> list[int]:
+    def registers(self, address: int, count: int, table: str = "holding") -> list[int]:
         with ModbusTcpClient("127.0.0.1", port=self.port, timeout=2, retries=0) as client:
-            reply = client.read_holding_registers(address, count=count, device_id=1)
+            read = client.read_input_registers if table == "input" else client.read_holding_registers
+            reply = read(address, count=count, device_id=1)
             assert not reply.isError(), reply
             return list(reply.registers)
 
