@@ -111,8 +111,11 @@ def _failing() -> Iterator[None]:
 
     try:
         yield
-    except (OSError, Unreadable, ClockNotSet, NotDone, LinkDown) as error:
+    except (Unreadable, ClockNotSet, NotDone, LinkDown) as error:
         click.echo(str(error), err=True)
+        sys.exit(1)
+    except OSError as error:
+        click.echo(f"{error.filename}: {error.strerror}", err=True)
         sys.exit(1)
 
 

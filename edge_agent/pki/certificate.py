@@ -10,6 +10,12 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 LARGEST_FILE = 100_000
 
+# What cryptography was seen to raise on damaged certificates.
+_MALFORMED = (
+    *(ValueError, TypeError, UnsupportedAlgorithm),
+    *(x509.DuplicateExtension, x509.InvalidVersion, x509.UnsupportedGeneralNameType),
+)
+
 
 class Unreadable(Exception):
     """A file or a blob that is no certificate or revocation list. The text names it."""
@@ -19,8 +25,10 @@ def read_certificate(path: Path) -> x509.Certificate:
     """Read a certificate in DER or PEM. Raises `Unreadable`."""
     data = _bytes(path)
     try:
-        return x509.load_pem_x509_certificate(data) if _is_pem(data) else x509.load_der_x509_certificate(data)
-    except ValueError as error:
+        return _parsed(
+            x509.load_pem_x509_certificate(data) if _is_pem(data) else x509.load_der_x509_certificate(data)
+        )
+    except _MALFORMED as error:
         raise Unreadable(f"{path}: not a certificate in DER or PEM: {error}") from None
 
 
@@ -46,14 +54,9 @@ def chain_of(blob: bytes) -> list[x509.Certificate]:
         if blob[:2] != b"\x30\x82" or size > len(blob):
             raise Unreadable("what the server sent is not a certificate in DER")
         try:
-            certificate = x509.load_der_x509_certificate(blob[:size])
-            # Parsed here, where it can still be told, and not where each is used.
-            _ = certificate.subject, certificate.issuer, certificate.extensions, certificate.public_key()
-        except (ValueError, UnsupportedAlgorithm, x509.DuplicateExtension, x509.InvalidVersion) as error:
+            chain.append(_parsed(x509.load_der_x509_certificate(blob[:size])))
+        except _MALFORMED as error:
             raise Unreadable(f"what the server sent is not a certificate: {error}") from None
-        except x509.UnsupportedGeneralNameType as error:
-            raise Unreadable(f"what the server sent has a name of unknown kind: {error}") from None
-        chain.append(certificate)
         blob = blob[size:]
     return chain
 
@@ -97,6 +100,12 @@ def is_for_host(certificate: x509.Certificate, host: str) -> bool:
 def is_self_signed(certificate: x509.Certificate) -> bool:
     """Tell whether the certificate is its own issuer."""
     return certificate.subject == certificate.issuer
+
+
+def _parsed(certificate: x509.Certificate) -> x509.Certificate:
+    """Look at every field that will be used, here, where what is wrong can still be told."""
+    _ = certificate.subject, certificate.issuer, certificate.extensions, certificate.public_key()
+    return certificate
 
 
 def _same_host(host: str) -> str:

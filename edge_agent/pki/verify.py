@@ -124,7 +124,10 @@ def _policy(leaf: x509.Certificate) -> Iterator[Objection]:
     elif not SMALLEST_KEY <= key.key_size <= LARGEST_KEY:
         problem = f"has {key.key_size} bits, not {SMALLEST_KEY} to {LARGEST_KEY}"
         yield _object(leaf, "BadCertificatePolicyCheckFailed", "publicKey", problem)
-    hash_ = leaf.signature_hash_algorithm
+    try:
+        hash_ = leaf.signature_hash_algorithm
+    except UnsupportedAlgorithm:
+        hash_ = None
     if not isinstance(hash_, hashes.SHA256 | hashes.SHA384 | hashes.SHA512):
         problem = f"uses {hash_.name if hash_ else 'an unknown hash'}, which is broken or unknown"
         yield _object(leaf, "BadCertificatePolicyCheckFailed", "signatureAlgorithm", problem)

@@ -9,11 +9,12 @@ from contextlib import asynccontextmanager
 
 import psutil
 import pytest
-from opcua_process import Server, free_port, tags
+from opcua_process import PLANT, Server, free_port, tags
 
-from edge_agent.core.tags import Quality, Reason
+from edge_agent.core.tags import Quality, Reason, Tag
 from edge_agent.drivers import LinkDown, Refused
 from edge_agent.drivers.opcua import session as opcua_session
+from edge_agent.drivers.opcua.address import Monitored, parse_address
 from edge_agent.drivers.opcua.breaking import breaking
 from edge_agent.drivers.opcua.driver import OpcUa
 
@@ -179,6 +180,10 @@ async def test_whatever_answers_instead_of_a_server_is_a_dead_link(handler: Hand
     assert await descriptors() == before
 
 
+def monitored(*names: str) -> list[Tag]:
+    return [Tag(name=n, address=parse_address(PLANT + n, "", Monitored(0.05))) for n in names]
+
+
 async def test_damaged_replies_are_a_dead_link_and_nothing_else(server: Server) -> None:
     dice = random.Random(1)
     damaging = False
@@ -200,12 +205,14 @@ async def test_damaged_replies_are_a_dead_link_and_nothing_else(server: Server) 
         driver = OpcUa(url, timeout=0.2)
         read = driver.plan_read(tags("Double", "text", "array", "unknown", "UInt16"))
         write = driver.plan_write(tags("Double"))
+        told = driver.plan_read(monitored("Double", "Float", "text"))
         for _ in range(250):
             damaging = False
             await driver.connect()
             damaging = True
             try:
                 await driver.read(read)
+                await driver.read(told)
                 await driver.write(write, [0.1])
             except LinkDown as down:
                 reasons.append(down.reason)

@@ -1,5 +1,6 @@
 """Every step of OPC 10000-4, 6.1.3, each with a certificate in which only that is wrong."""
 
+import random
 from datetime import timedelta
 from typing import Any
 
@@ -8,6 +9,7 @@ from authority import NOW, URI, USAGE, Identity, crl, identity
 from cryptography.hazmat.primitives import hashes
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
+from edge_agent.pki.certificate import Unreadable, chain_of
 from edge_agent.pki.folder import Trust
 from edge_agent.pki.verify import Objection, Peer, objections
 
@@ -157,3 +159,24 @@ def test_a_chain_that_bites_its_tail_ends() -> None:
     two = identity("two", issuer=identity("one", ca=True), ca=True)
     found = told(wrong([identity("plc", issuer=one)], [], [one, two]))
     assert ("plc", "issuer", "BadCertificateChainIncomplete") in found
+
+
+@pytest.mark.filterwarnings("ignore:Parsed a serial number")
+def test_a_damaged_certificate_is_refused_or_told_and_never_a_crash() -> None:
+    dice = random.Random(1)
+    trust = Trust([ROOT.certificate, MIDDLE.certificate], [], LISTS)
+    refused = 0
+    for _ in range(4000):
+        data = bytearray(OF_MIDDLE.der)
+        for _ in range(dice.choice((1, 1, 2, 4))):
+            data[dice.randrange(len(data))] = dice.randrange(256)
+        if data == OF_MIDDLE.der:
+            continue
+        try:
+            found = objections(chain_of(bytes(data)), trust, PEER, NOW)
+        except Unreadable:
+            continue
+        assert any(objection.refuses for objection in found)
+        assert all(map(str, found))
+        refused += 1
+    assert refused > 1000

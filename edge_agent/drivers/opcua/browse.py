@@ -116,7 +116,8 @@ async def _values(session: Session, variables: Sequence[_Node]) -> None:
         first, data_type, rank, access = answers[4 * row : 4 * row + 4]
         found = node.found
         found.status = "" if first.StatusCode.is_good() else first.StatusCode.name
-        found.type = _type(data_type.Value.Value) + ("[]" if (rank.Value.Value or -1) >= 0 else "")
+        is_array = isinstance(rank.Value.Value, int) and rank.Value.Value >= 0
+        found.type = _type(data_type.Value.Value) + ("[]" if is_array else "")
         found.writable = bool((access.Value.Value or 0) & 1 << ua.AccessLevel.CurrentWrite)
         found.value = _shown(first.Value.Value)
     names = ("EngineeringUnits", "EURange")

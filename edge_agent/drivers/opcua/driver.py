@@ -165,8 +165,7 @@ class OpcUa:
             at = time.monotonic_ns()
         else:
             assert self._publisher is not None
-            if self._publisher.failed is not None:
-                raise self._publisher.failed
+            self._publisher.check()
             values = await subscription.values()
             at = subscription.heard_at
         await self._locate_again(session, plan, located, values)

@@ -98,7 +98,9 @@ def _certificate(title: str, certificate: x509.Certificate) -> Iterator[str]:
 
 def _offered(offered: list[ua.EndpointDescription]) -> Iterator[str]:
     for endpoint in offered:
-        logins = ", ".join(sorted({token.TokenType.name for token in endpoint.UserIdentityTokens})) or "-"
+        logins = (
+            ", ".join(sorted({token.TokenType.name for token in endpoint.UserIdentityTokens or []})) or "-"
+        )
         yield f"offered: {policy_name(endpoint)}, {endpoint.SecurityMode.name}; {logins}"
 
 

@@ -122,7 +122,7 @@ class Security:
         fitting = {
             policy_name(endpoint): endpoint
             for endpoint in reversed(offered)
-            if endpoint.SecurityMode == mode and endpoint.EndpointUrl.startswith("opc.tcp:")
+            if endpoint.SecurityMode == mode and (endpoint.EndpointUrl or "").startswith("opc.tcp:")
         }
         for name in allowed:
             if name in fitting:

@@ -19,6 +19,8 @@ from edge_agent.drivers.opcua.breaking import UNREADABLE
 DEEPEST = 16
 """Structures inside each other; a definition that goes on contains itself."""
 
+_BUILT_IN = {kind.value for kind in ua.VariantType}
+
 Definition = Callable[[ua.NodeId], Awaitable[Any]]
 """Asks the server for the DataTypeDefinition of a data type, None if it does not tell."""
 
@@ -126,7 +128,7 @@ async def decoder_of(data_type: ua.NodeId, ask: Definition, depth: int = 0) -> D
 
 
 async def _decode(data_type: ua.NodeId, ask: Definition, depth: int) -> Callable[[Buffer], Any] | None:
-    if data_type.NamespaceIndex == 0 and data_type.Identifier <= 25:
+    if data_type.NamespaceIndex == 0 and data_type.Identifier in _BUILT_IN:
         kind = ua.VariantType(data_type.Identifier)
         return lambda data: unpack_uatype(kind, data)
     definition = await ask(data_type)

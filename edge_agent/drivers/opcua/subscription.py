@@ -88,10 +88,13 @@ class Subscription:
         self.heard_at, self.stale = time.monotonic_ns(), False
 
     def hear(self, told: Publication) -> None:
-        """Take what the server published. Raises `LinkDown` if it says that this was the last."""
+        """Take what the server published. Raises `LinkDown` if it was the last, or of an unknown item."""
         if told.ended is not None:
             name = ua.StatusCode(told.ended).name
             raise LinkDown(f"{self._session.url}: the subscription ended: {name}", Reason.NO_LINK)
+        if max(told.handles, default=0) >= max(1, len(self._requests)):
+            text = f"{self._session.url}: a value of an item that nobody asked for"
+            raise LinkDown(text, Reason.BAD_REPLY)
         # A keep-alive has the number of the message that will come next (Part 4, 7.26).
         self.stale |= told.sequence != self._sequence + 1 and self._sequence > 0
         if told.has_data:
@@ -196,6 +199,14 @@ class Publisher:
         self._acknowledge: list[ua.SubscriptionAcknowledgement] = []
         self.failed: LinkDown | None = None
         self._tasks = [asyncio.create_task(self._publish()) for _ in range(len(self._of) + 1)]
+
+    def check(self) -> None:
+        """Raise `LinkDown` if publishing has failed, and whatever a bug raised."""
+        if self.failed is not None:
+            raise self.failed
+        for task in self._tasks:
+            if task.done():
+                task.result()
 
     async def close(self) -> None:
         """Stop."""

@@ -1,6 +1,7 @@
 // An OPC UA server by node-opcua: `node server.js OPTIONS`, a JSON object. Prints "ready"; obeys JSON lines on stdin.
 // Nodes are strings in urn:test:plant, which is registered behind `namespaces`, so that they shift its index.
 "use strict";
+globalThis.crypto ??= require("node:crypto").webcrypto; // Node 18 has it only there
 const readline = require("node:readline");
 const {
     DataType, DataValue, MessageSecurityMode, OPCUACertificateManager, OPCUAServer,
