@@ -204,6 +204,7 @@ def test_status_shows_what_the_running_agent_sees(command: Command, folder: Path
         until((folder / "state" / "status.sock").exists, "the status socket")
         until(lambda: plc.frame().state == ADVISORY, "results")
         told = json.loads(command("status", "--json").stdout)
+        assert told["event_loop"] == "uvloop"
         assert told["devices"][0]["bad_tags"] == told["devices"][0]["quarantined"] == ["a.nothing"]
         assert told["machines"][0]["state"] == "ADVISORY"
         assert told["machines"][0]["score"] == pytest.approx(plc.frame().score, abs=0.05)
