@@ -86,6 +86,8 @@ def _link_keys(driver: str) -> list[str]:
     """Return what a device of this driver may say of its link alone."""
     if driver == SHARED:
         return []
+    if driver == "pymodbus":
+        return ["host", "port"]
     fields = msgspec.structs.fields(TRANSPORTS[_transport(driver)])
     return [field.name for field in fields if field.name not in ("transport", "timeout")]
 
