@@ -20,7 +20,7 @@ from pathlib import Path
 from edge_agent.core.outputs import Reading
 from edge_agent.core.pipeline import Verdict
 from edge_agent.core.tags import Columns
-from edge_agent.history import audit
+from edge_agent.history import audit, file
 
 log = logging.getLogger(__name__)
 
@@ -30,19 +30,12 @@ COMMIT_EVERY = 1.0
 LONGEST_QUEUE = 20_000
 MOST_RESULTS = 5_000_000
 """Rows of results that are kept; the oldest go first."""
+MOST_TENTHS = 8
+"""How often a commit drops the oldest tenth of the results before it gives up."""
 ALARM_DEADLINE = 1.0
 HUNG = 60.0
 """Seconds after which a writer thread that does not come round counts as hung."""
 
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS result (
-    id INTEGER PRIMARY KEY, time REAL, machine TEXT, sequence INTEGER, state TEXT, reason TEXT,
-    score REAL, alarm INTEGER, inputs TEXT, outputs TEXT);
-CREATE TABLE IF NOT EXISTS alarm (
-    id INTEGER PRIMARY KEY, time REAL, machine TEXT, output TEXT, active INTEGER, score REAL,
-    alarm TEXT, warning TEXT);
-CREATE TABLE IF NOT EXISTS event (id INTEGER PRIMARY KEY, time REAL, subject TEXT, kind TEXT, text TEXT);
-"""
 _RESULT = (
     "INSERT INTO result(time, machine, sequence, state, reason, score, alarm, inputs, outputs) "
     "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -64,8 +57,8 @@ class _Waiter(threading.Event):
 class Historian:
     """Use between `open` and `close`. Times are wall time in seconds since 1970, for people only."""
 
-    def __init__(self, folder: Path) -> None:
-        self.path = folder / FILE
+    def __init__(self, folder: Path, largest: int = file.LARGEST) -> None:
+        self.path, self._largest = folder / FILE, largest
         self._rows: deque[Row] = deque()
         self._waiters: deque[_Waiter] = deque()
         self._wake = threading.Event()
@@ -154,16 +147,29 @@ class Historian:
         if connection is not None:
             connection.close()
 
+    def _insert_or_make_room(self, connection: sqlite3.Connection, rows: list[Row]) -> None:
+        for _ in range(MOST_TENTHS):
+            try:
+                return self._insert_all(connection, rows)
+            except sqlite3.OperationalError as error:
+                if "full" not in str(error):
+                    raise
+                file.make_room(connection)
+        return self._insert_all(connection, rows)
+
+    def _insert_all(self, connection: sqlite3.Connection, rows: list[Row]) -> None:
+        with connection:
+            for row in rows:
+                row(connection)
+            if self.committed % 10_000 < len(rows):
+                connection.execute(_RETAIN, (MOST_RESULTS,))
+
     def _commit(self, connection: sqlite3.Connection | None, rows: list[Row]) -> sqlite3.Connection | None:
         if not rows:
             return connection
         try:
-            connection = connection or self._connect()
-            with connection:
-                for row in rows:
-                    row(connection)
-                if self.committed % 10_000 < len(rows):
-                    connection.execute(_RETAIN, (MOST_RESULTS,))
+            connection = connection or file.connect(self.path, self._largest)
+            self._insert_or_make_room(connection, rows)
         except sqlite3.Error as error:
             self.lost += len(rows)
             if not self._broken:
@@ -176,17 +182,6 @@ class Historian:
         if self._broken:
             log.info("historian: writes again, %d rows were lost", self.lost)
             self._broken = ""
-        return connection
-
-    def _connect(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self.path, timeout=1.0)
-        try:
-            connection.execute("PRAGMA journal_mode=WAL")
-            connection.execute("PRAGMA synchronous=FULL")
-            connection.executescript(SCHEMA + audit.SCHEMA)
-        except sqlite3.Error:
-            connection.close()
-            raise
         return connection
 
 

@@ -123,16 +123,73 @@ async def test_a_folder_that_is_none_loses_history_but_raises_nothing(
     assert "6 rows were lost" in told[1]
 
 
-async def test_a_file_that_is_no_database_loses_history_but_raises_nothing(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+def damaged(folder: Path) -> list[Path]:
+    return [p for p in folder.glob(f"{FILE}.damaged-*") if not p.name.endswith(("-wal", "-shm"))]
+
+
+@pytest.mark.parametrize("damage", ["no database", "a page in the middle", "of a later version"])
+async def test_a_damaged_file_is_kept_aside_and_a_new_one_begun(
+    damage: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    (tmp_path / FILE).write_bytes(os.urandom(5000))
+    path = tmp_path / FILE
+    if damage == "no database":
+        path.write_bytes(os.urandom(5000))
+    else:
+        with historian(tmp_path) as history:
+            for sequence in range(300):
+                history.result("m", sequence, INPUTS, GOOD)
+        if damage == "of a later version":
+            with closing(sqlite3.connect(path)) as later:
+                later.execute("PRAGMA user_version = 99")
+        else:
+            data = bytearray(path.read_bytes())
+            data[2 * 4096 : 3 * 4096] = os.urandom(4096)
+            path.write_bytes(data)
+    before = path.read_bytes()
     with historian(tmp_path) as history:
-        for _ in range(3):
-            await history.alarm("m", GOOD)
-        assert history.lost == 3
-    assert len(lines(caplog)) == 1
-    assert "not a database" in lines(caplog)[0]
+        await history.alarm("m", GOOD)
+        assert history.lost == 0
+    assert len(rows(tmp_path, "SELECT id FROM alarm")) == 1
+    (aside,) = damaged(tmp_path)
+    assert aside.read_bytes() == before
+    (told,) = [r.getMessage() for r in caplog.records if "damaged" in r.getMessage()]
+    assert aside.name in told
+
+
+async def test_the_history_of_the_first_release_is_brought_up(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / FILE)) as old:
+        old.executescript(
+            "CREATE TABLE result (id INTEGER PRIMARY KEY, time REAL, machine TEXT, sequence INTEGER,"
+            " state TEXT, reason TEXT, score REAL, alarm INTEGER, inputs TEXT);"
+            "CREATE TABLE alarm (id INTEGER PRIMARY KEY, time REAL, machine TEXT, active INTEGER,"
+            " score REAL);"
+            "CREATE TABLE event (id INTEGER PRIMARY KEY, time REAL, subject TEXT, kind TEXT, text TEXT);"
+            "INSERT INTO alarm(time, machine, active, score) VALUES (1, 'old', 1, 0.5);"
+        )
+    with historian(tmp_path) as history:
+        history.result("m", 1, INPUTS, GOOD)
+        await history.alarm("m", GOOD)
+        assert history.lost == 0
+    assert [machine for (machine,) in rows(tmp_path, "SELECT machine FROM alarm ORDER BY id")] == ["old", "m"]
+
+
+async def test_at_its_largest_the_oldest_results_make_room_and_alarms_stay(tmp_path: Path) -> None:
+    history = Historian(tmp_path, largest=100 * 4096)
+    history.open()
+    try:
+        for sequence in range(4000):
+            history.result("m", sequence, INPUTS, GOOD)
+            if sequence % 400 == 0:
+                await history.alarm("m", GOOD)
+        await history.alarm("m", GOOD)
+        assert history.lost == 0
+    finally:
+        history.close()
+    assert len(rows(tmp_path, "SELECT id FROM alarm")) == 11
+    kept = [sequence for (sequence,) in rows(tmp_path, "SELECT sequence FROM result ORDER BY id")]
+    assert 500 < len(kept) < 4000
+    assert kept == list(range(4000 - len(kept), 4000))
+    assert (tmp_path / FILE).stat().st_size <= 100 * 4096
 
 
 async def test_a_slow_disk_delays_an_alarm_by_its_deadline_and_no_longer(
