@@ -56,8 +56,10 @@ def running(server: Path) -> Iterator[int]:
     """A server; its port."""
     with subprocess.Popen([str(server)], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
-        yield int(process.stdout.readline())
-        process.kill()
+        try:
+            yield int(process.stdout.readline())
+        finally:
+            process.kill()
 
 
 def configuration(folder: Path, port: int) -> Path:

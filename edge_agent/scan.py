@@ -163,13 +163,13 @@ class Scan:
             await asyncio.wait(thinking, timeout=WAIT * self.period)
 
     async def _read(self, until: float) -> None:
-        """Ask every device at once; wait only for those that answered last time."""
+        """Ask every device at once; wait only for those that answered last time, and ask them first."""
         waited = []
-        for scan_class in self.classes:
-            if scan_class.asking is None or scan_class.asking.done():
-                scan_class.asking = self._spawner.create_task(self._fetch(scan_class))
-                if scan_class.device.healthy is not False:
-                    waited.append(scan_class.asking)
+        due = [c for c in self.classes if c.asking is None or c.asking.done()]
+        for scan_class in sorted(due, key=lambda c: c.device.healthy is False):
+            scan_class.asking = self._spawner.create_task(self._fetch(scan_class))
+            if scan_class.device.healthy is not False:
+                waited.append(scan_class.asking)
         if waited:
             await asyncio.wait(waited, timeout=max(0.0, until - asyncio.get_running_loop().time()))
 
