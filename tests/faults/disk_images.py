@@ -1,0 +1,112 @@
+"""The disk images that a power cut could leave, from the system calls of a program that ran under strace.
+
+What was written and synced is there. Of what was written and not synced, nothing, all, a part, or the
+beginning of a write may be there. That a file was made or removed counts as durable at once.
+"""
+
+import random
+import re
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+SECTOR = 512
+_CALLS = "openat,close,pwrite64,write,fsync,fdatasync,ftruncate,unlink"
+_LINE = re.compile(r"(?:\d+ +)?(\w+)\((.*)\) += (-?\d+)")
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing that happened to the disk, or a promise that was given: `number` rows are kept."""
+
+    kind: str
+    path: str = ""
+    at: int = 0
+    data: bytes = b""
+    number: int = 0
+
+
+@dataclass
+class Disk:
+    """What is safe of each file, and what was written since and is not."""
+
+    safe: dict[str, bytearray] = field(default_factory=dict)
+    loose: dict[str, list[Step]] = field(default_factory=dict)
+    promised: int = 0
+
+    def take(self, step: Step) -> None:
+        """Let one step happen."""
+        if step.kind == "promise":
+            self.promised = step.number
+        elif step.kind == "create":
+            self.safe.setdefault(step.path, bytearray())
+        elif step.kind == "unlink":
+            self.safe.pop(step.path, None)
+            self.loose.pop(step.path, None)
+        elif step.kind == "sync":
+            for write in self.loose.pop(step.path, []):
+                _apply(self.safe[step.path], write)
+        else:
+            self.loose.setdefault(step.path, []).append(step)
+
+    def after_a_cut(self, dice: random.Random, kind: str) -> dict[str, bytes]:
+        """Return the files as they may be found."""
+        found = {}
+        for path, safe in self.safe.items():
+            content = bytearray(safe)
+            for write in self.loose.get(path, []):
+                if kind == "all" or (kind != "nothing" and dice.random() < 0.5):
+                    torn = kind == "torn" and write.kind == "write"
+                    _apply(content, write, dice.randrange(len(write.data) // SECTOR + 1) if torn else None)
+            found[path] = bytes(content)
+        return found
+
+
+def record(command: Sequence[str], folder: Path) -> list[Step]:
+    """Run a Python program under strace; return what it did to the files of `folder`."""
+    trace = folder.parent / "trace"
+    strace = ["strace", "-f", "-xx", "-s", "1000000", "-o", str(trace), "-e", f"trace={_CALLS}"]
+    subprocess.run([*strace, sys.executable, *command], check=True, stdout=subprocess.DEVNULL, timeout=120)
+    return list(_steps(trace.read_text().splitlines(), str(folder)))
+
+
+def _steps(lines: Sequence[str], folder: str) -> Iterator[Step]:
+    files: dict[int, str] = {}
+    for line in lines:
+        match = _LINE.match(line)
+        if not match or int(match[3]) < 0:
+            continue
+        call, text, result = match[1], match[2], int(match[3])
+        strings = [bytes.fromhex(s.replace("\\x", "")) for s in re.findall(r'"([^"]*)"', text)]
+        numbers = [int(n) for n in re.findall(r"(?<![\w.])(-?\d+)(?![\w.])", re.sub(r'"[^"]*"', "", text))]
+        if call == "openat":
+            files.pop(result, None)
+            if (path := strings[0].decode()).startswith(folder):
+                files[result] = path
+                yield Step("create", path)
+        elif call == "unlink" and strings[0].decode().startswith(folder):
+            yield Step("unlink", strings[0].decode())
+        elif call == "write" and numbers[0] == 1 and strings[0].startswith(b"kept "):
+            yield Step("promise", number=int(strings[0].split()[1]))
+        elif numbers and numbers[0] in files:
+            path = files[numbers[0]]
+            if call == "pwrite64":
+                yield Step("write", path, numbers[-1], strings[0])
+            elif call == "ftruncate":
+                yield Step("truncate", path, numbers[-1])
+            elif call in ("fsync", "fdatasync"):
+                yield Step("sync", path)
+            elif call == "close":
+                del files[numbers[0]]
+
+
+def _apply(content: bytearray, step: Step, sectors: int | None = None) -> None:
+    if step.kind == "truncate":
+        del content[step.at :]
+        content.extend(bytes(step.at - len(content)))
+        return
+    data = step.data if sectors is None else step.data[: sectors * SECTOR]
+    content.extend(bytes(max(0, step.at - len(content))))
+    content[step.at : step.at + len(data)] = data
