@@ -1,11 +1,14 @@
 """The sources under test, and running their scripts in processes of their own."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = ROOT / "examples"
+DATA = Path(os.environ.get("EDGE_AGENT_DATA", ROOT.parent / "shared" / "data"))
+"""Real models and recordings, for the tests marked `data`."""
 
 
 def python(*arguments: object) -> str:

@@ -1,34 +1,44 @@
 """Models that the example scripts train, and bundles made of them. TensorFlow stays in other processes."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-from sources import EXAMPLES, python
+from forked import script
+from sources import EXAMPLES
 
 from converter import Report, convert
+from converter.process import TensorFlow
 
 PUMPS = 40
 
 
 @pytest.fixture(scope="session")
+def tensorflow() -> Iterator[TensorFlow]:
+    """One for all conversions of this process: loading it takes longer than most of them."""
+    with TensorFlow() as kept:
+        yield kept
+
+
+@pytest.fixture(scope="session")
 def xor(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("xor")
-    python(EXAMPLES / "xor/train.py", "--out", folder)
+    script(EXAMPLES / "xor/train.py", "--out", folder)
     return folder
 
 
 @pytest.fixture(scope="session")
 def line(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("line")
-    python(EXAMPLES / "line_efficiency/train.py", "--out", folder)
+    script(EXAMPLES / "line_efficiency/train.py", "--out", folder)
     return folder
 
 
 @pytest.fixture(scope="session")
 def odd_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("odd")
-    python(Path(__file__).with_name("build_odd_models.py"), folder)
+    script(Path(__file__).with_name("build_odd_models.py"), folder)
     return folder
 
 
@@ -36,7 +46,7 @@ def odd_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def pumps(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Small models of one architecture, pump000.keras and so on, each with its pump000.csv."""
     folder = tmp_path_factory.mktemp("pumps")
-    python(Path(__file__).with_name("build_many_models.py"), folder, PUMPS)
+    script(Path(__file__).with_name("build_many_models.py"), folder, PUMPS)
     return folder
 
 
@@ -62,9 +72,10 @@ def few_rows(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def line_bundles(line: Path) -> dict[str, tuple[Path, Report]]:
+def line_bundles(line: Path, tensorflow: TensorFlow) -> dict[str, tuple[Path, Report]]:
     card, made = EXAMPLES / "line_efficiency/card.toml", {}
     for recipe in ("float32", "int8"):
         out = line / f"{recipe}.bundle"
-        made[recipe] = (out, convert(line / "line_efficiency.keras", line / "data.npy", card, out, recipe))
+        model, data = line / "line_efficiency.keras", line / "data.npy"
+        made[recipe] = (out, convert(model, data, card, out, recipe, tensorflow=tensorflow))
     return made

@@ -4,9 +4,10 @@ import json
 from pathlib import Path
 
 import pytest
-from sources import python
+from forked import script
 
 from converter import ConverterError, convert, evaluate
+from converter.process import TensorFlow
 from edge_agent import bundle
 from edge_agent.plant.registers import SIGNALS
 
@@ -24,13 +25,13 @@ CANNOT = {
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = tmp_path_factory.mktemp("streaming")
-    python(Path(__file__).with_name("build_streaming.py"), made)
+    script(Path(__file__).with_name("build_streaming.py"), made)
     return made
 
 
 @pytest.fixture(scope="module")
 def stepped(folder: Path) -> dict:
-    printed = python(Path(__file__).with_name("step_models.py"), folder)
+    printed = script(Path(__file__).with_name("step_models.py"), folder)
     return json.loads(printed.splitlines()[-1])
 
 
@@ -57,9 +58,11 @@ def test_what_is_not_exact_row_by_row_is_refused_with_the_reason(stepped: dict, 
     assert all(part in told for part in (*CANNOT[name], LEAVE))
 
 
-def test_a_stateful_model_becomes_a_bundle_whose_machine_keeps_the_state(folder: Path, card: Path) -> None:
+def test_a_stateful_model_becomes_a_bundle_whose_machine_keeps_the_state(
+    folder: Path, card: Path, tensorflow: TensorFlow
+) -> None:
     out, model = folder / "pump.bundle", folder / "keras3_row_by_row.keras"
-    report = convert(model, folder / "rows.csv", card, out, "float32")
+    report = convert(model, folder / "rows.csv", card, out, "float32", tensorflow=tensorflow)
     made = bundle.read(out).manifest.model
     assert (made.state, made.input_size, made.output_size) == (2 * 16 + 8, 20 * len(SIGNALS), 2)
     assert report.comparison.fraction <= 1e-5
@@ -67,20 +70,22 @@ def test_a_stateful_model_becomes_a_bundle_whose_machine_keeps_the_state(folder:
     assert found.windows == 1000 - 19
 
 
-def test_no_state_is_calibrated_to_int8(folder: Path, card: Path) -> None:
+def test_no_state_is_calibrated_to_int8(folder: Path, card: Path, tensorflow: TensorFlow) -> None:
+    asked = (folder / "keras3_sequences.keras", folder / "rows.csv", card, folder / "x.bundle")
     with pytest.raises(ConverterError, match="int8 is not for models with GRU or LSTM"):
-        convert(folder / "keras3_sequences.keras", folder / "rows.csv", card, folder / "x.bundle", "int8")
+        convert(*asked, "int8", tensorflow=tensorflow)
     assert not (folder / "x.bundle").exists()
 
 
-def test_without_streaming_in_the_card_a_row_at_a_time_is_refused(folder: Path, card: Path) -> None:
+def test_without_streaming_in_the_card_a_row_at_a_time_is_refused(
+    folder: Path, card: Path, tensorflow: TensorFlow
+) -> None:
     windowed = card.with_name("windowed.toml")
     windowed.write_text(
         card.read_text().replace("streaming = true\n", "").replace("window = 20", "window = 1")
     )
+    asked = (folder / "keras3_row_by_row.keras", folder / "rows.csv", windowed, folder / "x.bundle")
     with pytest.raises(
         ConverterError, match=r"takes one row in a call: .* write streaming = true in the card"
     ):
-        convert(
-            folder / "keras3_row_by_row.keras", folder / "rows.csv", windowed, folder / "x.bundle", "float32"
-        )
+        convert(*asked, "float32", tensorflow=tensorflow)
