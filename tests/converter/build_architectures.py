@@ -161,7 +161,7 @@ def main(out: Path) -> None:
         folder.mkdir()
         trained(build, windows).save(folder / "model.keras")
         original = load(folder / "model.keras")
-        np.save(folder / "answers.npy", answers(original, asked))
+        np.save(folder / "answers.npy", answers(original, asked).reshape(-1, *original.outputs[0].shape[1:]))
         for recipe in recipes.PLAIN if build.__name__ in THOROUGHLY else SOME:
             (folder / recipe).mkdir()
             try:
