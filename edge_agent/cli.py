@@ -10,6 +10,7 @@ import msgspec
 
 from edge_agent import __version__
 from edge_agent.cli_browse import browse
+from edge_agent.cli_map import map_command
 from edge_agent.cli_pki import pki
 from edge_agent.cli_probe import probe
 from edge_agent.cli_sunspec import sunspec
@@ -34,6 +35,7 @@ def main() -> None:
     """Read PLCs, run a neural network beside the machine, write the result back."""
 
 
+main.add_command(map_command)
 main.add_command(pki)
 main.add_command(sunspec)
 main.add_command(browse)

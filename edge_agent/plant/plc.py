@@ -19,7 +19,7 @@ HEARTBEAT_TIMEOUT = 2.0  # s
 VIBRATION_LIMIT = 11.0  # mm/s RMS
 
 LAYOUT = 0xEA02
-STATE_ADVISORY, STATE_ACTIVE = 4, 5
+STATE_READY, STATE_ADVISORY, STATE_ACTIVE = 2, 4, 5
 ALARM_ACTIVE = 0x0001
 
 
@@ -42,7 +42,7 @@ class Result(msgspec.Struct, frozen=True):
     @property
     def decides(self) -> bool:
         """Whether the agent means the PLC to act on it."""
-        return self.state in {STATE_ADVISORY, STATE_ACTIVE} and not math.isnan(self.score)
+        return self.state in {STATE_READY, STATE_ADVISORY, STATE_ACTIVE} and not math.isnan(self.score)
 
 
 class Decision(msgspec.Struct, frozen=True):
