@@ -30,7 +30,10 @@ check: lint types test
 bench:
 	@uv=$$(scripts/setup test) && $$uv run --frozen --no-sync python bench/cycle.py --period 0 && \
 	$$uv run --frozen --no-sync python bench/cycle.py --period 20 && \
-	$$uv run --frozen --no-sync python bench/memory.py
+	$$uv run --frozen --no-sync python bench/memory.py && \
+	$$uv run --frozen --no-sync python bench/fleet.py && \
+	$$uv run --frozen --no-sync python bench/punctual.py && \
+	$$uv run --frozen --no-sync python bench/opcua.py
 
 dist:
 	@uv=$$(scripts/setup) && $$uv build --quiet && \
