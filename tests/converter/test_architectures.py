@@ -25,6 +25,8 @@ from edge_agent.core.manifest import (
 from edge_agent.inference.model import SIZES
 from edge_agent.inference.model import Model as Inference
 
+pytestmark = pytest.mark.timeout(600)  # fifteen models are built for the first of them
+
 PLAIN = [
     "dense", "batch_norm", "layer_norm", "conv1d", "conv2d", "depthwise", "separable", "tcn", "transformer",
     "normalization",
