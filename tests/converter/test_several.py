@@ -6,10 +6,11 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
-from sources import python
+from forked import script
 
 from converter import ConverterError, convert, evaluate, gateway
 from converter.dataset import Dataset
+from converter.process import TensorFlow
 from edge_agent import bundle
 
 HEAD = 'name = "several"\nversion = "1"\nsequence = 7\nperiod = "1s"\nwindow = 4\n'
@@ -70,7 +71,7 @@ off = 0.3
 @pytest.fixture(scope="module")
 def several(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("several")
-    python(Path(__file__).with_name("build_several.py"), folder)
+    script(Path(__file__).with_name("build_several.py"), folder)
     return folder
 
 
@@ -91,14 +92,14 @@ def ticked(path: Path, known: dict[str, np.ndarray], columns: list[int]) -> dict
     ("model", "expected"), [("pair.keras", "pair"), ("pair2.h5", "pair2"), ("pair_saved", "pair")]
 )
 def test_two_inputs_and_two_outputs_of_one_shape_are_never_swapped(
-    several: Path, tmp_path: Path, model: str, expected: str
+    several: Path, tensorflow: TensorFlow, tmp_path: Path, model: str, expected: str
 ) -> None:
     known, out = np.load(several / "answers.npz"), tmp_path / "pair.bundle"
     said = card(tmp_path, PAIR, RISK, HEAT)
     if model == "pair_saved":  # Keras names the outputs of what it exports by their places
         text = said.read_text().replace('tensor = "risk"', 'tensor = "output_0"')
         said.write_text(text.replace('tensor = "heat"', 'tensor = "output_1"'))
-    report = convert(several / model, several / "data.csv", said, out, "float32")
+    report = convert(several / model, several / "data.csv", said, out, "float32", tensorflow=tensorflow)
     values = ticked(out, known, [0, 2, 1, 3])
     right = known[expected]
     assert np.abs(right[:, 0] - right[:, 1]).max() > 1, "else a swap would not show"
@@ -112,11 +113,12 @@ def test_two_inputs_and_two_outputs_of_one_shape_are_never_swapped(
     assert read.manifest.sequence == 7
 
 
-def test_every_recipe_keeps_the_tensors_apart(several: Path, tmp_path: Path) -> None:
+def test_every_recipe_keeps_the_tensors_apart(several: Path, tensorflow: TensorFlow, tmp_path: Path) -> None:
     """A swap would be wrong by a good part of the range on average; rounding is not."""
     out = tmp_path / "pair.bundle"
     said = card(tmp_path, PAIR, RISK, LIMITS, HEAT)
-    report = convert(several / "pair.keras", several / "data.csv", said, out, html=tmp_path / "report.html")
+    asked = (several / "pair.keras", several / "data.csv", said, out)
+    report = convert(*asked, html=tmp_path / "report.html", tensorflow=tensorflow)
     measured = {c.recipe: c.measured for c in report.candidates if c.measured}
     assert {"float32", "int8", "int8_io", "int16x8"} <= measured.keys()
     for recipe, found in measured.items():
@@ -130,9 +132,11 @@ def test_every_recipe_keeps_the_tensors_apart(several: Path, tmp_path: Path) -> 
     assert heat.min < -1 < 1 < heat.max
 
 
-def test_the_original_is_asked_by_name_when_a_bundle_is_evaluated(several: Path, tmp_path: Path) -> None:
+def test_the_original_is_asked_by_name_when_a_bundle_is_evaluated(
+    several: Path, tensorflow: TensorFlow, tmp_path: Path
+) -> None:
     out, said = tmp_path / "pair.bundle", card(tmp_path, PAIR, RISK, HEAT)
-    convert(several / "pair.keras", several / "data.csv", said, out, "float32")
+    convert(several / "pair.keras", several / "data.csv", said, out, "float32", tensorflow=tensorflow)
     found = evaluate(out, several / "data.csv", card=said, model=several / "pair.keras")
     risk, heat = found.outputs
     assert (risk.output, risk.threshold, heat.kind, heat.threshold) == ("risk", 0.5, "value", None)
@@ -145,10 +149,14 @@ def test_the_original_is_asked_by_name_when_a_bundle_is_evaluated(several: Path,
         evaluate(out, several / "data.csv", card=said, model=several / "states.keras")
 
 
-def test_a_class_and_a_forecast_are_what_the_model_says(several: Path, tmp_path: Path) -> None:
+def test_a_class_and_a_forecast_are_what_the_model_says(
+    several: Path, tensorflow: TensorFlow, tmp_path: Path
+) -> None:
     known, out = np.load(several / "answers.npz"), tmp_path / "states.bundle"
     said = card(tmp_path, STATES)
-    report = convert(several / "states.keras", several / "data.csv", said, out, "float32")
+    report = convert(
+        several / "states.keras", several / "data.csv", said, out, "float32", tensorflow=tensorflow
+    )
     values = ticked(out, known, [0, 1, 2, 3])
     assert np.array_equal(values["state"], known["state"].argmax(axis=1))
     assert 0 < np.mean(values["state"] == 1) < 1
