@@ -29,7 +29,7 @@ SPOILED = st.sampled_from(
     ]
 )
 CYCLES = st.lists(
-    st.tuples(PAUSES, st.sampled_from("fresh fresh beat frozen".split()), RESULT, SPOILED, st.booleans()),
+    st.tuples(PAUSES, st.sampled_from(["fresh", "fresh", "beat", "frozen"]), RESULT, SPOILED, st.booleans()),
     min_size=2,
     max_size=30,
 )
