@@ -173,6 +173,8 @@ def _word(number: int) -> str:
 
 
 def _real(number: float) -> str:
-    mantissa, exponent = f"{number:.9e}".split("e")
-    digits = mantissa.rstrip("0")
-    return f"{digits}0E{int(exponent)}" if digits.endswith(".") else f"{digits}E{int(exponent)}"
+    """Return a literal, which needs a digit after its point: 1.0E30."""
+    digits, exponential, exponent = repr(number).partition("e")
+    if not exponential:
+        return digits
+    return f"{digits if '.' in digits else digits + '.0'}E{int(exponent)}"
