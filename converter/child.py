@@ -2,8 +2,8 @@
 
 Importing TensorFlow takes seconds and half a gigabyte, its converter may crash, and what it has converted
 changes the names in what it converts next: none of that may reach another job, or the process that writes
-bundles. Started as ``python -m converter.child``, by `converter.process` alone. A line on standard input is
-the folder of a job, a line on standard output the exit code of the fork that did it.
+bundles. Started as ``python -m converter.child PARENT``, by `converter.process` alone. A line on standard
+input is the folder of a job, a line on standard output the exit code of the fork that did it.
 """
 
 import errno
@@ -25,7 +25,7 @@ _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 def main() -> None:
     """Do the jobs whose folders come on standard input, one after the other, until it is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which kills this process
-    lifetime.end_with(os.getppid(), signal.SIGKILL)
+    lifetime.end_with(int(sys.argv[1]), signal.SIGKILL)
     answers = os.dup(sys.stdout.fileno())
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # TensorFlow talks on both
     verbose = "--verbose" in sys.argv

@@ -110,9 +110,10 @@ class TensorFlow:
         return int(answer)
 
     def _start(self, folder: Path) -> "subprocess.Popen[bytes]":
+        verbose = ["--verbose"] if self._verbose else []
         with (folder / job.CHATTER).open("wb") as chatter:
             return subprocess.Popen(
-                [sys.executable, "-m", "converter.child", *(["--verbose"] if self._verbose else [])],
+                [sys.executable, "-m", "converter.child", str(os.getpid()), *verbose],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=None if self._verbose else chatter,

@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,19 +21,14 @@ FOREVER = "import time\ndef build(windows, targets):\n    time.sleep(1000)\n"
 def tensorflow() -> Iterator[TensorFlow]:
     with TensorFlow() as kept:
         yield kept
-    assert not _servers()
-
-
-def _servers() -> list[psutil.Process]:
-    return [p for p in psutil.Process().children() if "converter.child" in p.cmdline()]
 
 
 def _refused(tensorflow: TensorFlow, folder: Path) -> int:
     """Have a job done that needs no time, and return the process id of who kept TensorFlow for it."""
     with pytest.raises(ConverterError, match="not a model"):
         tensorflow.do(job.Look(model=str(folder)), folder)
-    [server] = _servers()
-    return server.pid
+    assert tensorflow._process
+    return tensorflow._process.pid
 
 
 def _endless(folder: Path) -> job.Folds:
@@ -64,6 +61,12 @@ def test_one_that_died_between_two_jobs_is_started_again(tensorflow: TensorFlow,
     assert _refused(tensorflow, tmp_path) != before
 
 
+def test_one_whose_parent_has_ended_does_not_even_begin() -> None:
+    orphan = [sys.executable, "-m", "converter.child", str(os.getppid())]
+    done = subprocess.run(orphan, check=False, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    assert (done.returncode, done.stderr) == (1, "the process that started this one had ended before\n")
+
+
 def test_a_deadline_ends_the_job_and_what_did_it(tensorflow: TensorFlow, tmp_path: Path) -> None:
     before, forks = _refused(tensorflow, tmp_path), set()
 
@@ -73,5 +76,6 @@ def test_a_deadline_ends_the_job_and_what_did_it(tensorflow: TensorFlow, tmp_pat
     with pytest.raises(Died, match=r"not done within 0\.5 s and was stopped"):
         tensorflow.do(_endless(tmp_path), tmp_path, deadline=0.5, watch=remember)
     assert forks
+    psutil.wait_procs(forks, timeout=5)  # what is killed closes its files a moment before it is gone
     assert all(not fork.is_running() or fork.status() == psutil.STATUS_ZOMBIE for fork in forks)
-    assert not _servers()
+    assert not psutil.pid_exists(before)
