@@ -5,11 +5,12 @@ import json
 from pathlib import Path
 
 import pytest
+from forked import script
 from rich.console import Console
-from sources import python
 
 from converter import Report, convert
 from converter.auto import Measured
+from converter.process import TensorFlow
 from converter.report import show_report
 from edge_agent import bundle
 
@@ -25,16 +26,16 @@ outputs = [{ name = "y", kind = "value" }]
 @pytest.fixture(scope="module")
 def wild(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("wild")
-    told = python(Path(__file__).with_name("build_mixed.py"), folder)
+    told = script(Path(__file__).with_name("build_mixed.py"), folder)
     (folder / "told.json").write_text(told.splitlines()[-1])
     (folder / "card.toml").write_text(CARD)
     return folder
 
 
 @pytest.fixture(scope="module")
-def tried(wild: Path) -> Report:
+def tried(wild: Path, tensorflow: TensorFlow) -> Report:
     asked = (wild / "wild.keras", wild / "wild.csv", wild / "card.toml", wild / "wild.bundle")
-    return convert(*asked, "mixed", html=wild / "wild.html")
+    return convert(*asked, "mixed", html=wild / "wild.html", tensorflow=tensorflow)
 
 
 def measured(report: Report, recipe: str) -> Measured:

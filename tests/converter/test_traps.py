@@ -4,13 +4,13 @@ import json
 from pathlib import Path
 
 import pytest
-from sources import python
+from forked import script
 
 
 @pytest.fixture(scope="module")
 def trapped(tmp_path_factory: pytest.TempPathFactory) -> dict:
-    script = Path(__file__).with_name("build_traps.py")
-    found: dict = json.loads(python(script, tmp_path_factory.mktemp("traps")).splitlines()[-1])
+    told = script(Path(__file__).with_name("build_traps.py"), tmp_path_factory.mktemp("traps"))
+    found: dict = json.loads(told.splitlines()[-1])
     return found
 
 
