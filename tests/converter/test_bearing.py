@@ -5,7 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from sources import EXAMPLES, ROOT, python
+from forked import script
+from sources import EXAMPLES, ROOT
 
 from converter import dataset, decisions, gateway
 from converter.dataset import Dataset
@@ -76,7 +77,7 @@ def test_wear_alarms_within_ten_seconds_and_nothing_else_does(seed: int) -> None
 
 @pytest.mark.timeout(300)
 def test_making_it_again_gives_the_same_answers_and_decisions(tmp_path: Path) -> None:
-    python(EXAMPLES / "bearing/make_bundle.py", "--out", tmp_path / "again.bundle")
+    script(EXAMPLES / "bearing/make_bundle.py", "--out", tmp_path / "again.bundle")
     shipped, again = bundle.read(SHIPPED), bundle.read(tmp_path / "again.bundle")
     asked = dataset.prepared(again.manifest, shipped.known.inputs)
     answers = asyncio.run(gateway.answer(again, asked))

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
-from sources import python
+from forked import script
 
 from converter.cli import main
 
@@ -81,7 +81,7 @@ def test_a_card_with_another_number_of_inputs_than_scales_is_told(small_card: Pa
 
 
 def test_an_operator_that_the_gateway_does_not_have_is_named(small_card: Path, tmp_path: Path) -> None:
-    python(Path(__file__).with_name("build_unknown_operator.py"), tmp_path / "determinant")
+    script(Path(__file__).with_name("build_unknown_operator.py"), tmp_path / "determinant")
     write(tmp_path / "data.csv", ROWS)
     done = convert(
         tmp_path / "determinant",

@@ -13,6 +13,7 @@ from sources import python
 from converter import ConverterError, convert, evaluate, folds, metrics
 from converter.decisions import Course
 from converter.evaluation import require_agreement
+from converter.process import TensorFlow
 
 
 def labelled(folder: Path, rows: np.ndarray, target: np.ndarray, name: str = "labelled.csv") -> Path:
@@ -202,7 +203,9 @@ def test_folds_of_both_kinds_at_once_are_refused(dense_bundle: Path, tmp_path: P
         evaluate(dense_bundle, data, kfold=2, time_folds=2, train="a.py:build")
 
 
-def test_a_reconstruction_error_is_judged_at_its_limit(odd_models: Path, tmp_path: Path) -> None:
+def test_a_reconstruction_error_is_judged_at_its_limit(
+    odd_models: Path, tensorflow: TensorFlow, tmp_path: Path
+) -> None:
     """The model gives the first input back and forgets the second, so the error is half its square."""
     card, data, out = tmp_path / "card.toml", tmp_path / "data.csv", tmp_path / "forget.bundle"
     card.write_text(
@@ -213,7 +216,7 @@ def test_a_reconstruction_error_is_judged_at_its_limit(odd_models: Path, tmp_pat
     rows = np.random.default_rng(0).normal(size=(200, 2)).round(3)
     table = np.column_stack([rows, np.abs(rows[:, 1]) >= 1])
     np.savetxt(data, table, "%g", delimiter=",", header="a,b,faulty", comments="")
-    convert(odd_models / "forgets_b.keras", data, card, out, "float32")
+    convert(odd_models / "forgets_b.keras", data, card, out, "float32", tensorflow=tensorflow)
     (found,) = evaluate(out, data, card=card).outputs
     assert found.threshold == 0.5
     told = found.paths["gateway"]

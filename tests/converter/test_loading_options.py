@@ -3,14 +3,15 @@
 from pathlib import Path
 
 import msgspec
-import numpy as np
 import pytest
 from click.testing import CliRunner
+from forked import script
 from sources import python
 
 from converter import ConverterError, convert
 from converter.cli import main
 from converter.loading import Loading
+from converter.process import TensorFlow
 from edge_agent import bundle
 
 BUILD = """
@@ -32,26 +33,19 @@ def apart(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     (folder / "layers.py").write_text(layers)
     (folder / "build.py").write_text(BUILD)
-    python(folder / "build.py", folder)
+    script(folder / "build.py", folder)
     return folder
 
 
-@pytest.fixture
-def rows(tmp_path: Path) -> Path:
-    path = tmp_path / "rows.csv"
-    np.savetxt(path, np.random.default_rng(0).normal(size=(80, 2)), "%g", ",", header="a,b", comments="")
-    return path
-
-
 def test_an_architecture_with_weights_and_trusted_code_becomes_a_bundle(
-    apart: Path, rows: Path, small_card: Path, tmp_path: Path
+    apart: Path, few_rows: Path, small_card: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "x.bundle"
     told = msgspec.json.decode(
         python(
             "-m", "converter.cli", "convert", apart / "model.json", "--weights", apart / "model.weights.h5",
-            "--trust-code", apart / "layers.py", "--data", rows, "--card", small_card, "--recipe", "float32",
-            "-o", out, "--json",
+            "--trust-code", apart / "layers.py", "--data", few_rows, "--card", small_card, "--recipe",
+            "float32", "-o", out, "--json",
         )
     )  # fmt: skip
     assert told["loaded_with"] == "Keras 3.15.1 (file says Keras 3)"
@@ -60,24 +54,24 @@ def test_an_architecture_with_weights_and_trusted_code_becomes_a_bundle(
 
 
 def test_without_the_trusted_code_nothing_is_written(
-    apart: Path, rows: Path, small_card: Path, tmp_path: Path
+    apart: Path, few_rows: Path, small_card: Path, tensorflow: TensorFlow, tmp_path: Path
 ) -> None:
     out = tmp_path / "x.bundle"
     loading = Loading(weights=str(apart / "model.weights.h5"))
     with pytest.raises(ConverterError, match=r"is a Squared, which Keras .* does not have; .*--trust-code"):
-        convert(apart / "model.json", rows, small_card, out, loading=loading)
+        convert(apart / "model.json", few_rows, small_card, out, loading=loading, tensorflow=tensorflow)
     assert not out.exists()
 
 
 @pytest.mark.parametrize("option", ["--weights", "--trust-code"])
 def test_a_file_that_is_not_there_is_told_before_tensorflow_starts(
-    apart: Path, rows: Path, small_card: Path, tmp_path: Path, option: str
+    apart: Path, few_rows: Path, small_card: Path, tmp_path: Path, option: str
 ) -> None:
     given = [
         "convert",
         apart / "model.json",
         "--data",
-        rows,
+        few_rows,
         "--card",
         small_card,
         "-o",

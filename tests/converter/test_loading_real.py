@@ -2,18 +2,17 @@
 
 import asyncio
 import json
-import os
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
-from sources import ROOT
+from sources import DATA
 
 from converter import convert, dataset, gateway
+from converter.process import TensorFlow
 from edge_agent import bundle
 
-DATA = Path(os.environ.get("EDGE_AGENT_DATA", ROOT.parent / "shared" / "data"))
 TURBOFAN, TINY = DATA / "cmapss", DATA / "mlperf_tiny"
 WINDOW, FRAMES, BANDS = 50, 5, 128
 NAMES = [*(f"setting{i}" for i in (1, 2, 3)), "cycle", *(f"s{i}" for i in range(1, 22))]
@@ -53,7 +52,7 @@ def engines(path: Path) -> tuple[np.ndarray, np.ndarray]:
 
 
 @pytest.fixture(scope="module")
-def judged(tmp_path_factory: pytest.TempPathFactory) -> dict[str, np.ndarray]:
+def judged(tensorflow: TensorFlow, tmp_path_factory: pytest.TempPathFactory) -> dict[str, np.ndarray]:
     """Return what the gateway answers to the last window of each engine that has one, by model."""
     folder = tmp_path_factory.mktemp("turbofan")
     rows, engine = engines(TURBOFAN / "PM_test.txt")
@@ -63,9 +62,9 @@ def judged(tmp_path_factory: pytest.TempPathFactory) -> dict[str, np.ndarray]:
     some = engine <= 12
     for name in ("regression", "binary"):
         out = folder / f"{name}.bundle"
-        report = convert(
-            TURBOFAN / f"{name}_model.h5", table(folder, rows[some], engine[some]), said, out, "float32"
-        )
+        data = table(folder, rows[some], engine[some])
+        model = TURBOFAN / f"{name}_model.h5"
+        report = convert(model, data, said, out, "float32", tensorflow=tensorflow)
         assert report.loaded_with == "tf_keras 2.21.0 (file says Keras 2.0.5)"
         assert report.comparison.fraction <= 1e-5
         read = bundle.read(out)
@@ -113,13 +112,15 @@ def reconstructed(windows: np.ndarray, bias: bool) -> np.ndarray:
 
 
 @pytest.mark.timeout(240)
-def test_the_sound_of_a_machine_is_reconstructed_as_its_weights_say(tmp_path: Path) -> None:
+def test_the_sound_of_a_machine_is_reconstructed_as_its_weights_say(
+    tensorflow: TensorFlow, tmp_path: Path
+) -> None:
     """The published error, 9.7071, is that of a TFLite file without the biases before each normalisation."""
     frames = np.fromfile(TINY / "normal_id_01_00000000_hist_librosa.bin", np.float32).reshape(-1, BANDS)
     names = [f"band{i}" for i in range(BANDS)]
     out, data = tmp_path / "sound.bundle", table(tmp_path, frames, np.zeros(len(frames)))
     said = card(tmp_path, names, FRAMES, 'kind = "reconstruction_error"')
-    report = convert(TINY / "ad01.h5", data, said, out, "float32")
+    report = convert(TINY / "ad01.h5", data, said, out, "float32", tensorflow=tensorflow)
     assert report.loaded_with == "tf_keras 2.21.0 (file says Keras 2.4.0)"
     # Keras differs from itself by 6e-5 between a batch and single rows; both are 8e-5 from float64.
     assert report.comparison.fraction <= 2e-4
@@ -136,12 +137,14 @@ def test_the_sound_of_a_machine_is_reconstructed_as_its_weights_say(tmp_path: Pa
 
 
 @pytest.mark.timeout(240)
-def test_a_published_keyword_spotter_is_the_same_in_the_gateway(tmp_path: Path) -> None:
+def test_a_published_keyword_spotter_is_the_same_in_the_gateway(
+    tensorflow: TensorFlow, tmp_path: Path
+) -> None:
     rows = np.random.default_rng(1).normal(0, 40, size=(300, 10))
     names = [f"coefficient{i}" for i in range(10)]
     data, out = table(tmp_path, rows, np.zeros(300)), tmp_path / "words.bundle"
     said = card(tmp_path, names, 49, f'kind = "class"\nclasses = {json.dumps(WORDS)}')
-    report = convert(TINY / "kws_saved_model", data, said, out, "float32")
+    report = convert(TINY / "kws_saved_model", data, said, out, "float32", tensorflow=tensorflow)
     assert report.loaded_with.endswith("(SavedModel written by TensorFlow 2.3.2)")
     assert report.comparison.fraction <= 1e-5
     manifest = bundle.read(out).manifest

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from sources import python
+from forked import script
 
 REBUILD = "rebuild the model from Keras's own layers and copy the weights"
 TRUST = "give the Python file that defines it with --trust-code FILE.py"
@@ -79,8 +79,8 @@ LOADED = {
 @pytest.fixture(scope="module")
 def refusals(tmp_path_factory: pytest.TempPathFactory) -> dict:
     folder, here = tmp_path_factory.mktemp("refused"), Path(__file__).parent
-    python(here / "build_refused_models.py", folder)
-    return json.loads(python(here / "load_refused_models.py", folder).splitlines()[-1])
+    script(here / "build_refused_models.py", folder)
+    return json.loads(script(here / "load_refused_models.py", folder).splitlines()[-1])
 
 
 def test_nothing_but_what_is_listed_is_refused(refusals: dict) -> None:
