@@ -7,9 +7,11 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
-from sources import EXAMPLES, ROOT, python
+from forked import script
+from sources import EXAMPLES, ROOT
 
 from converter import convert, holdout
+from converter.process import TensorFlow
 from converter.recipes import RECIPES
 from edge_agent import bundle
 
@@ -70,7 +72,7 @@ def test_another_process_chooses_the_same_and_writes_the_same_bytes(
 
 
 def test_a_quantised_input_of_mixed_magnitudes_loses_by_its_flips(
-    odd_models: Path, small_card: Path, tmp_path: Path
+    odd_models: Path, small_card: Path, tensorflow: TensorFlow, tmp_path: Path
 ) -> None:
     """b decides, but shares one scale of 256 steps with a, which is ten thousand times larger."""
     raw = np.random.default_rng(1).uniform((0, 0), (1e4, 1), size=(2000, 2))
@@ -82,6 +84,7 @@ def test_a_quantised_input_of_mixed_magnitudes_loses_by_its_flips(
         small_card,
         tmp_path / "x.bundle",
         max_error=2.0,
+        tensorflow=tensorflow,
     )
     tried = {c.recipe: c for c in report.candidates}
     assert tried["int8"].reason.startswith("decides otherwise in")
@@ -98,6 +101,7 @@ def test_a_quantised_input_of_mixed_magnitudes_loses_by_its_flips(
 FORCED = """
 import msgspec
 from converter import recipes
+from converter.process import TensorFlow
 recipes.RECIPES["int8"] = msgspec.structs.replace(recipes.RECIPES["int8"], recurrent=True)
 """
 """What makes the child try int8 on a GRU, where TensorFlow 2.21 dies of a signal."""
@@ -106,7 +110,7 @@ recipes.RECIPES["int8"] = msgspec.structs.replace(recipes.RECIPES["int8"], recur
 def test_a_recipe_that_kills_tensorflow_takes_no_other_one_along(
     tmp_path: Path, small_card: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    python(HERE / "build_gru.py", tmp_path)
+    script(HERE / "build_gru.py", tmp_path)
     small_card.write_text(small_card.read_text().replace("[[inputs]]", "window = 8\n[[inputs]]", 1))
     raw = np.random.default_rng(1).normal(size=(1500, 2))
     np.savetxt(tmp_path / "data.csv", raw, delimiter=",", header="a,b", comments="")
