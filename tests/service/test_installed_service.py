@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 from agent_process import until
@@ -157,7 +158,7 @@ def test_a_credential_is_the_services_alone(box: Box) -> None:
     box.run("systemctl", "daemon-reload")
     box.run("systemctl", "restart", UNIT)
     results(box)
-    where = f"/proc/{pid(box)}/root/run/credentials/{UNIT}/plc"
+    where = Path("/proc", str(pid(box)), "root", "run/credentials", UNIT, "plc")
     assert box.run("cat", where) == "very secret"
     assert box.run("stat", "-c", "%a", where).strip() in ("400", "440")
     assert box.run("setpriv", "--reuid=65534", "--clear-groups", "cat", where, check=False) == ""
