@@ -124,15 +124,7 @@ class Pipeline:
         score = readings[0].score
         # A forecast says nothing before its time has come.
         reason = Reason.WARMING_UP if math.isnan(score) else Reason.NONE
-        return Verdict(
-            state=state_of(Situation(mode=self._mode, reason=reason)),
-            reason=reason,
-            score=score,
-            alarm=any(r.alarm for r in readings),
-            changed=any(r.changed for r in readings),
-            bits=_all_bits(readings),
-            readings=readings,
-        )
+        return self._verdict(readings, reason, score=score)
 
     def _restart(self) -> None:
         for reader in self._readers:
@@ -147,11 +139,16 @@ class Pipeline:
         return self._no_result(moment, reason)
 
     def _no_result(self, moment: Moment, reason: Reason, culprit: str = "") -> Verdict:
-        readings = tuple(reader.miss(*moment) for reader in self._readers)
+        return self._verdict(tuple(reader.miss(*moment) for reader in self._readers), reason, culprit)
+
+    def _verdict(
+        self, readings: tuple[Reading, ...], reason: Reason, culprit: str = "", score: float = math.nan
+    ) -> Verdict:
         return Verdict(
             state=state_of(Situation(mode=self._mode, reason=reason)),
             reason=reason,
             culprit=culprit,
+            score=score,
             alarm=any(r.alarm for r in readings),
             changed=any(r.changed for r in readings),
             bits=_all_bits(readings),
