@@ -18,7 +18,7 @@ import numpy as np
 from pymodbus.client import AsyncModbusTcpClient
 from sources import EXAMPLES, python
 
-from converter import card, dataset, gateway
+from converter import card_file, dataset, gateway
 from edge_agent import bundle
 from edge_agent.plant.plc import crc
 
@@ -129,8 +129,9 @@ def gateway_scores(site: Site, data: Path) -> list[Words]:
 
     The PLC holds float32, so that is what the rows are rounded to first.
     """
-    table = dataset.load(data, card.load(site.card), drop_nan=False, with_target=True)
+    table = dataset.load(data, card_file.load(site.card), drop_nan=False)
     held = dataclasses.replace(table, rows=table.rows.astype(np.float32).astype(np.float64))
-    scores = gateway.wait_for(gateway.tick_by_tick(bundle.read(site.bundle), held))
+    courses = gateway.wait_for(gateway.tick_by_tick(bundle.read(site.bundle), held))
+    scores = next(iter(courses.values())).scores
     words = scores.astype(">f4").view(">u2").reshape(-1, 2)
     return [(int(high), int(low)) for high, low in words]

@@ -74,15 +74,16 @@ def test_the_line_is_judged_the_same_in_a_batch_and_by_the_gateway_and_by_folds(
         *("evaluate", line.bundle, "--data", data, "--card", line.card, "--model", model),
         *("--kfold", 2, "--train", f"{train}:build"),
     )
-    paths = found["paths"]
+    (judged,) = found["outputs"]
+    paths, folds = judged["paths"], judged["folds"]
     assert list(paths) == ["keras", "quantised", "gateway"]
-    assert all(set(metrics) == {"mse", "rmse", "mae", "r2"} for metrics in [*paths.values(), *found["folds"]])
+    assert all(set(metrics) == {"mse", "rmse", "mae", "r2"} for metrics in [*paths.values(), *folds])
     assert paths["quantised"] == paths["gateway"]
     assert paths["gateway"]["r2"] == pytest.approx(paths["keras"]["r2"], abs=0.001)
     assert paths["keras"]["r2"] > 0.8
-    assert len(found["folds"]) == 2
+    assert len(folds) == 2
     # Trained without them, a model is a little worse on rows, never as good as chance.
-    assert all(0.7 < fold["r2"] < 1 for fold in found["folds"])
+    assert all(0.7 < fold["r2"] < 1 for fold in folds)
 
 
 def test_xor_is_judged_perfect_three_ways_and_by_folds(xor):
