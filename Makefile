@@ -14,7 +14,7 @@ demo:
 	$$uv run --frozen --no-sync edge-agent demo --seconds $(SECONDS) --folder $(FOLDER) --bundle .cache/demo/bearing.bundle
 
 test:
-	@uv=$$(scripts/setup test) && $$uv run --frozen --no-sync pytest $(ARGS)
+	@uv=$$(scripts/setup test) && $$uv run --frozen --no-sync pytest -n 2 --dist loadfile $(ARGS)
 
 lint:
 	@uv=$$(scripts/setup) && \
