@@ -31,11 +31,16 @@ class Written(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Outputs:
-    """Declared outputs of one device, compiled. Only `Device.declare` makes one: it is the allow-list."""
+    """Declared outputs of one device, compiled. Only `Device.declare` makes one: it is the allow-list.
+
+    What is written is raw, what is read back is ``raw * scale + offset``.
+    """
 
     device: "Device"
     write_plan: Any
     read_plan: Any
+    scale: Floats
+    offset: Floats
 
 
 class Device:
@@ -64,7 +69,13 @@ class Device:
 
     def declare(self, tags: Sequence[Tag]) -> Outputs:
         """Compile outputs for `write`. What was not declared here cannot be written."""
-        outputs = Outputs(self, self._driver.plan_write(tags), self._driver.plan_read(tags))
+        outputs = Outputs(
+            self,
+            self._driver.plan_write(tags),
+            self._driver.plan_read(tags),
+            np.array([tag.scale for tag in tags]),
+            np.array([tag.offset for tag in tags]),
+        )
         self._probe = outputs.read_plan
         return outputs
 
@@ -105,7 +116,7 @@ class Device:
         return Columns.bad(rows, self._reason, _now())
 
     async def write(self, outputs: Outputs, values: Sequence[float]) -> tuple[Written, str]:
-        """Write declared outputs in one go and read them back. Nothing is queued, nothing is repeated.
+        """Write raw values of declared outputs in one go and read them back. Nothing is queued or repeated.
 
         Returns what became of it, and the detail of a failure.
         """
@@ -126,7 +137,7 @@ class Device:
             except asyncio.CancelledError:
                 await self._drop(LinkDown("the request was given up"))
                 raise
-        return _compare(np.asarray(values), back)
+        return _compare(np.asarray(values) * outputs.scale + outputs.offset, back)
 
     async def close(self) -> None:
         """Close the connection."""

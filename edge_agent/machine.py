@@ -15,6 +15,7 @@ from edge_agent.core.alarm import Command
 from edge_agent.core.permit import Denied, Permit
 from edge_agent.core.pipeline import Pipeline, Verdict
 from edge_agent.core.resultblock import ResultBlock, State
+from edge_agent.core.selection import Selection
 from edge_agent.core.states import Situation, state_of
 from edge_agent.core.tags import Columns, Quality, Reason, Sample
 from edge_agent.device import Outputs, Written
@@ -74,6 +75,8 @@ class Machine:
         self._alarms_to_keep: list[Verdict] = []
         self._age_ms = 0
         self._heartbeat_every = config.result.heartbeat if config.result else math.inf
+        chosen = config.result.chosen if config.result else ()
+        self._select = Selection(chosen) if chosen else None
         self.inputs = Columns.bad(len(config.inputs), Reason.NEVER_READ, 0)
         self.verdict = Verdict(state=State.STARTING, reason=Reason.WARMING_UP)
         self.written_at = 0
@@ -201,7 +204,10 @@ class Machine:
             bundle=self.model.bundle.short_id,
         )
         self.written_at = now
-        outcome, detail = await self._outputs.device.write(self._outputs, resultblock.values(block))
+        values = resultblock.values(block)
+        outcome, detail = await self._outputs.device.write(
+            self._outputs, self._select(values) if self._select else values
+        )
         self.written[outcome] += 1
         self._judge_write(outcome, detail)
 

@@ -4,6 +4,7 @@ from collections.abc import Container, Iterable
 
 from edge_agent.config.fields import Place, build, nearest
 from edge_agent.config.forbidden import ranges
+from edge_agent.config.result_fields import chosen_fields
 from edge_agent.config.schema import Device, Machine, MachineTable, ModbusTable, Result, ResultTable
 from edge_agent.core.registers import Address
 from edge_agent.core.resultblock import FIELDS, WORDS
@@ -26,11 +27,12 @@ def result_of(
     if table is None:
         return None
     device = devices.get(table.device)
-    if device is None and table.device in broken:
-        return None
     if device is None:
-        place.at("device").wrong(f"there is no device {table.device!r}; {nearest(table.device, devices)}")
+        if table.device not in broken:
+            place.at("device").wrong(f"there is no device {table.device!r}; {nearest(table.device, devices)}")
         return None
+    if table.fields:
+        return chosen_fields(table, device, place)
     try:
         outputs = _registers(table) if isinstance(device.table, ModbusTable) else _nodes(table)
     except ValueError as error:
@@ -86,11 +88,14 @@ def overlaps(devices: dict[str, Device], machines: list[Machine], place: Place) 
 def _take(
     taken: dict[tuple[str, object], str], spots: Iterable[tuple[str, object]], what: str, place: Place
 ) -> None:
-    spots = list(spots)
-    who = next((taken[spot] for spot in spots if spot in taken), None)
-    if who:
-        place.wrong(f"overlaps {who}; what the agent writes is its alone")
-    taken.update(dict.fromkeys(spots, what))
+    own: set[tuple[str, object]] = set()
+    for spot in spots:
+        who = taken.get(spot, "itself" if spot in own else "")
+        if who:
+            place.wrong(f"overlaps {who}; what the agent writes is its alone")
+            break
+        own.add(spot)
+    taken.update(dict.fromkeys(own, what))
 
 
 def _owned(device: Device, place: Place) -> Iterable[tuple[str, object]]:

@@ -10,6 +10,7 @@ from edge_agent.config.fields import Delay, Seconds
 from edge_agent.config.links import Link
 from edge_agent.core.alarm import SIMPLE, Handling
 from edge_agent.core.permit import Conditions
+from edge_agent.core.selection import Chosen
 from edge_agent.core.tags import Tag
 from edge_agent.core.writeback import Rule
 
@@ -73,12 +74,16 @@ DeviceTable = ModbusTable | OpcUaTable
 
 
 class ResultTable(msgspec.Struct, frozen=True, kw_only=True):
-    """``[machine.NAME.result]``: where the result block goes, a register range or a node id prefix."""
+    """``[machine.NAME.result]``: where the result block goes, a register range or a node id prefix.
+
+    Or `fields`: for each that is wanted a row of a tag table, and `missing`, what stands for NaN.
+    """
 
     device: str
     table: Literal["holding"] | None = None
     address: int | None = None
     node: str | None = None
+    fields: dict[str, dict[str, Any]] = msgspec.field(default_factory=dict)
     heartbeat: Seconds = Seconds(1.0)
 
 
@@ -158,11 +163,15 @@ class Device(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
-    """The result block's outputs, in the order of `resultblock.FIELDS`. `heartbeat` is in seconds."""
+    """Where a result goes. `heartbeat` is in seconds.
+
+    `outputs` are in the order of `resultblock.FIELDS`, or in that of the `chosen` fields if there are any.
+    """
 
     device: str
     outputs: list[Tag]
     heartbeat: float
+    chosen: tuple[Chosen, ...] = ()
 
 
 class Alarms(msgspec.Struct, frozen=True, kw_only=True):

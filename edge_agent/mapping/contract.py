@@ -8,6 +8,7 @@ from edge_agent.config import Config
 from edge_agent.config.schema import Follow, Machine, Result
 from edge_agent.core.permit import Denied
 from edge_agent.core.resultblock import WORDS, AlarmBits
+from edge_agent.core.selection import Chosen
 from edge_agent.core.states import TABLE
 from edge_agent.core.tags import Reason
 from edge_agent.mapping.entries import Entry, entries, signals, written
@@ -24,6 +25,13 @@ _DUTIES = """\
    machine did before there was an agent.
 3. Take a result only from a frame whose layout, both sequences and CRC are right, in state READY, ADVISORY
    or ACTIVE, with a finite score, and only as long as the sequence moves.
+"""
+_DUTIES_OF_FIELDS = """\
+1. Write none of these.
+2. Watch `heartbeat`: it counts with every write. When it stands still for {still:g} s, do what the
+   machine did before there was an agent.
+3. The fields are not one frame: for a moment one may be of this result and another of the last. Take `score`
+   only if it is finite and not the number that means that there is no result.
 """
 
 
@@ -63,7 +71,7 @@ def _machine(machine: Machine, where: Mapping[str, Entry], block: str) -> Iterat
     by_block = f" `{block}.st` does it; the same is in `plcopen.xml`." if block else ""
     yield f"What the PLC must do.{by_block}"
     yield ""
-    yield _DUTIES.format(still=still)
+    yield (_DUTIES_OF_FIELDS if machine.result.chosen else _DUTIES).format(still=still)
 
 
 def _writes(machine: Machine, result: Result) -> Iterator[str]:
@@ -71,10 +79,16 @@ def _writes(machine: Machine, result: Result) -> Iterator[str]:
     first, last = all_written[0], all_written[len(result.outputs) - 1]
     size = f"{WORDS} registers, one request" if first.table else "one node a field, one call"
     not_yet = " once the mode is not shadow" if machine.mode == "shadow" else ""
-    yield (
-        f"The agent writes{not_yet} the result block, {size}: {_place(first)} to {last.address}, "
-        f"with every result and at least every {result.heartbeat:g} s."
-    )
+    often = f"with every result and at least every {result.heartbeat:g} s"
+    if result.chosen:
+        yield f"The agent writes{not_yet}, {often}:"
+        yield ""
+        for chosen, entry in zip(result.chosen, all_written, strict=False):
+            yield f"- `{chosen.field}` to {_place(entry)} as {_meaning(chosen, entry)}"
+    else:
+        yield (
+            f"The agent writes{not_yet} the result block, {size}: {_place(first)} to {last.address}, {often}."
+        )
     yield ""
     for output, entry in zip(machine.outputs, all_written[len(result.outputs) :], strict=True):
         yield f"- In mode active: {_output(output, entry)}"
@@ -88,6 +102,12 @@ def _writes(machine: Machine, result: Result) -> Iterator[str]:
         )
     if machine.outputs:
         yield ""
+
+
+def _meaning(chosen: Chosen, entry: Entry) -> str:
+    scaled = f", times {entry.scale} plus {entry.offset}" if (entry.scale, entry.offset) != ("1", "0") else ""
+    missing = "" if chosen.missing is None else f"; {chosen.missing:g} means that there is no result"
+    return f"{entry.type or 'its node has it'}{scaled}{missing}"
 
 
 def _identity(machine: Machine) -> str:

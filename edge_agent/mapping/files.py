@@ -52,10 +52,11 @@ def write(texts: dict[str, str], folder: Path) -> list[Path]:
 
 
 def _blocks(config: Config) -> dict[str, str]:
-    """Return the function blocks' names by machine: those with a result in Modbus registers."""
+    """Return the function blocks' names by machine: those with a whole block in Modbus registers."""
     names: dict[str, str] = {}
     for machine in config.machines:
-        if machine.result is None or not isinstance(machine.result.outputs[0].address, Address):
+        result = machine.result
+        if result is None or result.chosen or not isinstance(result.outputs[0].address, Address):
             continue
         name = structured_text.block_name(machine.name)
         for other, taken in names.items():

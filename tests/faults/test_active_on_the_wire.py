@@ -20,6 +20,12 @@ pytestmark = pytest.mark.sockets
 ACTIVE, SETPOINT, WISH = 5, 100, 1200
 BLOCK, OUTPUT = (16, 400, 20), {(6, SETPOINT, 1), (16, SETPOINT, 1)}
 
+FIELDS = """\
+score = { table = "holding", address = 402, type = "int16", scale = 0.0001, missing = -32768 }
+heartbeat = { table = "holding", address = 404, type = "uint16" }
+state = { table = "holding", address = 405, type = "uint16" }
+"""
+
 
 @pytest.fixture
 def plant() -> Iterator[PlantProcess]:
@@ -130,6 +136,32 @@ def test_advisory_writes_the_block_and_not_the_output(
         until(lambda: len(proxy.requests) > 100, "a hundred requests")
         assert agent.terminate() == 0
     assert proxy.writes == {BLOCK}
+
+
+def test_a_plc_without_frames_gets_single_fields_and_a_scaled_output(
+    plant: PlantProcess, proxy: Proxy, dense_tflite: bytes, tmp_path: Path
+) -> None:
+    small_bundle(tmp_path / "small.bundle", dense_tflite)
+    config, plc = write_config(tmp_path, proxy.port, "active"), Plc(plant.modbus_port)
+    text = config.read_text()
+    text = text.replace('table = "holding"\naddress = 400\n', f"[machine.alpha.result.fields]\n{FIELDS}")
+    text = text.replace(
+        '"uint16", low = 1000, high = 1500 }', '"uint16", scale = 0.1, low = 100, high = 150 }'
+    )
+    config.write_text(text.replace(f"{WISH}", "120").replace("step = 100", "step = 10"))
+    plc.write(SETPOINT, [1450])
+    with AgentProcess(config) as agent:
+        until(lambda: plc.registers(SETPOINT, 1) == [WISH], "the setpoint at its wish", 30)
+        score, beat, state = (plc.registers(address, 1)[0] for address in (402, 404, 405))
+        assert score / 10_000 == pytest.approx(agent.machine("alpha")["score"], abs=5e-5)
+        assert state == ACTIVE
+        until(lambda: plc.registers(404, 1)[0] != beat, "the heartbeat")
+        assert agent.machine("alpha")["writes"]["read back different"] == 0
+        assert not agent.machine("alpha")["latched"]
+        assert agent.terminate() == 0
+        assert plc.registers(402, 1) == [0x8000], "no result is no number"
+        assert plc.registers(405, 1) == [0]
+    assert {address for _, address, _ in proxy.writes} == {402, 404, SETPOINT}
 
 
 def test_after_kill_9_the_plc_falls_back_by_itself(
