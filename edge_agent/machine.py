@@ -12,6 +12,7 @@ import numpy.typing as npt
 from edge_agent.config import schema
 from edge_agent.core import resultblock
 from edge_agent.core.alarm import Command
+from edge_agent.core.gate import Gatekeeper
 from edge_agent.core.permit import Denied, Permit
 from edge_agent.core.pipeline import Pipeline, Verdict
 from edge_agent.core.resultblock import ResultBlock, State
@@ -35,6 +36,8 @@ TOLD_ELSEWHERE = {
     Reason.MODEL_DOWN,
     Reason.MODEL_LATE,
     Reason.WARMING_UP,
+    Reason.MACHINE_IDLE,
+    Reason.MACHINE_SETTLING,
     Reason.NEVER_READ,
 }
 """Reasons that their device or their model has logged, or that nobody needs to hear of."""
@@ -62,6 +65,7 @@ class Machine:
         self.mode, self.input_names = config.mode, config.inputs
         self._historian = historian
         self._pipeline = Pipeline(config.bundle.manifest, config.alarm.handling, config.mode)
+        self._gate = Gatekeeper(config.gate) if config.gate else None
         self._permit = Permit(config.permit.conditions) if config.permit else None
         self.denied = Denied.MODE
         self._rewired: Wiring | None = None
@@ -95,8 +99,9 @@ class Machine:
 
     def _wire(self, wiring: Wiring) -> None:
         rows, alarm, permit = wiring.rows, self._config.alarm, self._config.permit
-        self._rows = np.array([rows[name] for name in self._config.inputs], np.intp)
+        self._rows = _rows(rows, self._config.inputs)
         named = ((Command.ACKNOWLEDGE, alarm.acknowledge), (Command.RESET, alarm.reset))
+        self._gate_rows = _rows(rows, self._gate.tags if self._gate else [])
         self._buttons = [(command, rows[name]) for command, name in named if name]
         names = (permit.permissive, permit.heartbeat, permit.identity) if permit else ()
         self._signal_rows = [rows[name] for name in names if name]
@@ -107,13 +112,20 @@ class Machine:
 
     def take(self, tick: int, image: Columns, now: int) -> Floats32 | None:
         """Take this tick's inputs; return the model input if there is a whole window."""
-        rows = self._rows
-        self.inputs = Columns(image.value[rows], image.quality[rows], image.reason[rows], image.at[rows])
+        self.inputs = image.take(self._rows)
         self._age_ms = (now - int(self.inputs.at.min())) // 1_000_000
-        self._asked = self._pipeline.take(tick, self.inputs)
+        self._asked = self._through_the_gate(tick, image, now)
         self._command = self._pressed(image)
         self._signals = [image[row] for row in self._signal_rows]
         return self._asked
+
+    def _through_the_gate(self, tick: int, image: Columns, now: int) -> Floats32 | None:
+        if self._gate is not None:
+            reason, culprit = self._gate.judge(image.take(self._gate_rows), now)
+            if reason is not Reason.NONE:
+                self._pipeline.pause(reason, culprit)
+                return None
+        return self._pipeline.take(tick, self.inputs)
 
     def _pressed(self, image: Columns) -> Command | None:
         """Return what the PLC asks of the alarms: a button counts when it goes from 0 to something else."""
@@ -236,3 +248,7 @@ class Machine:
         elif not verdict.valid and verdict.reason not in TOLD_ELSEWHERE and not self._complained:
             self._complained = True
             log.warning("machine %s: no results: %s", self.name, text)
+
+
+def _rows(of: Mapping[str, int], names: list[str]) -> npt.NDArray[np.intp]:
+    return np.array([of[name] for name in names], np.intp)

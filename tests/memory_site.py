@@ -82,6 +82,7 @@ class Site:
             mode=changes.get("mode", "advisory"),
             permit=changes.get("permit"),
             result=schema.Result(device=writes, outputs=outputs, heartbeat=1.0),
+            gate=changes.get("gate"),
             alarm=changes.get("alarm", schema.Alarms()),
         )
         first = 4 * list(self.devices).index(reads)

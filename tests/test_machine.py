@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from memory_site import Beating, FormulaModel, frames, manifest, site
 
+from edge_agent.core.gate import Gate
 from edge_agent.core.resultblock import State
 from edge_agent.core.tags import Reason
 from edge_agent.device import Written
@@ -181,3 +182,31 @@ async def test_results_lost_and_found_are_told_in_two_lines_each_time(
         "INFO machine m: results again",
     ]
     assert lines(caplog) == once * 2
+
+
+async def test_a_machine_that_stands_still_has_no_score_and_begins_anew() -> None:
+    async with site("ab") as s:
+        model = FormulaModel(manifest())
+        machine = s.machine("m", "a", "b", model, gate=Gate(running="a.speed > 5", settle=0.45))
+        s.start()
+        running = s.spawner.create_task(s.scan.run())
+        await asyncio.sleep(2.05)
+        assert machine.verdict.valid
+        s.drivers["a"].values["a.speed"] = 0.0
+        await asyncio.sleep(0.5)
+        asked = len(model.batches)
+        assert (machine.verdict.state, machine.verdict.reason) == (State.READY, Reason.MACHINE_IDLE)
+        s.drivers["a"].values["a.speed"] = 30.0
+        await asyncio.sleep(2)
+        said = [(block["state"], block["reason"]) for _, block in frames(s.drivers["b"], "m")]
+        again = said[len(said) - said[::-1].index((State.READY, Reason.MACHINE_IDLE)) :]
+        assert again[:5] == [(State.STARTING, Reason.MACHINE_SETTLING)] * 5
+        assert again[5:8] == [(State.STARTING, Reason.WARMING_UP)] * 3
+        assert set(again[8:]) == {(State.ADVISORY, Reason.NONE)}
+        assert len(model.batches) - asked == len(again) - 8, "an idle machine asks its model nothing"
+        s.drivers["a"].values["a.speed"] = math.nan
+        await asyncio.sleep(0.5)
+        assert (machine.verdict.state, machine.verdict.reason) == (State.FALLBACK, Reason.NOT_FINITE)
+        assert machine.verdict.culprit == "a.speed"
+        s.scan.stop()
+        await running

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from edge_agent.bundle import Bundle, BundleError, read
-from edge_agent.config import alarms, modbus, opcua, overlap, writes
+from edge_agent.config import alarms, gates, modbus, opcua, overlap, writes
 from edge_agent.config.fields import ConfigError, Place, build, nearest
 from edge_agent.config.links import Link
 from edge_agent.config.result import overlaps, result_of
@@ -164,6 +164,7 @@ def _machines(
                 inputs=_inputs(table.inputs, bundle, tags, broken, where.at("inputs")),
                 mode=table.mode,
                 result=result,
+                gate=gates.gate_of(table, tags, broken, where),
                 alarm=alarms.alarms_of(table, tags, broken, where.at("alarm")),
                 permit=writes.permits_of(table, tags, broken, where.at("permit")),
                 outputs=writes.outputs_of(table, devices, broken, where.at("outputs")),

@@ -9,6 +9,7 @@ from edge_agent.bundle import Bundle
 from edge_agent.config.fields import Delay, Seconds
 from edge_agent.config.links import Link
 from edge_agent.core.alarm import SIMPLE, Handling
+from edge_agent.core.gate import Gate
 from edge_agent.core.permit import Conditions
 from edge_agent.core.selection import Chosen
 from edge_agent.core.tags import Tag
@@ -136,11 +137,13 @@ class OutputTable(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MachineTable(msgspec.Struct, frozen=True, kw_only=True):
-    """``[machine.NAME]``."""
+    """``[machine.NAME]``. `running` and `settle` are as `core.gate.Gate` has them."""
 
     bundle: str
     inputs: dict[str, str]
     mode: Mode = "shadow"
+    running: str = ""
+    settle: Delay = Delay(0)
     alarm: AlarmTable = AlarmTable()
     permit: PermitTable | None = None
     outputs: list[OutputTable] = msgspec.field(default_factory=list)
@@ -212,6 +215,7 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
     inputs: list[str]
     mode: Mode
     result: Result | None
+    gate: Gate | None = None
     alarm: Alarms = Alarms()
     permit: Permits | None = None
     outputs: tuple[Follow, ...] = ()

@@ -91,6 +91,12 @@ class Pipeline:
             self._obstacle = (reason, self._manifest.inputs[blocked].name)
         return None
 
+    def pause(self, reason: Reason, culprit: str = "") -> None:
+        """Take nothing at this tick, for this reason: the window begins anew with the next row."""
+        self._window.restart()
+        self._restart()
+        self._obstacle = (reason, culprit)
+
     def conclude(
         self,
         asked: Floats32 | None,

@@ -11,6 +11,7 @@ from edge_agent.core.permit import Denied
 from edge_agent.core.resultblock import State
 from edge_agent.core.tags import Reason
 
+BEGINNING = (Reason.WARMING_UP, Reason.MACHINE_SETTLING)
 MODEL_REASONS = (Reason.MODEL_DOWN, Reason.MODEL_LATE, Reason.MODEL_NOT_FINITE)
 
 
@@ -26,7 +27,8 @@ Rule = tuple[State, str, Callable[[Situation], bool]]
 
 TABLE: tuple[Rule, ...] = (
     (State.OFF, "the agent was stopped on purpose", lambda s: s.reason is Reason.STOPPED),
-    (State.STARTING, "the window is filling", lambda s: s.reason is Reason.WARMING_UP),
+    (State.READY, "the machine does not run", lambda s: s.reason is Reason.MACHINE_IDLE),
+    (State.STARTING, "the machine settles, or the window is filling", lambda s: s.reason in BEGINNING),
     (State.FAULT, "the model does not answer, or answers nonsense", lambda s: s.reason in MODEL_REASONS),
     (State.FALLBACK, "an input stands in the way", lambda s: s.reason is not Reason.NONE),
     (State.SHADOW, "mode shadow: nothing is written", lambda s: s.mode == "shadow"),

@@ -52,6 +52,8 @@ class Reason(IntEnum):
     MODEL_DOWN = 21  # the inference child is dead or restarting
     MODEL_LATE = 22  # no answer before the deadline
     MODEL_NOT_FINITE = 23  # the model answered NaN or infinity
+    MACHINE_IDLE = 24  # the machine does not run, so there is nothing to score
+    MACHINE_SETTLING = 25  # it runs, but not long enough yet
     STOPPED = 30  # the agent was stopped on purpose
 
 
@@ -135,6 +137,10 @@ class Columns:
 
     def __len__(self) -> int:
         return len(self.value)
+
+    def take(self, rows: npt.NDArray[np.intp]) -> "Columns":
+        """Return some rows of an image, in this order."""
+        return Columns(self.value[rows], self.quality[rows], self.reason[rows], self.at[rows])
 
     def frozen(self) -> "Columns":
         """Return a copy that nobody can change: a process image."""

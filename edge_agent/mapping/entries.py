@@ -8,6 +8,7 @@ import msgspec
 from edge_agent.config import Config
 from edge_agent.config.modicon import both
 from edge_agent.config.schema import Machine
+from edge_agent.core.gate import Expression
 from edge_agent.core.registers import Address
 from edge_agent.core.tags import Tag
 
@@ -71,6 +72,8 @@ def _purposes(config: Config) -> Iterator[tuple[str, str]]:
 def signals(machine: Machine) -> list[tuple[str, str]]:
     """Return what the PLC tells the agent beside the model's inputs: what it is, and its tag."""
     told = [("acknowledges alarms", machine.alarm.acknowledge), ("resets alarms", machine.alarm.reset)]
+    if machine.gate is not None:
+        told += [("says whether it runs", tag) for tag in Expression(machine.gate.running).tags]
     if machine.permit is not None:
         told += [
             ("permissive", machine.permit.permissive),

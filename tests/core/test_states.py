@@ -17,6 +17,8 @@ DOCS = Path(__file__).parents[2] / "docs" / "controls-engineer.md"
     [
         ("active", Reason.STOPPED, Denied.NOTHING, State.OFF),
         ("active", Reason.WARMING_UP, Denied.NOTHING, State.STARTING),
+        ("active", Reason.MACHINE_SETTLING, Denied.NOTHING, State.STARTING),
+        ("shadow", Reason.MACHINE_IDLE, Denied.NOTHING, State.READY),
         ("active", Reason.MODEL_LATE, Denied.NOTHING, State.FAULT),
         ("active", Reason.TIMEOUT, Denied.NOTHING, State.FALLBACK),
         ("shadow", Reason.NONE, Denied.NOTHING, State.SHADOW),
