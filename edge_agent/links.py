@@ -9,7 +9,7 @@ from edge_agent.config.schema import ModbusTable
 from edge_agent.core.readplan import NETWORK, Limits, ascii_cost, rtu_cost, silence
 from edge_agent.drivers import Driver
 from edge_agent.drivers.modbus.carrier import Carrier
-from edge_agent.drivers.modbus.driver import Modbus
+from edge_agent.drivers.modbus.driver import Habits, Modbus
 from edge_agent.drivers.modbus.frames import Framer
 from edge_agent.drivers.modbus.frames.ascii import Ascii
 from edge_agent.drivers.modbus.frames.mbap import Mbap, MbapDatagram
@@ -44,7 +44,8 @@ class Links:
 def modbus(table: ModbusTable, links: Links) -> Driver:
     """Return the driver of a Modbus device."""
     carrier = _pymodbus(table) if table.driver == "pymodbus" else links.of(table.link)
-    return Modbus(carrier, table.unit, timeout=table.timeout, limits=limits_of(table))
+    habits = Habits(singly=table.writes == "single", rewriting=table.bits == "read-modify-write")
+    return Modbus(carrier, table.unit, timeout=table.timeout, limits=limits_of(table), habits=habits)
 
 
 def limits_of(table: ModbusTable) -> Limits:

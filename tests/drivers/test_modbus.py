@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 import pytest_asyncio
 from libmodbus_server import compiled
+from modbus_proxy import Proxy
 
 from edge_agent.core.registers import BIT_TABLES, Address, Table
 from edge_agent.core.resultblock import FIELDS, LAYOUT, WORDS, ResultBlock, State, values
 from edge_agent.core.tags import Quality, Reason, Tag
 from edge_agent.drivers import LinkDown, Refused
-from edge_agent.drivers.modbus.driver import Modbus
+from edge_agent.drivers.modbus.driver import Habits, Modbus
 from edge_agent.drivers.modbus.tcp import modbus_tcp
 
 pytestmark = pytest.mark.sockets
@@ -150,6 +151,27 @@ async def test_a_part_of_a_register_is_written_without_touching_the_rest(plc: Mo
     await plc.write(plc.plan_write(tags), [1, 0, 0xAB, 7])
     after = await plc.read(plc.plan_read([tag("holding", n) for n in range(999, 1005)]))
     assert after.value.tolist() == [999, 0x8000 | 1000, 1001 & ~0xF0, 0xAB00 | 1002 & 0xFF, 7, 1004]
+
+
+async def test_a_device_gets_its_writes_as_it_knows_them(libmodbus: int) -> None:
+    with Proxy(libmodbus) as proxy:
+        link = modbus_tcp("127.0.0.1", proxy.port).link
+        driver = Modbus(link, habits=Habits(singly=True, rewriting=True))
+        await driver.connect()
+        tags = [
+            tag("holding", 1000, "bool", bit=15),
+            tag("holding", 1001, "uint32"),
+            tag("coil", 20),
+            tag("coil", 21),
+        ]
+        await driver.write(driver.plan_write(tags), [1, 0x00010002, 0, 1])
+        sent = proxy.writes
+        back = await driver.read(driver.plan_read([*tags, tag("holding", 1000)]))
+        await driver.close()
+    assert back.value.tolist() == [1, 0x00010002, 0, 1, 0x8000 | 1000]
+    assert {(function, address) for function, address, _ in sent} == {
+        *((6, 1000), (6, 1001), (6, 1002), (5, 20), (5, 21))
+    }
 
 
 async def test_coils_are_written_without_touching_their_neighbours(plc: Modbus) -> None:

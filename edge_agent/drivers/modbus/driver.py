@@ -10,6 +10,7 @@ from edge_agent.core.codec import Codec
 from edge_agent.core.quarantine import Part
 from edge_agent.core.readcycle import ReadCycle, address_of
 from edge_agent.core.readplan import DEFAULT_LIMITS, Block, Limits, plan_blocks
+from edge_agent.core.registers import BIT_TABLES
 from edge_agent.core.tags import Columns, Tag
 from edge_agent.drivers import LinkDown, Refused
 from edge_agent.drivers.modbus import pdu
@@ -38,7 +39,7 @@ class ReadPlan:
 class WritePlan:
     """Blocks of outputs that are written together; one block is one frame.
 
-    Of a block with `masks` that are not whole only those bits are written, register by register.
+    Of a block of registers with `masks` that are not whole only those bits are written.
     """
 
     blocks: list[Block]
@@ -46,10 +47,18 @@ class WritePlan:
     masks: list[bytes]
 
 
+@dataclass(frozen=True, slots=True)
+class Habits:
+    """What a device asks of writes: `singly`, by FC 5 and 6; bits by `rewriting` registers that were read."""
+
+    singly: bool = False
+    rewriting: bool = False
+
+
 class Modbus:
     """The unit number `unit` behind `link`.
 
-    `timeout`, in seconds, is for each answer. `limits` shape the requests.
+    `timeout`, in seconds, is for each answer. `limits` shape the requests, `habits` the writes.
     """
 
     def __init__(
@@ -59,10 +68,11 @@ class Modbus:
         *,
         timeout: float = 0.5,
         limits: Limits = DEFAULT_LIMITS,
+        habits: Habits = Habits(),
     ) -> None:
         self.link, self.unit, self.timeout = link, unit, timeout
         self.on_lost: Callable[[LinkDown], None] | None = None
-        self._limits = limits
+        self._limits, self._habits = limits, habits
         self._down: LinkDown | None = LinkDown("not connected")
         self._asked: set[asyncio.Future[bytes]] = set()
         self._knock: Request | None = None
@@ -127,10 +137,17 @@ class Modbus:
         """Write raw values, one frame a block. Raises ValueError for a value its type cannot hold."""
         for block, data, mask in zip(plan.blocks, plan.codec.encode(values), plan.masks, strict=True):
             try:
-                for request in pdu.write_masked(block, data, mask):
+                for request in await self._writing(block, data, mask):
                     await self.ask(request)
             except DeviceException as error:
                 raise Refused(f"{block.table} {block.start}, {block.count} words: {error}") from None
+
+    async def _writing(self, block: Block, data: bytes, mask: bytes) -> list[Request]:
+        if block.table not in BIT_TABLES and mask.count(0xFF) < len(mask):
+            if not self._habits.rewriting:
+                return pdu.write_masked(block, data, mask)
+            data = pdu.merged(await self.ask(pdu.read_block(block)), data, mask)
+        return pdu.write_singly(block, data) if self._habits.singly else [pdu.write_block(block, data)]
 
     def ask(self, request: Request) -> "asyncio.Future[bytes]":
         """Send a request when it is this unit's turn; its data. Raises `LinkDown`, `DeviceException`."""

@@ -90,15 +90,22 @@ def write_block(block: Block, data: bytes) -> Request:
     return Request(head + bytes((len(data),)) + data, head, 5)
 
 
-def write_masked(block: Block, data: bytes, mask: bytes) -> list[Request]:
-    """Build the requests that write the bits of a block that `mask` has, and no others.
+def write_singly(block: Block, data: bytes) -> list[Request]:
+    """Build the requests that write a block one register or coil at a time, so not as one frame: FC 5, 6."""
+    if block.table in BIT_TABLES:
+        return [write_coil(block.start + i, bool(data[i // 8] >> i % 8 & 1)) for i in range(block.count)]
+    return [write_register(block.start + i, word) for i, (word,) in enumerate(struct.iter_unpack(">H", data))]
 
-    One request if that is all of them, else one for each register (FC 22).
-    """
-    if block.table in BIT_TABLES or mask.count(0xFF) == len(mask):
-        return [write_block(block, data)]
+
+def write_masked(block: Block, data: bytes, mask: bytes) -> list[Request]:
+    """Build the requests that write the bits of a block's registers that `mask` has: FC 22, one for each."""
     words = zip(struct.iter_unpack(">H", data), struct.iter_unpack(">H", mask), strict=True)
     return [mask_register(block.start + i, 0xFFFF ^ bits, word) for i, ((word,), (bits,)) in enumerate(words)]
+
+
+def merged(before: bytes, data: bytes, mask: bytes) -> bytes:
+    """Return `before` with the bits of `data` where `mask` has them: what read-modify-write writes."""
+    return bytes(b & ~m & 0xFF | d & m for b, d, m in zip(before, data, mask, strict=True))
 
 
 def write_coil(address: int, value: bool) -> Request:
