@@ -16,6 +16,7 @@ import msgspec
 from edge_agent import health
 from edge_agent.config import Config, ConfigError
 from edge_agent.historian import Historian
+from edge_agent.history.flight import FlightRecorder
 from edge_agent.running import Running
 from edge_agent.scan import Spawner
 from edge_agent.status import SOCKET, snapshot
@@ -52,7 +53,9 @@ class App:
     def __init__(self, config: Config, reload: Callable[[], Config] | None = None) -> None:
         self._config, self._read_again = config, reload
         self._state = Path(config.state)
-        self._historian = Historian(self._state)
+        history = config.history
+        flight = FlightRecorder(self._state, history.flight, history.age, history.free)
+        self._historian = Historian(self._state, history.results, flight if history.flight else None)
         self._stop, self._reload = asyncio.Event(), asyncio.Event()
         self._started = 0.0
         self._running: Running | None = None

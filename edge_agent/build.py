@@ -14,6 +14,7 @@ from edge_agent.device import Device
 from edge_agent.drivers import Driver
 from edge_agent.following import Follower, Following
 from edge_agent.historian import Historian
+from edge_agent.history.flight import FlightRecorder, Track
 from edge_agent.inference.host import ModelHost
 from edge_agent.links import Links, modbus
 from edge_agent.machine import Machine, Wiring
@@ -86,6 +87,9 @@ def build(config: Config, historian: Historian, spawner: Spawner, before: Parts 
             machine = Machine(machine_config, models[bundle.sha256], historian, wiring)
         machines.append(machine)
         scan_of(bundle.manifest.period).add(machine)
+    if historian.flight:
+        for scan in scans.values():
+            scan.track = _track(scan, historian.flight, config, rows)
     return Parts(
         config,
         links,
@@ -96,6 +100,17 @@ def build(config: Config, historian: Historian, spawner: Spawner, before: Parts 
         table,
         rows,
     )
+
+
+def _track(scan: Scan, flight: FlightRecorder, config: Config, rows: dict[str, int]) -> Track:
+    """Record what the scan reads, and what its machines look at."""
+    groups = [[machine.name for machine in group.machines] for group in scan.groups]
+    thinking = {name for group in groups for name in group}
+    seen = {tag for machine in config.machines if machine.name in thinking for tag in machine.tags}
+    seen |= {config.stop} if config.stop else set()
+    ranges = [(c.rows.start, c.rows.stop) for c in scan.classes]
+    tags = {tag: row for tag, row in rows.items() if tag in seen or any(a <= row < b for a, b in ranges)}
+    return flight.track(tags, groups, scan.period, config.sha256)
 
 
 def _following(

@@ -21,6 +21,7 @@ from edge_agent.core.outputs import Reading
 from edge_agent.core.pipeline import Verdict
 from edge_agent.core.tags import Columns
 from edge_agent.history import audit, file
+from edge_agent.history.flight import FlightRecorder
 
 log = logging.getLogger(__name__)
 
@@ -55,10 +56,12 @@ class _Waiter(threading.Event):
 
 
 class Historian:
-    """Use between `open` and `close`. Times are wall time in seconds since 1970, for people only."""
+    """Use between `open` and `close`, and `flight` with it. Times are wall time in seconds since 1970."""
 
-    def __init__(self, folder: Path, largest: int = file.LARGEST) -> None:
-        self.path, self._largest = folder / FILE, largest
+    def __init__(
+        self, folder: Path, largest: int = file.LARGEST, flight: FlightRecorder | None = None
+    ) -> None:
+        self.path, self._largest, self.flight = folder / FILE, largest, flight
         self._rows: deque[Row] = deque()
         self._waiters: deque[_Waiter] = deque()
         self._wake = threading.Event()
@@ -77,12 +80,16 @@ class Historian:
         """Start the writer thread."""
         self._turned_at = time.monotonic()
         self._thread.start()
+        if self.flight:
+            self.flight.open()
 
     def close(self) -> None:
         """Commit what is there and end the thread, within a few seconds."""
         self._running = False
         self._wake.set()
         self._thread.join(timeout=5)
+        if self.flight:
+            self.flight.close()
 
     def result(self, machine: str, sequence: int, inputs: Columns, verdict: Verdict) -> None:
         """Keep one cycle's result. An input without a value is null."""
@@ -99,6 +106,8 @@ class Historian:
         for r in verdict.readings:
             if r.changed:
                 self._put(_ALARM, partial(_alarm_row, at, machine, r))
+        if self.flight:
+            self.flight.freeze()
         if await self._committed() is None:
             log.warning("historian: the alarm of %s is not on the disk yet; going on", machine)
 

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from edge_agent.core.tags import Columns, Quality, Reason
 from edge_agent.device import Device
+from edge_agent.history.track import Track
 from edge_agent.machine import Machine
 
 log = logging.getLogger(__name__)
@@ -88,6 +89,8 @@ class Scan:
         self.classes: list[ScanClass] = []
         self.groups: list[Group] = []
         self.table, self._spawner = table, spawner
+        self.track: Track | None = None
+        """Where the flight recorder gets the images of this scan."""
         self._stopping = False
         self._sleep: asyncio.Future[None] | None = None
         self._successor: Scan | None = None
@@ -119,7 +122,10 @@ class Scan:
         if self._successor is None or any(g.thinking and not g.thinking.done() for g in self.groups):
             return
         self.table, self.classes = self._successor.table, self._successor.classes
-        self.groups, self._successor = self._successor.groups, None
+        if self.track:
+            self.track.end()
+        self.groups, self.track = self._successor.groups, self._successor.track
+        self._successor = None
         for group in self.groups:
             for machine in group.machines:
                 machine.settle()
@@ -142,6 +148,8 @@ class Scan:
         unfinished = [group.thinking for group in self.groups if group.thinking is not None]
         if unfinished:
             await asyncio.wait(unfinished, timeout=STOP_DEADLINE)
+        if self.track:
+            self.track.end()
 
     def stop(self) -> None:
         """Make `run` return after the cycle it is in."""
@@ -154,6 +162,8 @@ class Scan:
         await self._read(read_until)
         now = _now()
         image = self.table.image(now)
+        if self.track:
+            self.track.cycle(tick, now, image)
         thinking = []
         for group in self.groups:
             if group.thinking is None or group.thinking.done():
@@ -191,6 +201,10 @@ class Scan:
             else:
                 machine.judge(answers[row].reshape(-1), now)
                 row += 1
+        if self.track:
+            self.track.thought(
+                tick, machines[0].name, answers if isinstance(answers, Reason) else Reason.NONE
+            )
         # A PLC that takes no answer holds up its own machine's next frame, and no other machine.
         writes = [self._spawner.create_task(machine.finish(now)) for machine in machines]
         await asyncio.wait(writes, timeout=WAIT * self.period)

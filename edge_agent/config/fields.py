@@ -11,10 +11,13 @@ import msgspec
 
 S = TypeVar("S", bound=msgspec.Struct)
 
-_DURATION = re.compile(r"\s*([0-9]*\.?[0-9]+)\s*(ms|s|min|h)\s*")
-_UNIT = {"ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0}
+_DURATION = re.compile(r"\s*([0-9]*\.?[0-9]+)\s*(ms|s|min|h|d)\s*")
+_UNIT = {"ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86_400.0}
+_SIZE = re.compile(r"\s*([0-9]*\.?[0-9]+)\s*(kB|MB|GB|TB)\s*")
+_BYTES = {"kB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12}
 LONGEST = 86_400.0
-"""Seconds that any duration may have."""
+"""Seconds that any duration of the cycle may have."""
+TEN_YEARS = 10 * 365 * 86_400.0
 
 
 class Delay(float):
@@ -25,6 +28,18 @@ class Delay(float):
 
 class Seconds(Delay):
     """A duration of more than 0."""
+
+    __slots__ = ()
+
+
+class Days(float):
+    """A time in seconds, more than 0 and at most 10 years: ``"12h"``, ``"7d"`` or a number of seconds."""
+
+    __slots__ = ()
+
+
+class Size(int):
+    """Bytes: ``"500MB"``, ``"2GB"`` or a number; decimal, as disks are sold."""
 
     __slots__ = ()
 
@@ -131,6 +146,13 @@ def _plain(error: msgspec.ValidationError, kind: object, value: object) -> str:
 
 
 def _decode(kind: type, value: object) -> object:
+    if issubclass(kind, Size):
+        return kind(_bytes(value))
+    if issubclass(kind, Days):
+        days = _seconds(value)
+        if not 0 < days <= TEN_YEARS:
+            raise ValueError("expected a time of more than 0 and at most 10 years, such as '7d'")
+        return kind(days)
     if not issubclass(kind, Delay):
         raise NotImplementedError(kind)
     seconds = _seconds(value)
@@ -148,3 +170,12 @@ def _seconds(value: object) -> float:
     if not match:
         raise ValueError("expected a duration such as '500ms' or '2s'")
     return float(match[1]) * _UNIT[match[2]]
+
+
+def _bytes(value: object) -> int:
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        return value
+    match = _SIZE.fullmatch(value) if isinstance(value, str) else None
+    if not match:
+        raise ValueError("expected a size such as '500MB' or '2GB'")
+    return int(float(match[1]) * _BYTES[match[2]])

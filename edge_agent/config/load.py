@@ -15,6 +15,7 @@ from edge_agent.config.schema import (
     Config,
     Device,
     DeviceTable,
+    HistoryTable,
     Machine,
     MachineTable,
     OpcUaTable,
@@ -25,7 +26,7 @@ from edge_agent.core.manifest import Input
 from edge_agent.core.registers import Address
 
 _DRIVERS = (*modbus.DRIVERS, "opc-ua")
-_SECTIONS = ("agent", "link", "device", "machine")
+_SECTIONS = ("agent", "history", "link", "device", "machine")
 
 
 def load(file: Path, *, check_units: bool = False) -> Config:
@@ -40,6 +41,7 @@ def load(file: Path, *, check_units: bool = False) -> Config:
             root.at(key).wrong(f"unknown section; {nearest(key, _SECTIONS)}")
     agent = build(AgentTable, data.get("agent", {}), root.at("agent"))
     state = file.parent / (agent.state if agent else "")
+    history = build(HistoryTable, data.get("history", {}), root.at("history"))
     links = modbus.links(_section(data, root.at("link")), root.at("link"))
     devices, broken = _devices(_section(data, root.at("device")), links, state, root.at("device"))
     modbus.ports_taken_twice(devices.values(), root.at("device"))
@@ -52,7 +54,7 @@ def load(file: Path, *, check_units: bool = False) -> Config:
         _trusted(machines, file.parent / agent.trust, root.at("machine"))
     if check_units:
         _units(devices, root.at("device"))
-    if root.errors or agent is None:
+    if root.errors or agent is None or history is None:
         raise ConfigError(root.errors)
     warnings = [warning for device in devices.values() for warning in _warnings(device)]
     return Config(
@@ -62,6 +64,7 @@ def load(file: Path, *, check_units: bool = False) -> Config:
         machines=machines,
         warnings=warnings,
         sha256=hashlib.sha256(file.read_bytes()).hexdigest(),
+        history=history,
         stop=agent.stop,
     )
 

@@ -6,7 +6,7 @@ from typing import Any, Literal
 import msgspec
 
 from edge_agent.bundle import Bundle
-from edge_agent.config.fields import Delay, Seconds
+from edge_agent.config.fields import Days, Delay, Seconds, Size
 from edge_agent.config.links import Link
 from edge_agent.core.alarm import SIMPLE, Handling
 from edge_agent.core.gate import Gate
@@ -29,6 +29,20 @@ class AgentTable(msgspec.Struct, frozen=True, kw_only=True):
     state: str = "/var/lib/edge-agent"
     trust: str = ""
     stop: str = ""
+
+
+class HistoryTable(msgspec.Struct, frozen=True, kw_only=True):
+    """``[history]``: how much of the disk history may take, made for an eMMC of 8 GB.
+
+    `results` is the largest size of the database, `flight` that of the flight recorder, 0 for none. `age` is
+    how much running time the flight recorder keeps. `free` is what stays free on the disk: below it the
+    flight recorder gives way first.
+    """
+
+    results: Size = Size(10**9)
+    flight: Size = Size(10**9)
+    age: Days = Days(7 * 86_400)
+    free: Size = Size(250 * 10**6)
 
 
 class ModbusTable(msgspec.Struct, frozen=True, kw_only=True):
@@ -227,6 +241,14 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
     outputs: tuple[Follow, ...] = ()
 
     @property
+    def tags(self) -> list[str]:
+        """All tags that its cycle looks at: inputs, buttons, and what permits writing."""
+        permit = self.permit
+        signals = [permit.permissive, permit.heartbeat, permit.identity] if permit else []
+        named = [*self.inputs, self.alarm.acknowledge, self.alarm.reset, *signals]
+        return [name for name in named if name]
+
+    @property
     def written(self) -> Result | None:
         """The result that this machine writes: none in shadow, whatever the configuration names."""
         return self.result if self.mode != "shadow" else None
@@ -247,5 +269,6 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     warnings: list[str] = msgspec.field(default_factory=list)
     sha256: str = ""
     """Of the file itself: the audit tells by it which configuration wrote."""
+    history: HistoryTable = HistoryTable()
     stop: str = ""
     """A tag of the PLC that stops all writing while it is not 0; "" for none."""
