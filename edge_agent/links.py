@@ -9,6 +9,7 @@ from edge_agent.config.schema import ModbusTable
 from edge_agent.core.readplan import NETWORK, Limits, ascii_cost, rtu_cost, silence
 from edge_agent.drivers import Driver
 from edge_agent.drivers.modbus.carrier import Carrier
+from edge_agent.drivers.modbus.deadlines import Deadlines
 from edge_agent.drivers.modbus.driver import Habits, Modbus
 from edge_agent.drivers.modbus.frames import Framer
 from edge_agent.drivers.modbus.frames.ascii import Ascii
@@ -33,11 +34,12 @@ class Links:
 
     def __init__(self) -> None:
         self._links: dict[config.Link, Link] = {}
+        self._deadlines = Deadlines()
 
     def of(self, link: config.Link) -> Link:
         """Return the link, made the first time."""
         if link not in self._links:
-            self._links[link] = _link(link.table)
+            self._links[link] = _link(link.table, self._deadlines)
         return self._links[link]
 
 
@@ -73,12 +75,12 @@ def _pymodbus(table: ModbusTable) -> Carrier:
     return PymodbusLink(link.host, link.port, table.timeout)
 
 
-def _link(table: config.LinkTable) -> Link:
+def _link(table: config.LinkTable, deadlines: Deadlines | None = None) -> Link:
     delay = _silence(table) if table.delay is None else table.delay
     pipelining = table.pipelining if isinstance(table, config.UdpTable) else 1
     pause = table.pause_after_connect if isinstance(table, config.TcpTable) else 0.0
     rules = Rules(timeout=table.timeout, pause=pause, delay=delay, settle=table.settle, pipelining=pipelining)
-    return Link(_endpoints(table), FRAMERS[table.transport](), rules)
+    return Link(_endpoints(table), FRAMERS[table.transport](), rules, deadlines)
 
 
 def _silence(table: config.LinkTable) -> float:

@@ -3,6 +3,7 @@
 import asyncio
 import signal
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 
 import msgspec
 
@@ -10,6 +11,7 @@ from edge_agent.core.explain import Explanation, explain
 from edge_agent.core.registers import Table
 from edge_agent.drivers import LinkDown
 from edge_agent.drivers.modbus import pdu
+from edge_agent.drivers.modbus.carrier import ask
 from edge_agent.drivers.modbus.identification import OBJECTS, identify, objects
 from edge_agent.drivers.modbus.link import Link
 from edge_agent.drivers.modbus.pdu import GATEWAY_SILENCE, BadReply, DeviceException, Request
@@ -91,7 +93,7 @@ class Prober:
         await self.join()
         self.found.requests += 1
         try:
-            return await self._link.ask(self.unit, request, self._timeout)
+            return await ask(partial(self._link.send, self, request, self._timeout))
         except DeviceException as error:
             if error.code in GATEWAY_SILENCE:
                 raise LinkDown(str(error)) from None

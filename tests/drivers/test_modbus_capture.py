@@ -14,6 +14,7 @@ from sources import ROOT
 
 from edge_agent.drivers import LinkDown
 from edge_agent.drivers.modbus import pdu
+from edge_agent.drivers.modbus.carrier import ask
 from edge_agent.drivers.modbus.frames.mbap import Mbap
 from edge_agent.drivers.modbus.link import Link, Rules
 from edge_agent.drivers.modbus.transactions import Transactions
@@ -116,11 +117,13 @@ async def test_the_conversation_replayed_gives_the_recorded_registers() -> None:
     units = [Unit(unit) for unit in (1, 2, 3, 7, 250)]  # the last asks nothing and so is never silent
     for unit in units:
         await link.join(unit)
+    by_number = {unit.unit: unit for unit in units}
     silent = 0
     for exchange in exchanges():
         try:
-            data = await link.ask(
-                exchange.unit, request_of(exchange), timeout=1.0 if exchange.reply else 0.02
+            timeout = 1.0 if exchange.reply else 0.02
+            data = await ask(
+                functools.partial(link.send, by_number[exchange.unit], request_of(exchange), timeout)
             )
         except LinkDown:
             assert not exchange.reply

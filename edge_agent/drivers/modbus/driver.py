@@ -5,6 +5,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from edge_agent.core.codec import Codec
 from edge_agent.core.quarantine import Part
@@ -14,7 +15,7 @@ from edge_agent.core.registers import BIT_TABLES
 from edge_agent.core.tags import Columns, Tag
 from edge_agent.drivers import LinkDown, Refused
 from edge_agent.drivers.modbus import pdu
-from edge_agent.drivers.modbus.carrier import Carrier
+from edge_agent.drivers.modbus.carrier import Asked, Carrier, Done, Outcome, ask
 from edge_agent.drivers.modbus.pdu import DeviceException, Request
 
 log = logging.getLogger(__name__)
@@ -73,8 +74,6 @@ class Modbus:
         self.link, self.unit, self.timeout = link, unit, timeout
         self.on_lost: Callable[[LinkDown], None] | None = None
         self._limits, self._habits = limits, habits
-        self._down: LinkDown | None = LinkDown("not connected")
-        self._asked: set[asyncio.Future[bytes]] = set()
         self._knock: Request | None = None
 
     def plan_read(self, tags: Sequence[Tag]) -> ReadPlan:
@@ -100,7 +99,6 @@ class Modbus:
         """
         await self.close()
         await self.link.join(self)
-        self._down = None
         if self._knock is not None and self.link.silent(self.unit):
             try:
                 await self.ask(self._knock)
@@ -112,26 +110,30 @@ class Modbus:
 
     async def read(self, plan: ReadPlan) -> Columns:
         """Read all blocks. What is refused spoils only its own rows."""
-        cycle = plan.cycle
-        parts = cycle.begin(int(asyncio.get_running_loop().time() * 1e9))
-        while parts:
-            await self._ask_all(plan, parts)
-            parts = cycle.more()
-        for line in cycle.news():
-            log.warning("%s", line)
-        return cycle.columns(time.monotonic_ns())
+        ended: asyncio.Future[LinkDown | None] = asyncio.get_running_loop().create_future()
 
-    async def _ask_all(self, plan: ReadPlan, parts: Sequence[Part]) -> None:
-        replies = [self.ask(plan.request(part)) for part in parts]
+        def done(error: LinkDown | None) -> None:
+            if not ended.done():
+                ended.set_result(error)
+
+        reading = self.begin(plan, done)
         try:
-            for part, reply in zip(parts, replies, strict=True):
-                try:
-                    plan.cycle.answered(part, await reply)
-                except DeviceException as error:
-                    plan.cycle.refused(part, error.code)
+            error = await ended
         finally:
-            for reply in replies:
-                reply.cancel()
+            reading.give_up()
+        if error is not None:
+            raise error
+        return plan.cycle.columns(time.monotonic_ns())
+
+    def begin(self, plan: ReadPlan, done: Callable[[LinkDown | None], None]) -> "Reading":
+        """Read all blocks without a task.
+
+        `done` is called once, perhaps within this call: with None when the plan's cycle has all that its
+        `columns` need, or with what broke.
+        """
+        reading = Reading(self, plan, done)
+        reading.ask(plan.cycle.begin(int(asyncio.get_running_loop().time() * 1e9)))
+        return reading
 
     async def write(self, plan: WritePlan, values: Sequence[float]) -> None:
         """Write raw values, one frame a block. Raises ValueError for a value its type cannot hold."""
@@ -149,32 +151,72 @@ class Modbus:
             data = pdu.merged(await self.ask(pdu.read_block(block)), data, mask)
         return pdu.write_singly(block, data) if self._habits.singly else [pdu.write_block(block, data)]
 
-    def ask(self, request: Request) -> "asyncio.Future[bytes]":
+    async def ask(self, request: Request) -> bytes:
         """Send a request when it is this unit's turn; its data. Raises `LinkDown`, `DeviceException`."""
-        if self._down is not None:
-            reply: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
-            _fail(reply, self._down)
-            return reply
-        reply = self.link.ask(self.unit, request, self.timeout)
-        self._asked.add(reply)
-        reply.add_done_callback(self._asked.discard)
-        return reply
+        return await ask(partial(self.send, request))
+
+    def send(self, request: Request, done: Done) -> Asked:
+        """Send a request when it is this unit's turn; `done` may be called within this call."""
+        return self.link.send(self, request, self.timeout, done)
 
     async def close(self) -> None:
         """Leave the link at once. Whoever waits for an answer gets none."""
-        self._down = LinkDown("not connected")
-        for reply in list(self._asked):
-            if not reply.done():
-                _fail(reply, LinkDown("closed"))
         self.link.leave(self)
 
     def link_lost(self, error: LinkDown) -> None:
         """Tell whoever wants to know that the link is gone. Whoever waits for an answer knows already."""
-        self._down = error
         if self.on_lost is not None:
             self.on_lost(error)
 
 
-def _fail(reply: "asyncio.Future[bytes]", error: LinkDown) -> None:
-    reply.set_exception(LinkDown(str(error), error.reason))
-    reply.exception()  # read, so that one that nobody waits for any more is no complaint
+class Reading:
+    """One read of a plan under way: requests for all parts, and more while some are refused."""
+
+    __slots__ = ("_asked", "_done", "_driver", "_open", "_plan")
+
+    def __init__(self, driver: Modbus, plan: ReadPlan, done: Callable[[LinkDown | None], None]) -> None:
+        self._driver, self._plan = driver, plan
+        self._done: Callable[[LinkDown | None], None] | None = done
+        self._asked: list[Asked] = []
+        self._open = 0
+
+    def ask(self, parts: Sequence[Part]) -> None:
+        """Ask for parts, and when all are settled for what else there is."""
+        self._open = len(parts)
+        if not parts:
+            self._end(None)
+            return
+        self._asked.clear()
+        for part in parts:
+            asked = self._driver.send(self._plan.request(part), partial(self._settled, part))
+            if self._done is None:
+                return
+            self._asked.append(asked)
+
+    def give_up(self) -> None:
+        """Take no answer any more."""
+        self._done = None
+        for asked in self._asked:
+            asked.give_up()
+
+    def _settled(self, part: Part, outcome: Outcome) -> None:
+        cycle = self._plan.cycle
+        if isinstance(outcome, bytes):
+            cycle.answered(part, outcome)
+        elif isinstance(outcome, DeviceException):
+            cycle.refused(part, outcome.code)
+        else:
+            self._end(outcome)
+            return
+        self._open -= 1
+        if self._open == 0:
+            self.ask(cycle.more())
+
+    def _end(self, error: LinkDown | None) -> None:
+        done = self._done
+        self.give_up()
+        if error is None:
+            for line in self._plan.cycle.news():
+                log.warning("%s", line)
+        if done is not None:
+            done(error)

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from edge_agent.core.tags import Reason
 from edge_agent.drivers import LinkDown
-from edge_agent.drivers.modbus.carrier import Member
+from edge_agent.drivers.modbus.carrier import Done, Member, Outcome
+from edge_agent.drivers.modbus.deadlines import EARLY, Deadlines
 from edge_agent.drivers.modbus.frames import Framer
 from edge_agent.drivers.modbus.pdu import GATEWAY_SILENCE, BadReply, DeviceException, Request
 from edge_agent.drivers.modbus.transactions import Answer, Transactions
@@ -18,8 +19,6 @@ from edge_agent.drivers.modbus.turns import Turns
 from edge_agent.drivers.modbus.wires import Endpoint, Wire
 from edge_agent.drivers.modbus.wires.opening import open_first
 
-EARLY = 1e-6
-"""Seconds that a timer may fire before its time."""
 MOST_NOISE = 4096
 """Bytes that nobody asked for, between two requests, after which a line is given up."""
 
@@ -40,28 +39,49 @@ class Rules:
     pipelining: int = 1
 
 
-@dataclass(slots=True, eq=False)
 class _Asked:
-    unit: int
-    request: Request
-    timeout: float
-    reply: "asyncio.Future[bytes]"
-    sent: float = 0.0
-    deadline: asyncio.TimerHandle | None = None
+    """A request of a unit: when it was sent, when it is due, and who wants to know what becomes of it."""
 
-    def fail(self, error: LinkDown | DeviceException) -> None:
-        if self.deadline is not None:
-            self.deadline.cancel()
-        if not self.reply.done():
-            self.reply.set_exception(_again(error) if isinstance(error, LinkDown) else error)
-            self.reply.exception()  # read, so that one that nobody waits for any more is no complaint
+    __slots__ = ("_done", "_link", "due", "member", "number", "request", "sent", "timeout", "unit")
+
+    def __init__(self, link: "Link", member: Member, request: Request, timeout: float, done: Done) -> None:
+        self._link, self.member, self.request, self.timeout = link, member, request, timeout
+        self.unit = member.unit
+        self._done: Done | None = done
+        self.sent = self.due = 0.0
+        self.number = 0
+
+    @property
+    def given_up(self) -> bool:
+        return self._done is None
+
+    def give_up(self) -> None:
+        """Be told nothing any more. The link waits for the answer all the same, if it was sent.
+
+        So it cannot be taken for another one's.
+        """
+        self._done = None
+
+    def tell(self, outcome: Outcome) -> None:
+        done, self._done = self._done, None
+        if done is not None:
+            done(outcome)
+
+    def late(self) -> None:
+        self._link.late(self)
 
 
 class Link:
-    """Connects to the first of `endpoints` that lets it. Used by members, which join and leave."""
+    """Connects to the first of `endpoints` that lets it. Used by members, which join and leave.
 
-    def __init__(self, endpoints: Sequence[Endpoint], framer: Framer, rules: Rules) -> None:
+    `deadlines` may be shared with other links of the same event loop.
+    """
+
+    def __init__(
+        self, endpoints: Sequence[Endpoint], framer: Framer, rules: Rules, deadlines: Deadlines | None = None
+    ) -> None:
         self._endpoints, self._rules = endpoints, rules
+        self._deadlines = deadlines or Deadlines()
         self._members: set[Member] = set()
         self._turns: Turns[_Asked] = Turns()
         self._transactions: Transactions[_Asked] = Transactions(framer)
@@ -71,7 +91,7 @@ class Link:
         self._noise = 0
         self._wake: asyncio.TimerHandle | None = None
         self._connecting = asyncio.Lock()
-        self._failure = LinkDown("not connected")
+        self._down = self._failure = LinkDown("not connected")
         self._failed_at = float("-inf")
 
     def __str__(self) -> str:
@@ -95,24 +115,34 @@ class Link:
             self._members.add(member)
 
     def leave(self, member: Member) -> None:
-        """Use the link no more. The last one closes it."""
+        """Use the link no more: what the member has asked for fails. The last one closes it."""
         self._members.discard(member)
         if not self._members:
             self._break(LinkDown("closed"))
+            return
+        for asked in (*self._transactions.tickets(), *self._turns.waiting()):
+            if asked.member is member:
+                asked.tell(LinkDown("closed"))
 
-    def ask(self, unit: int, request: Request, timeout: float) -> "asyncio.Future[bytes]":
-        """Queue a request; its data come within `timeout` seconds after it is sent.
-
-        The future raises `LinkDown` or `DeviceException`. Who cancels it loses nothing: the link waits for
-        the answer all the same, so that it cannot be taken for another one's.
-        """
-        asked = _Asked(unit, request, timeout, asyncio.get_running_loop().create_future())
-        if self._wire is None:
-            asked.fail(LinkDown("not connected"))
+    def send(self, member: Member, request: Request, timeout: float, done: Done) -> _Asked:
+        """Queue a request to the member's unit; its data come within `timeout` seconds after it is sent."""
+        asked = _Asked(self, member, request, timeout, done)
+        if self._wire is None or member not in self._members:
+            asked.tell(_again(self._down))
+            return asked
+        now = _now()
+        # The usual case: nothing under way, nobody waits, so whose turn it is needs no thought.
+        if (
+            not self._transactions
+            and self._transactions.numbered
+            and now >= self._quiet_until
+            and self._turns.free(asked.unit, now)
+        ):
+            self._send(self._wire, asked, now)
         else:
-            self._turns.put(unit, asked)
+            self._turns.put(asked.unit, asked)
             self._pump()
-        return asked.reply
+        return asked
 
     def silent(self, unit: int) -> bool:
         """Whether a unit has left so many requests in a row unanswered that it gets less of the time."""
@@ -137,6 +167,12 @@ class Link:
         """Learn that the wire is gone."""
         self._break(LinkDown(why))
 
+    def late(self, asked: _Asked) -> None:
+        """Give up one request whose deadline has passed. Its answer, should it still come, is nobody's."""
+        self._transactions.give_up(asked.number)
+        self._missed(asked, LinkDown(f"no answer within {asked.timeout:g} s", Reason.TIMEOUT), _now())
+        self._pump()
+
     def _pump(self) -> None:
         """Send what may be sent now, and come back when more may be."""
         while self._turns and self._wire is not None and len(self._transactions) < self._rules.pipelining:
@@ -152,13 +188,13 @@ class Link:
             if asked is None:
                 self._come_back(self._turns.when())
                 return
-            if not asked.reply.done():
+            if not asked.given_up:
                 self._send(self._wire, asked, now)
 
     def _send(self, wire: Wire, asked: _Asked, now: float) -> None:
-        number, data = self._transactions.send(asked.unit, asked.request, asked)
-        asked.sent, self._noise = now, 0
-        asked.deadline = asyncio.get_running_loop().call_later(asked.timeout, self._late, number, asked)
+        asked.number, data = self._transactions.send(asked.unit, asked.request, asked)
+        asked.sent, asked.due, self._noise = now, now + asked.timeout, 0
+        self._deadlines.add(asked)
         wire.send(data)
 
     def _come_back(self, when: float | None) -> None:
@@ -167,8 +203,7 @@ class Link:
         self._wake = None if when is None else asyncio.get_running_loop().call_at(when, self._pump)
 
     def _answered(self, asked: _Asked, answer: Answer, now: float) -> None:
-        assert asked.deadline is not None, "it was sent"
-        asked.deadline.cancel()
+        self._deadlines.remove(asked)
         if isinstance(answer, BadReply):
             self._missed(asked, LinkDown(str(answer), Reason.BAD_REPLY), now)
             return
@@ -177,36 +212,31 @@ class Link:
         self._turns.done(asked.unit, now - asked.sent, now, answered=not silent)
         if self._rules.delay:
             self._quiet_until = max(self._quiet_until, now + self._rules.delay)
-        if isinstance(answer, DeviceException):
-            asked.fail(answer)
-        elif not asked.reply.done():
-            asked.reply.set_result(answer)
-
-    def _late(self, number: int, asked: _Asked) -> None:
-        """Give up one request. Its answer, should it still come, is nobody's."""
-        self._transactions.give_up(number)
-        self._missed(asked, LinkDown(f"no answer within {asked.timeout:g} s", Reason.TIMEOUT), _now())
-        self._pump()
+        asked.tell(answer)
 
     def _missed(self, asked: _Asked, error: LinkDown, now: float) -> None:
         """Fail a request without an answer that can be used, and leave its unit, or the line, alone."""
         self._turns.done(asked.unit, now - asked.sent, now, answered=False)
         self._unanswered.add(asked.unit)
-        asked.fail(error)
         if self._transactions.numbered:
             self._turns.hold(asked.unit, now + self._patience(asked))
         else:
             self._drain(asked, now)
-        if {member.unit for member in self._members} <= self._unanswered:
+        nobody_answers = {member.unit for member in self._members} <= self._unanswered
+        asked.tell(error)
+        if nobody_answers:
             self._break(LinkDown("nobody on the link answers", error.reason))
 
     def _spoilt(self, error: BadReply) -> None:
         """Fail all that a wrong frame could have been meant for."""
         down, now = LinkDown(str(error), Reason.BAD_REPLY), _now()
-        for asked in self._transactions.clear():
+        spoilt = self._transactions.clear()
+        for asked in spoilt:
+            self._deadlines.remove(asked)
             self._turns.done(asked.unit, now - asked.sent, now, answered=False)
-            asked.fail(down)
             self._drain(asked, now)
+        for asked in spoilt:
+            asked.tell(_again(down))
         if self._transactions.numbered:
             self._break(down)
         self._pump()
@@ -231,16 +261,17 @@ class Link:
         if self._wire is None:
             return
         self._wire.close()
-        self._wire = None
+        self._wire, self._down = None, error
         self._come_back(None)
         self._unanswered.clear()
         now = _now()
-        for asked in self._transactions.clear():
-            self._drain(asked, now)
-            asked.fail(error)
-        for asked in self._turns.drop_all():
-            asked.fail(error)
+        under_way, waiting = self._transactions.clear(), self._turns.drop_all()
         members, self._members = self._members, set()
+        for asked in under_way:
+            self._deadlines.remove(asked)
+            self._drain(asked, now)
+        for asked in (*under_way, *waiting):
+            asked.tell(_again(error))
         for member in members:
             member.link_lost(_again(error))
 

@@ -12,7 +12,7 @@ from pymodbus.pdu import DecodePDU
 
 from edge_agent.core.tags import Reason
 from edge_agent.drivers import LinkDown
-from edge_agent.drivers.modbus.carrier import Member
+from edge_agent.drivers.modbus.carrier import Asked, Done, Member, Outcome
 from edge_agent.drivers.modbus.pdu import BadReply, DeviceException, Request
 
 
@@ -23,7 +23,7 @@ class PymodbusLink:
         self._host, self._port, self._timeout = host, port, timeout
         self._client: AsyncModbusTcpClient | None = None
         self._requests = DecodePDU(is_server=True)
-        self._asking: set[asyncio.Task[None]] = set()
+        self._asked: set[_Asked] = set()
 
     def __str__(self) -> str:
         return f"{self._host}:{self._port} (pymodbus)"
@@ -40,8 +40,9 @@ class PymodbusLink:
 
     def leave(self, member: Member) -> None:  # noqa: ARG002 - its one member
         """Close the connection."""
-        for task in self._asking:
-            task.cancel()
+        for asked in list(self._asked):
+            asked.task.cancel()
+            asked.tell(LinkDown("closed"))
         if self._client is not None:
             self._client.close()
             self._client = None
@@ -50,24 +51,19 @@ class PymodbusLink:
         """No unit is treated as silent."""
         return False
 
-    def ask(self, unit: int, request: Request, timeout: float) -> "asyncio.Future[bytes]":  # noqa: ARG002
-        """Send a request; its data. The future raises `LinkDown` or `DeviceException`."""
-        reply: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
-        task = asyncio.create_task(self._answer(unit, request, reply))
-        self._asking.add(task)
-        task.add_done_callback(self._asking.discard)
-        return reply
+    def send(self, member: Member, request: Request, timeout: float, done: Done) -> Asked:  # noqa: ARG002
+        """Send a request; its data, or why there are none, go to `done`."""
+        asked = _Asked(done)
+        self._asked.add(asked)
+        asked.task = asyncio.create_task(self._answer(member.unit, request, asked))
+        asked.task.add_done_callback(lambda _: self._asked.discard(asked))
+        return asked
 
-    async def _answer(self, unit: int, request: Request, reply: "asyncio.Future[bytes]") -> None:
+    async def _answer(self, unit: int, request: Request, asked: "_Asked") -> None:
         try:
-            data = await self._exchange(unit, request)
+            asked.tell(await self._exchange(unit, request))
         except (LinkDown, DeviceException) as error:
-            if not reply.done():
-                reply.set_exception(error)
-                reply.exception()  # read, so that one that nobody waits for any more is no complaint
-        else:
-            if not reply.done():
-                reply.set_result(data)
+            asked.tell(error)
 
     async def _exchange(self, unit: int, request: Request) -> bytes:
         if self._client is None or not self._client.connected:
@@ -83,3 +79,19 @@ class PymodbusLink:
             return request.data(bytes((answer.function_code,)) + answer.encode())
         except BadReply as error:
             raise LinkDown(str(error), Reason.BAD_REPLY) from None
+
+
+class _Asked:
+    """A request, and who wants to know what becomes of it."""
+
+    def __init__(self, done: Done) -> None:
+        self._done: Done | None = done
+        self.task: asyncio.Task[None]
+
+    def give_up(self) -> None:
+        self._done = None
+
+    def tell(self, outcome: Outcome) -> None:
+        done, self._done = self._done, None
+        if done is not None:
+            done(outcome)

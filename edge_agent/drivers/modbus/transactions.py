@@ -83,9 +83,13 @@ class Transactions(Generic[T]):
         else:
             self._framer.reset()
 
+    def tickets(self) -> list[T]:
+        """Return the tickets of what is under way."""
+        return [sent.ticket for sent in self._sent.values()]
+
     def clear(self) -> list[T]:
         """Forget everything, as for a new connection, and return the tickets of what was under way."""
-        tickets = [sent.ticket for sent in self._sent.values()]
+        tickets = self.tickets()
         self._sent.clear()
         self._late.clear()
         self._framer.reset()

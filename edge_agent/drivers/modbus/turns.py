@@ -56,6 +56,11 @@ class Turns(Generic[T]):
         unit.waiting.append(request)
         self._waiting += 1
 
+    def free(self, number: int, now: float) -> bool:
+        """Whether a request of this unit may go now without waiting for its turn."""
+        unit = self._units.get(number)
+        return not self._waiting and unit is not None and unit.held <= now and not unit.misses
+
     def take(self, now: float) -> T | None:
         """Return the next request that may go now."""
         unit = self._next(now)
@@ -90,9 +95,13 @@ class Turns(Generic[T]):
         unit = self._units.get(number)
         return unit is not None and unit.silent
 
+    def waiting(self) -> list[T]:
+        """Return all that waits."""
+        return [request for unit in self._units.values() for request in unit.waiting]
+
     def drop_all(self) -> list[T]:
         """Remove and return all that waits, and hold nobody any more."""
-        dropped = [request for unit in self._units.values() for request in unit.waiting]
+        dropped = self.waiting()
         for unit in self._units.values():
             unit.waiting.clear()
             unit.held = 0.0
