@@ -15,6 +15,8 @@ import msgspec
 
 from edge_agent import health
 from edge_agent.config import Config, ConfigError
+from edge_agent.control import SOCKET as CONTROL
+from edge_agent.control import serve
 from edge_agent.historian import Historian
 from edge_agent.history.flight import FlightRecorder
 from edge_agent.running import Running
@@ -76,6 +78,9 @@ class App:
         self._historian.open()
         try:
             server = await self._serve_status()
+            control = await serve(
+                self._state, lambda: self._running.parts if self._running else None, self._historian
+            )
             async with asyncio.TaskGroup() as group:
                 running = self._running = Running(self._config, self._historian, group)
                 running.start()
@@ -86,6 +91,7 @@ class App:
                 health.notify("STOPPING=1")
                 await running.stop()
                 server.close()
+                control.close()
                 # Ends whatever a slow device or a slow model still owes as well.
                 group.create_task(_end())
         except* _Stopped:
@@ -163,7 +169,8 @@ class App:
             await self._running.close()
         self._historian.event(self._config.name, "agent", "stopped")
         self._historian.close()
-        (self._state / SOCKET).unlink(missing_ok=True)
+        for socket in (SOCKET, CONTROL):
+            (self._state / socket).unlink(missing_ok=True)
 
 
 def run(config: Config, reload: Callable[[], Config]) -> None:

@@ -9,6 +9,7 @@ import click
 import msgspec
 
 from edge_agent import __version__
+from edge_agent.cli_alarms import alarms
 from edge_agent.cli_browse import browse
 from edge_agent.cli_map import map_command
 from edge_agent.cli_pki import pki
@@ -43,6 +44,7 @@ main.add_command(probe)
 main.add_command(stop_writing)
 main.add_command(resume_writing)
 main.add_command(audit)
+main.add_command(alarms)
 
 
 @main.command()

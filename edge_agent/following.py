@@ -43,6 +43,13 @@ class Following:
         self.latched = False
         self.written: dict[Written, int] = dict.fromkeys(Written, 0)
 
+    def rearm(self) -> None:
+        """Write again, from what the PLC holds by then."""
+        self.latched = False
+        for follower in self._followers:
+            follower.mismatches = 0
+            follower.output.disarm()
+
     async def run(self, verdict: Verdict, denied: Denied, now: int) -> None:
         """Write what is due of every output; `now` is monotonic, in ns."""
         for follower in self._followers:
@@ -101,7 +108,7 @@ class Following:
         if follower.mismatches >= MISMATCHES:
             self.latched = True
             log.error(
-                "machine %s: writing is off until a restart, something else writes %s",
+                "machine %s: writing is off until it is re-armed, something else writes %s",
                 self._machine,
                 entry.output,
             )

@@ -11,14 +11,15 @@ import numpy.typing as npt
 
 from edge_agent.config import schema
 from edge_agent.core import resultblock
-from edge_agent.core.alarm import Command
+from edge_agent.core.alarm import Command, Order
 from edge_agent.core.gate import Gatekeeper
+from edge_agent.core.orders import Orders
 from edge_agent.core.permit import Denied, Permit
 from edge_agent.core.pipeline import Pipeline, Verdict
 from edge_agent.core.resultblock import ResultBlock, State
 from edge_agent.core.selection import Selection
 from edge_agent.core.states import Situation, state_of
-from edge_agent.core.tags import Columns, Quality, Reason, Sample
+from edge_agent.core.tags import Columns, Reason, Sample
 from edge_agent.device import Outputs, Written
 from edge_agent.following import Following
 from edge_agent.historian import Historian
@@ -71,9 +72,9 @@ class Machine:
         self._rewired: Wiring | None = None
         self._wire(wiring)
         self._signals: list[Sample] = []
-        self._levels: dict[Command, float] = {}
+        self._orders = Orders(config.bundle.manifest)
         self._asked: Floats32 | None = None
-        self._command: Command | None = None
+        self._order: Order | None = None
         self._heartbeat = self._sequence = self._mismatches = 0
         self._write_healthy, self._complained = True, False
         self._alarms_to_keep: list[Verdict] = []
@@ -115,7 +116,7 @@ class Machine:
         self.inputs = image.take(self._rows)
         self._age_ms = (now - int(self.inputs.at.min())) // 1_000_000
         self._asked = self._through_the_gate(tick, image, now)
-        self._command = self._pressed(image)
+        self._order = self._orders.next(self._buttons, image)
         self._signals = [image[row] for row in self._signal_rows]
         return self._asked
 
@@ -127,22 +128,10 @@ class Machine:
                 return None
         return self._pipeline.take(tick, self.inputs)
 
-    def _pressed(self, image: Columns) -> Command | None:
-        """Return what the PLC asks of the alarms: a button counts when it goes from 0 to something else."""
-        pressed = None
-        for command, row in self._buttons:
-            if image.quality[row] != Quality.GOOD:
-                continue
-            level, before = float(image.value[row]), self._levels.get(command, math.nan)
-            self._levels[command] = level
-            if level != 0 and before == 0:
-                pressed = pressed or command
-        return pressed
-
     def judge(self, answer: Floats32 | Reason | None, now: int) -> None:
         """Judge the model's answer to what `take` returned."""
         before = self.verdict
-        verdict = self._pipeline.conclude(self._asked, answer, now, self._command)
+        verdict = self._pipeline.conclude(self._asked, answer, now, self._order)
         self.denied = self._may_write(verdict, now)
         situation = Situation(mode=self.mode, reason=verdict.reason, denied=self.denied)
         self.verdict = verdict = msgspec.structs.replace(verdict, state=state_of(situation))
@@ -181,10 +170,20 @@ class Machine:
         finally:
             self._finishing = False
 
+    def ask(self, order: Order) -> None:
+        """Ask something of the alarms; one order is obeyed in a cycle. Raises `OrderRefused`."""
+        self._orders.put(order)
+
     @property
     def latched(self) -> bool:
-        """Whether writing is off until a restart, because something else writes there, too."""
+        """Whether writing is off until it is re-armed, because something else writes there, too."""
         return self._latched or (self._following is not None and self._following.latched)
+
+    def rearm(self) -> None:
+        """Write again. Two more read-backs in a row that differ latch writing off again."""
+        self._latched, self._mismatches = False, 0
+        if self._following is not None:
+            self._following.rearm()
 
     def needs_beat(self, now: int) -> bool:
         """Whether the PLC would miss the heartbeat if nothing were written before the next result."""
@@ -227,7 +226,9 @@ class Machine:
         self._mismatches = self._mismatches + 1 if outcome is Written.MISMATCH else 0
         if self._mismatches >= MISMATCHES:
             self._latched = True
-            log.error("machine %s: writing is off until a restart, another writer: %s", self.name, detail)
+            log.error(
+                "machine %s: writing is off until it is re-armed, another writer: %s", self.name, detail
+            )
             self._historian.event(self.name, "writing latched off", detail)
         if outcome is Written.VERIFIED and not self._write_healthy:
             self._write_healthy = True

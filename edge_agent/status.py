@@ -38,13 +38,18 @@ class DeviceStatus(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OutputStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """What one output says, see `edge_agent.core.outputs.Reading`; None where there is nothing."""
+    """What one output says, see `edge_agent.core.outputs.Reading`; None where there is nothing.
+
+    The states of alarm and warning are of `edge_agent.core.alarm.AlarmState`.
+    """
 
     name: str
     score: float | None
     value: float | None
     confidence: float | None
     alarm: bool
+    alarm_state: str
+    warning_state: str
 
 
 class MachineStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -176,6 +181,8 @@ def _output(reading: Reading) -> OutputStatus:
         value=_known(reading.value),
         confidence=_known(reading.confidence),
         alarm=reading.alarm,
+        alarm_state=reading.alarm_state.name,
+        warning_state=reading.warning_state.name,
     )
 
 

@@ -26,8 +26,12 @@ def stop_writing(config: Path) -> None:
 
 @click.command("resume-writing")
 @_CONFIG
-def resume_writing(config: Path) -> None:
+@click.option("--rearm", metavar="MACHINE", help="Re-arm a machine whose writing is latched off.")
+def resume_writing(config: Path, rearm: str | None) -> None:
     """Let CONFIG's agent write again what its mode lets it."""
+    if rearm is not None:
+        _rearm(config, rearm)
+        return
     file = _stop_file(config)
     try:
         file.unlink(missing_ok=True)
@@ -58,6 +62,16 @@ def verify(config: Path) -> None:
     if wrong:
         sys.exit(1)
     click.echo(f"{path}: the audit is whole")
+
+
+def _rearm(config: Path, machine: str) -> None:
+    from edge_agent.control import Refused, Request, ask  # noqa: PLC0415
+
+    try:
+        ask(folder(config), Request(do="rearm", machine=machine))
+    except (NotRunning, Refused) as error:
+        _fail(str(error))
+    click.echo(f"machine {machine} writes again what its mode lets it")
 
 
 def _stop_file(config: Path) -> Path:

@@ -37,7 +37,7 @@ async def test_two_mismatches_in_a_row_latch_writing_off(caplog: pytest.LogCaptu
         s.scan.stop()
         await running
         await machine.stop(0)
-        assert len(s.drivers["b"].writes) == sent + MISMATCHES, "only a restart unlatches"
+        assert len(s.drivers["b"].writes) == sent + MISMATCHES, "only re-arming unlatches"
         assert machine.latched
         assert machine.verdict.state is State.OFF
     told = lines(caplog)

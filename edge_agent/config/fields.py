@@ -155,7 +155,7 @@ def _decode(kind: type, value: object) -> object:
         return kind(days)
     if not issubclass(kind, Delay):
         raise NotImplementedError(kind)
-    seconds = _seconds(value)
+    seconds = seconds_of(value)
     if not 0 <= seconds <= LONGEST or (kind is Seconds and seconds == 0):
         raise ValueError(
             f"expected a duration of {'more than 0' if kind is Seconds else '0 or more'} and at most 24 h"
@@ -163,7 +163,8 @@ def _decode(kind: type, value: object) -> object:
     return kind(seconds)
 
 
-def _seconds(value: object) -> float:
+def seconds_of(value: object) -> float:
+    """Return the seconds of a number or of a text such as ``"2s"``. Raises ValueError."""
     if isinstance(value, int | float) and not isinstance(value, bool):
         return float(value)
     match = _DURATION.fullmatch(value) if isinstance(value, str) else None

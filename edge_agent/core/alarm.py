@@ -33,6 +33,17 @@ class Command(Enum):
     UNSHELVE = "unshelve"
 
 
+class Order(msgspec.Struct, frozen=True):
+    """What is asked of the alarm and the warning of one output, with "" of all outputs of a machine.
+
+    `shelf` is for how many seconds to shelve them, None for as long as their handling says.
+    """
+
+    command: Command
+    output: str = ""
+    shelf: float | None = None
+
+
 class Handling(msgspec.Struct, frozen=True, kw_only=True):
     """How an alarm is handled beside its limits.
 
@@ -78,19 +89,19 @@ class Alarm:
         """Whether it is shown as raised: its condition is there or latched, and it is not shelved."""
         return (self._active or self._latched) and self._shelved_until is None
 
-    def step(self, score: float, now: int, command: Command | None = None) -> bool:
+    def step(self, score: float, now: int, order: Order | None = None) -> bool:
         """Take one valid score at `now` (monotonic ns). Return True if the state changed."""
         self._condition.step(score, now)
-        return self._transit(now, command)
+        return self._transit(now, order)
 
-    def miss(self, now: int, command: Command | None = None) -> bool:
+    def miss(self, now: int, order: Order | None = None) -> bool:
         """There is no valid score now: a delay that was running starts again, the condition stays."""
         self._condition.miss()
-        return self._transit(now, command)
+        return self._transit(now, order)
 
-    def _transit(self, now: int, command: Command | None) -> bool:
+    def _transit(self, now: int, order: Order | None) -> bool:
         before = self.state
-        if command is not None and self._obey(command, now):
+        if order is not None and self._obey(order, now):
             pass
         elif self._shelved_until is not None and now >= self._shelved_until:
             self._shelved_until = None
@@ -103,16 +114,17 @@ class Alarm:
             self._acked = False
         return self.state is not before
 
-    def _obey(self, command: Command, now: int) -> bool:
+    def _obey(self, order: Order, now: int) -> bool:
         """Do as asked; return False where there is nothing to do."""
-        before = self.state
+        before, command = self.state, order.command
         if command is Command.ACKNOWLEDGE:
             self._acked, self._acked_at = True, now
         elif command is Command.RESET:
             # What is still there, or was never seen by anybody, is not reset away.
             self._latched = self._latched and (self._active or not self._acked)
         elif command is Command.SHELVE:
-            self._shelved_until = now + int(min(self._handling.shelf, LONGEST_SHELF) * _NS)
+            shelf = self._handling.shelf if order.shelf is None else order.shelf
+            self._shelved_until = now + int(min(shelf, LONGEST_SHELF) * _NS)
         else:
             self._shelved_until = None
         return self.state is not before

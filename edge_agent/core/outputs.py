@@ -4,7 +4,7 @@ import math
 
 import msgspec
 
-from edge_agent.core.alarm import Alarm, AlarmState, Command, Handling
+from edge_agent.core.alarm import Alarm, AlarmState, Handling, Order
 from edge_agent.core.forecast import Forecasts
 from edge_agent.core.manifest import Manifest, Output
 from edge_agent.core.resultblock import AlarmBits
@@ -43,32 +43,32 @@ class Reader:
         self._forecasts = Forecasts(output.horizon) if output.kind == "forecast" else None
         self._of = [i.name for i in manifest.inputs].index(output.of) if self._forecasts else 0
 
-    def judge(
-        self, said: Said, tick: int, latest: Floats, now: int, command: Command | None = None
-    ) -> Reading:
+    def judge(self, said: Said, tick: int, latest: Floats, now: int, order: Order | None = None) -> Reading:
         """Judge what was said at `tick`, when float64[inputs] were `latest`; `now` is monotonic, in ns."""
         score = said.score
         if self._forecasts:
             score = self._forecasts.residual(tick, float(latest[self._of]), said.value)
-        changed = self._step(score, now, command)
+        changed = self._step(score, now, order)
         return self._reading(score=score, value=said.value, confidence=said.confidence, changed=changed)
 
-    def miss(self, now: int, command: Command | None = None) -> Reading:
+    def miss(self, now: int, order: Order | None = None) -> Reading:
         """There is nothing to judge in this cycle; the conditions of alarms stay as they are."""
-        return self._reading(changed=self._step(math.nan, now, command))
+        return self._reading(changed=self._step(math.nan, now, order))
 
     def restart(self) -> None:
         """The window restarted: a forecast made before is not one for what comes now."""
         if self._forecasts:
             self._forecasts.clear()
 
-    def _step(self, score: float, now: int, command: Command | None) -> bool:
+    def _step(self, score: float, now: int, order: Order | None) -> bool:
         changed = False
+        if order is not None and order.output not in ("", self._name):
+            order = None
         for alarm in (self._alarm, self._warning):
             if alarm is not None and math.isnan(score):
-                changed |= alarm.miss(now, command)
+                changed |= alarm.miss(now, order)
             elif alarm is not None:
-                changed |= alarm.step(score, now, command)
+                changed |= alarm.step(score, now, order)
         return changed
 
     def _reading(self, *, changed: bool, **numbers: float) -> Reading:

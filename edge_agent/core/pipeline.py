@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from edge_agent.core.alarm import SIMPLE, Command, Handling
+from edge_agent.core.alarm import SIMPLE, Handling, Order
 from edge_agent.core.manifest import Manifest
 from edge_agent.core.outputs import Reader, Reading
 from edge_agent.core.packing import Packing
@@ -18,7 +18,7 @@ from edge_agent.core.tags import Columns, Floats, Quality, Reason
 from edge_agent.core.window import Window
 
 Floats32 = npt.NDArray[np.float32]
-Moment = tuple[int, Command | None]
+Moment = tuple[int, Order | None]
 """Monotonic ns, and what is asked of the alarms then."""
 
 
@@ -102,14 +102,14 @@ class Pipeline:
         asked: Floats32 | None,
         answer: Floats32 | Reason | None,
         now: int,
-        command: Command | None = None,
+        order: Order | None = None,
     ) -> Verdict:
         """Judge what the model answered to what `take` returned last; `now` is monotonic, in ns.
 
         `answer` is the packed answer, or the reason why there is none. An output whose answer is not finite
-        leaves no result of any. `command` is for all alarms of this machine.
+        leaves no result of any. `order` is what somebody asks of the alarms.
         """
-        moment = (now, command)
+        moment = (now, order)
         if asked is None or answer is None:
             return self._no_result(moment, *self._obstacle)
         if isinstance(answer, Reason):
@@ -124,7 +124,7 @@ class Pipeline:
         if not all(math.isfinite(s.value) for s in said):
             return self._fault(moment, Reason.MODEL_NOT_FINITE)
         readings = tuple(
-            reader.judge(s, self._tick, self._latest, now, command)
+            reader.judge(s, self._tick, self._latest, now, order)
             for reader, s in zip(self._readers, said, strict=True)
         )
         score = readings[0].score

@@ -1,17 +1,17 @@
-"""Tables of cycles: (seconds since the last, score or command, state after it)."""
+"""Tables of cycles: (seconds since the last, score or order, state after it)."""
 
 import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
-from edge_agent.core.alarm import Alarm, AlarmState, Command, Handling
+from edge_agent.core.alarm import Alarm, AlarmState, Command, Handling, Order
 from edge_agent.core.manifest import Limits
 
 S = 1_000_000_000
 LIMITS = Limits(on=0.8, off=0.6, on_delay=2, off_delay=3)
 AT_ONCE = Limits(on=0.8, off=0.6)
 A, B, C, D, E, F, G = AlarmState
-ACK, RESET, SHELVE, UNSHELVE = Command
+ORDERS = ACK, RESET, SHELVE, UNSHELVE = [Order(command) for command in Command]
 ASKS = Handling(wait=True)
 
 
@@ -60,6 +60,11 @@ def test_it_follows_its_limits_and_delays(cycles):
         pytest.param(
             Handling(shelf=600), [(0, SHELVE, G), (1, 0.9, G), (1, UNSHELVE, C)], id="raised on the shelf"
         ),
+        pytest.param(
+            Handling(),
+            [(0, Order(Command.SHELVE, "", 60), G), (59, 0.1, G), (1, 0.1, A)],
+            id="as long as the order says",
+        ),
         pytest.param(Handling(shelf=1e9), [(0, SHELVE, G), (8 * 3600, 0.1, A)], id="not beyond a shift"),
         pytest.param(Handling(count=(2, 3)), [(0, 0.9, A), (1, 0.1, A), (1, 0.9, C)], id="two of three"),
         pytest.param(
@@ -81,7 +86,7 @@ def follow(alarm, cycles):
         before = alarm.state
         if event is None:
             changed = alarm.miss(now)
-        elif isinstance(event, Command):
+        elif isinstance(event, Order):
             changed = alarm.step(score, now, event)
         else:
             score = event
@@ -98,14 +103,14 @@ def test_what_is_shelved_is_not_shown_as_raised():
     alarm = Alarm(AT_ONCE)
     alarm.step(0.9, 0)
     assert alarm.active
-    alarm.step(0.9, 1, Command.SHELVE)
+    alarm.step(0.9, 1, SHELVE)
     assert not alarm.active
 
 
 @given(
     st.lists(
         st.tuples(
-            st.integers(0, 4), st.sampled_from([0.1, 0.7, 0.9, None]), st.sampled_from([None, *Command])
+            st.integers(0, 4), st.sampled_from([0.1, 0.7, 0.9, None]), st.sampled_from([None, *ORDERS])
         ),
         max_size=60,
     ),
@@ -117,14 +122,14 @@ def test_no_alarm_without_its_on_delay_and_one_transition_a_cycle(cycles, count,
     handling = Handling(wait=wait, latch=latch, realarm=5, count=count, shelf=6)
     alarm, again = Alarm(LIMITS, handling), Alarm(LIMITS, handling)
     now, beyond_since, was_raised = 0, None, False
-    for dt, score, command in cycles:
+    for dt, score, order in cycles:
         now += dt * S
         before = alarm.state
-        changed = alarm.miss(now, command) if score is None else alarm.step(score, now, command)
+        changed = alarm.miss(now, order) if score is None else alarm.step(score, now, order)
         assert changed == (alarm.state is not before)
         # Everything shifted by a day, as if the box had run for longer: nothing but differences may count.
         later = now + 86_400 * S
-        _ = again.miss(later, command) if score is None else again.step(score, later, command)
+        _ = again.miss(later, order) if score is None else again.step(score, later, order)
         assert again.state is alarm.state
         if score is None or (score < 0.8 and count == (1, 1)):
             beyond_since = None
@@ -134,5 +139,5 @@ def test_no_alarm_without_its_on_delay_and_one_transition_a_cycle(cycles, count,
         if raised and not was_raised and before not in (E, F, G):
             assert beyond_since is not None
             if count == (1, 1):
-                assert command is not None or now - beyond_since >= 2 * S
+                assert order is not None or now - beyond_since >= 2 * S
         was_raised = raised
