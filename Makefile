@@ -1,11 +1,14 @@
 # demo  the whole chain, from a Keras model to a PLC register
 # test  every test        lint  style and layers      types  mypy --strict
 # bench  the figures of bench/RESULTS.md              dist   wheel, packages, offline archives
+# soak   a line of PLCs with a fault every few seconds, for MINUTES
+# month  thirty days of outages in virtual time
 
 SECONDS ?= 60
+MINUTES ?= 60
 FOLDER ?= demo-run
 
-.PHONY: demo test lint types check bench dist clean
+.PHONY: demo test lint types check bench soak month dist clean
 
 demo:
 	@uv=$$(scripts/setup) && \
@@ -34,6 +37,12 @@ bench:
 	$$uv run --frozen --no-sync python bench/fleet.py && \
 	$$uv run --frozen --no-sync python bench/punctual.py && \
 	$$uv run --frozen --no-sync python bench/opcua.py
+
+soak:
+	@uv=$$(scripts/setup test) && $$uv run --frozen --no-sync python tests/soak/run.py --minutes $(MINUTES)
+
+month:
+	@uv=$$(scripts/setup test) && $$uv run --frozen --no-sync pytest tests/test_simulated_day.py --days 30
 
 dist:
 	@uv=$$(scripts/setup) && $$uv build --quiet && \

@@ -19,6 +19,17 @@ hypothesis.settings.register_profile("edge", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("edge")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--days", type=int, default=1, help="length of the simulated outages")
+
+
+@pytest.fixture
+def days(request: pytest.FixtureRequest) -> int:
+    """How many days of outages are simulated."""
+    found: int = request.config.getoption("--days")
+    return found
+
+
 def pytest_asyncio_loop_factories(
     config: pytest.Config, item: pytest.Item
 ) -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:

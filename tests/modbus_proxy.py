@@ -50,6 +50,10 @@ class Proxy:
         self._server.shutdown(socket.SHUT_RDWR)
         self._server.close()
         self._thread.join(5)
+        self.cut()
+
+    def cut(self) -> None:
+        """End every connection."""
         for connection in list(self._connections):
             with suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)

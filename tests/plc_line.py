@@ -9,7 +9,8 @@ from modbus_proxy import Proxy, free_port
 from edge_agent.plant.process import PlantProcess
 from edge_agent.plant.registers import POINT
 
-ADVISORY, FALLBACK, FAULT = 4, 6, 7
+READY, ADVISORY, ACTIVE, FALLBACK, FAULT = 2, 4, 5, 6, 7
+VALID = (READY, ADVISORY, ACTIVE)
 
 
 def start_plant(port: int, *args: str) -> PlantProcess:
@@ -68,7 +69,7 @@ class Line:
 
         def newer() -> Frame | None:
             frame = self.plc[name].frame()
-            return frame if frame.state == ADVISORY and frame.sequence != first.sequence else None
+            return frame if frame.state in VALID and frame.sequence != first.sequence else None
 
         return until(newer, f"new results in PLC {name}", seconds)
 
