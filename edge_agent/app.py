@@ -14,6 +14,7 @@ from pathlib import Path
 import msgspec
 
 from edge_agent import health
+from edge_agent.build import Parts
 from edge_agent.config import Config, ConfigError
 from edge_agent.control import SOCKET as CONTROL
 from edge_agent.control import serve
@@ -66,6 +67,10 @@ class App:
         """Ask for an orderly end."""
         self._stop.set()
 
+    @property
+    def _parts(self) -> Parts | None:
+        return self._running.parts if self._running else None
+
     async def run(self) -> None:
         """Run until `stop`. Raises OSError if the state folder cannot be used."""
         self._state.mkdir(parents=True, exist_ok=True)
@@ -78,9 +83,7 @@ class App:
         self._historian.open()
         try:
             server = await self._serve_status()
-            control = await serve(
-                self._state, lambda: self._running.parts if self._running else None, self._historian
-            )
+            control = await serve(self._state, lambda: self._parts, self._historian)
             async with asyncio.TaskGroup() as group:
                 running = self._running = Running(self._config, self._historian, group)
                 running.start()

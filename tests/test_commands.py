@@ -213,5 +213,6 @@ def test_status_shows_what_the_running_agent_sees(command: Command, folder: Path
         ended = command("status")
         assert ended.returncode == 0
         assert "ADVISORY" in ended.stdout
+        assert "alarm NORMAL, warning NORMAL" in command("alarms").stdout
         assert agent.terminate() == 0
     assert command("status").returncode == 1

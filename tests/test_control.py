@@ -55,8 +55,11 @@ async def alarming(folder: Path) -> AsyncIterator[Machine]:
 
 
 async def becomes(machine: Machine, state: AlarmState) -> None:
+    def there() -> bool:
+        return bool(machine.verdict.readings) and machine.verdict.readings[0].alarm_state is state
+
     async with asyncio.timeout(10):
-        while not machine.verdict.readings or machine.verdict.readings[0].alarm_state is not state:
+        while not there():  # noqa: ASYNC110 - the machine tells nobody but the PLC
             await asyncio.sleep(0.01)
 
 
