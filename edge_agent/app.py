@@ -20,9 +20,10 @@ from edge_agent.control import SOCKET as CONTROL
 from edge_agent.control import serve
 from edge_agent.historian import Historian
 from edge_agent.history.flight import FlightRecorder
+from edge_agent.observed import Observed
 from edge_agent.running import Running
 from edge_agent.scan import Spawner
-from edge_agent.status import SOCKET, snapshot
+from edge_agent.status import SOCKET
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +38,10 @@ class _Stopped(Exception):
 
 async def _end() -> None:
     raise _Stopped
+
+
+def _only_at_start(config: Config) -> object:
+    return config.name, config.state, config.web, config.metrics
 
 
 def _only_one(state: Path) -> int:
@@ -88,6 +93,7 @@ class App:
                 running = self._running = Running(self._config, self._historian, group)
                 running.start()
                 group.create_task(self._beat(running, group))
+                self._show(running, group)
                 group.create_task(self._reload_when_asked(running))
                 self._historian.event(self._config.name, "agent", "started")
                 await self._stop.wait()
@@ -149,18 +155,32 @@ class App:
         if self._read_again is None:
             raise ConfigError(["this agent has no configuration file to read again"])
         config = await asyncio.to_thread(self._read_again)
-        if (config.name, config.state) != (self._config.name, self._config.state):
-            raise ConfigError(["agent: name and state can only change with a restart"])
+        if _only_at_start(config) != _only_at_start(self._config):
+            raise ConfigError(["agent: name, state, web and metrics can only change with a restart"])
         return config
+
+    def _show(self, running: Running, spawner: Spawner) -> None:
+        """Start the page and the metrics where the configuration asks for them. Both are looked at only."""
+        observed = Observed(lambda: running.parts, self._historian, self._started)
+        if metrics := self._config.metrics:
+            # Imported here, as is the page, because it costs memory that most gateways keep.
+            from edge_agent.metrics import registry, write_textfile  # noqa: PLC0415
+
+            file = write_textfile(Path(metrics.textfile), metrics.every, registry(observed))
+            spawner.create_task(file)
+        if self._config.web:
+            from edge_agent.web.server import serve  # noqa: PLC0415
+
+            spawner.create_task(serve(self._config.web, observed))
 
     async def _serve_status(self) -> asyncio.Server:
         path = self._state / SOCKET
         path.unlink(missing_ok=True)
 
         async def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            if self._running is not None:
-                uptime = asyncio.get_running_loop().time() - self._started
-                writer.write(msgspec.json.encode(snapshot(self._running.parts, self._historian, uptime)))
+            if running := self._running:
+                observed = Observed(lambda: running.parts, self._historian, self._started)
+                writer.write(msgspec.json.encode(observed.status()))
             writer.close()
 
         server = await asyncio.start_unix_server(answer, path)

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import random
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -10,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from edge_agent.core.histogram import Histogram
 from edge_agent.core.tags import Columns, Floats, Reason, Tag
 from edge_agent.drivers import Driver, LinkDown, Refused
 
@@ -62,6 +64,8 @@ class Device:
         self.healthy: bool | None = None
         """Whether the last request was answered as it should be; None before the first."""
         self.reads = self.failures = 0
+        self.round_trips = Histogram()
+        """From asking for a scan class to having all of it, the wait for a shared link included."""
 
     def plan(self, tags: Sequence[Tag]) -> Any:
         """Compile a scan class for `read`."""
@@ -145,7 +149,9 @@ class Device:
         await self._driver.close()
 
     async def _read(self, plan: Any) -> Columns:
+        asked = time.perf_counter()
         columns = await self._driver.read(plan)
+        self.round_trips.observe(time.perf_counter() - asked)
         self.reads += 1
         self._attempt = 0
         if not self.healthy:

@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
+from edge_agent.core.histogram import Histogram
 from edge_agent.core.outputs import Reading
 from edge_agent.core.pipeline import Verdict
 from edge_agent.core.tags import Columns
@@ -70,11 +71,18 @@ class Historian:
         self._broken = ""
         self._turned_at = time.monotonic()
         self.lost = self.committed = 0
+        self.commits = Histogram()
+        """How long commits take, the fsync among it."""
 
     @property
     def progresses(self) -> bool:
         """Whether the writer thread came round lately; a disk that hangs for long keeps it."""
         return time.monotonic() - self._turned_at < HUNG
+
+    @property
+    def queued(self) -> int:
+        """Rows that wait for the writer thread, of at most `LONGEST_QUEUE`."""
+        return len(self._rows)
 
     def open(self) -> None:
         """Start the writer thread."""
@@ -178,7 +186,9 @@ class Historian:
             return connection
         try:
             connection = connection or file.connect(self.path, self._largest)
+            began = time.perf_counter()
             self._insert_or_make_room(connection, rows)
+            self.commits.observe(time.perf_counter() - began)
         except sqlite3.Error as error:
             self.lost += len(rows)
             if not self._broken:

@@ -18,6 +18,7 @@ from edge_agent.core.permit import Denied, Permit
 from edge_agent.core.pipeline import Pipeline, Verdict
 from edge_agent.core.resultblock import ResultBlock, State
 from edge_agent.core.selection import Selection
+from edge_agent.core.since import Since
 from edge_agent.core.states import Situation, state_of
 from edge_agent.core.tags import Columns, Reason, Sample
 from edge_agent.device import Outputs, Written
@@ -84,6 +85,7 @@ class Machine:
         self._select = Selection(chosen) if chosen else None
         self.inputs = Columns.bad(len(config.inputs), Reason.NEVER_READ, 0)
         self.verdict = Verdict(state=State.STARTING, reason=Reason.WARMING_UP)
+        self.since = Since()
         self.written_at = 0
         self._finishing = self._latched = False
         self.written: dict[Written, int] = dict.fromkeys(Written, 0)
@@ -135,6 +137,7 @@ class Machine:
         self.denied = self._may_write(verdict, now)
         situation = Situation(mode=self.mode, reason=verdict.reason, denied=self.denied)
         self.verdict = verdict = msgspec.structs.replace(verdict, state=state_of(situation))
+        self.since.see(before, verdict, now)
         if verdict.valid:
             self._sequence = (self._sequence + 1) & 0xFFFF
         if (before.state, before.reason, before.culprit) != (verdict.state, verdict.reason, verdict.culprit):

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -9,6 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from edge_agent.core.histogram import Histogram
 from edge_agent.core.tags import Columns, Quality, Reason
 from edge_agent.device import Device
 from edge_agent.history.track import Track
@@ -96,6 +98,8 @@ class Scan:
         self._successor: Scan | None = None
         self._adopted = asyncio.Event()
         self.cycles = self.overruns = 0
+        self.took, self.late = Histogram(), Histogram()
+        """How long cycles take, and how long after their tick they begin."""
         self.finished_at = 0.0
 
     def add(self, machine: Machine) -> None:
@@ -137,9 +141,12 @@ class Scan:
         start, tick = loop.time(), 0
         self.finished_at = start
         while not self._stopping:
+            self.late.observe(max(0.0, loop.time() - start - tick * self.period))
+            began = time.perf_counter()
             await self._cycle(tick, start + (tick + WAIT) * self.period)
             self.cycles += 1
             self.finished_at = loop.time()
+            self.took.observe(time.perf_counter() - began)
             due = tick + 1
             # A cycle that ends within a tenth of a period of its tick still serves that tick.
             tick = max(due, int((self.finished_at - start) / self.period + 0.9))

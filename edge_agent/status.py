@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import time
 import tomllib
 from collections.abc import Iterable
 from pathlib import Path
@@ -16,6 +17,7 @@ from edge_agent.core.outputs import Reading
 from edge_agent.core.tags import Quality, Reason
 from edge_agent.historian import Historian
 from edge_agent.machine import Machine
+from edge_agent.scan import Scan
 
 SOCKET = "status.sock"
 DEADLINE = 2.0
@@ -32,6 +34,8 @@ class DeviceStatus(msgspec.Struct, frozen=True, kw_only=True):
     healthy: bool | None
     reads: int
     failures: int
+    round_trip: float | None
+    """Seconds that the latest read took."""
     bad_tags: list[str]
     quarantined: list[str]
     exact: dict[str, int | str]
@@ -50,6 +54,8 @@ class OutputStatus(msgspec.Struct, frozen=True, kw_only=True):
     alarm: bool
     alarm_state: str
     warning_state: str
+    since: float | None
+    """When one of the two changed, in seconds since 1970."""
 
 
 class MachineStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,6 +66,8 @@ class MachineStatus(msgspec.Struct, frozen=True, kw_only=True):
     state: str
     reason: str
     culprit: str
+    since: float | None
+    """When state, reason or culprit changed, in seconds since 1970."""
     score: float | None
     alarm: bool
     outputs: list[OutputStatus]
@@ -71,6 +79,8 @@ class MachineStatus(msgspec.Struct, frozen=True, kw_only=True):
     bundle: str
     runtime: str
     model_starts: int
+    model_runs: bool
+    """Whether there is a child that has proven the known answers."""
 
 
 class ScanStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,6 +89,9 @@ class ScanStatus(msgspec.Struct, frozen=True, kw_only=True):
     period: float
     cycles: int
     overruns: int
+    took: float | None
+    late: float | None
+    """Seconds that the latest cycle took, and that it began after its tick."""
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,7 +117,7 @@ def snapshot(parts: Parts, historian: Historian, uptime: float) -> Status:
         uptime=uptime,
         devices=_devices(parts),
         machines=[_machine(machine) for machine in parts.machines],
-        scans=[ScanStatus(period=s.period, cycles=s.cycles, overruns=s.overruns) for s in parts.scans],
+        scans=[_scan(scan) for scan in parts.scans],
         history_committed=historian.committed,
         history_lost=historian.lost,
     )
@@ -123,6 +136,7 @@ def _devices(parts: Parts) -> list[DeviceStatus]:
             healthy=device.healthy,
             reads=device.reads,
             failures=device.failures,
+            round_trip=device.round_trips.last,
             bad_tags=bad.get(device.name, []),
             quarantined=quarantined.get(device.name, []),
             exact={tag: exact[tag] for tag in said_by.get(device.name, [])},
@@ -148,9 +162,12 @@ def _machine(machine: Machine) -> MachineStatus:
         state=verdict.state.name,
         reason=verdict.reason.name,
         culprit=verdict.culprit,
+        since=_wall(machine.since.state),
         score=_known(verdict.score),
         alarm=verdict.alarm,
-        outputs=[_output(reading) for reading in verdict.readings],
+        outputs=[
+            _output(reading, machine.since.alarms.get(reading.output, 0)) for reading in verdict.readings
+        ],
         inputs={name: _known(value) for name, value in values},
         writes={outcome.value: count for outcome, count in machine.written.items()},
         latched=machine.latched,
@@ -158,6 +175,7 @@ def _machine(machine: Machine) -> MachineStatus:
         bundle=f"{manifest.name} {manifest.version}",
         runtime=machine.model.runtime,
         model_starts=machine.model.starts,
+        model_runs=machine.model.pid is not None,
     )
 
 
@@ -174,7 +192,7 @@ def folder(config: Path) -> Path:
         raise NotRunning(f"{config}: {error}") from None
 
 
-def _output(reading: Reading) -> OutputStatus:
+def _output(reading: Reading, since: int) -> OutputStatus:
     return OutputStatus(
         name=reading.output,
         score=_known(reading.score),
@@ -183,7 +201,23 @@ def _output(reading: Reading) -> OutputStatus:
         alarm=reading.alarm,
         alarm_state=reading.alarm_state.name,
         warning_state=reading.warning_state.name,
+        since=_wall(since),
     )
+
+
+def _scan(scan: Scan) -> ScanStatus:
+    return ScanStatus(
+        period=scan.period,
+        cycles=scan.cycles,
+        overruns=scan.overruns,
+        took=scan.took.last,
+        late=scan.late.last,
+    )
+
+
+def _wall(monotonic: int) -> float | None:
+    """Return wall time of a monotonic time in ns; None for 0."""
+    return time.time() - asyncio.get_running_loop().time() + monotonic / 1e9 if monotonic else None
 
 
 def _known(number: float) -> float | None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from edge_agent.bundle import Bundle, BundleError, read
-from edge_agent.config import alarms, gates, modbus, opcua, overlap, writes
+from edge_agent.config import alarms, gates, modbus, opcua, overlap, web, writes
 from edge_agent.config.fields import ConfigError, Place, build, nearest
 from edge_agent.config.links import Link
 from edge_agent.config.result import overlaps, result_of
@@ -26,7 +26,7 @@ from edge_agent.core.manifest import Input
 from edge_agent.core.registers import Address
 
 _DRIVERS = (*modbus.DRIVERS, "opc-ua")
-_SECTIONS = ("agent", "history", "link", "device", "machine")
+_SECTIONS = ("agent", "history", "link", "device", "machine", *web.SECTIONS)
 
 
 def load(file: Path, *, check_units: bool = False) -> Config:
@@ -52,6 +52,7 @@ def load(file: Path, *, check_units: bool = False) -> Config:
         alarms.tag_there(agent.stop, known, broken, root.at("agent.stop"))
     if agent and agent.trust:
         _trusted(machines, file.parent / agent.trust, root.at("machine"))
+    page, metrics = web.web_of(data, root), web.metrics_of(data, root)
     if check_units:
         _units(devices, root.at("device"))
     if root.errors or agent is None or history is None:
@@ -62,10 +63,12 @@ def load(file: Path, *, check_units: bool = False) -> Config:
         state=str(state),
         devices=list(devices.values()),
         machines=machines,
-        warnings=warnings,
+        warnings=[*warnings, *web.warnings(page)],
         sha256=hashlib.sha256(file.read_bytes()).hexdigest(),
         history=history,
         stop=agent.stop,
+        web=page,
+        metrics=metrics,
     )
 
 

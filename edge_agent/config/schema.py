@@ -8,6 +8,7 @@ import msgspec
 from edge_agent.bundle import Bundle
 from edge_agent.config.fields import Days, Delay, Seconds, Size
 from edge_agent.config.links import Link
+from edge_agent.config.web import Metrics, Web
 from edge_agent.core.alarm import SIMPLE, Handling
 from edge_agent.core.gate import Gate
 from edge_agent.core.permit import Conditions
@@ -272,3 +273,5 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     history: HistoryTable = HistoryTable()
     stop: str = ""
     """A tag of the PLC that stops all writing while it is not 0; "" for none."""
+    web: Web | None = None
+    metrics: Metrics | None = None

@@ -2,11 +2,13 @@
 
 import asyncio
 import logging
+import time
 
 import numpy as np
 import numpy.typing as npt
 
 from edge_agent.bundle import Bundle
+from edge_agent.core.histogram import Histogram
 from edge_agent.core.packing import Packing, spans
 from edge_agent.core.steps import Preparation
 from edge_agent.core.tags import Reason
@@ -57,6 +59,8 @@ class ModelHost:
         self._reason = Reason.MODEL_DOWN
         self._complained = False
         self.starts = 0
+        self.answers = Histogram()
+        """How long batches take, from here to the child and back."""
         self.runtime = ""
 
     @property
@@ -101,6 +105,7 @@ class ModelHost:
         async with self._lock:
             if self._child is None:
                 return self._reason
+            asked = time.perf_counter()
             try:
                 answers = await self._child.run(rows, self._deadline)
             except InferenceFailed as error:
@@ -112,6 +117,7 @@ class ModelHost:
             except asyncio.CancelledError:
                 self.close()
                 raise
+            self.answers.observe(time.perf_counter() - asked)
         self._pause = 0.0
         return answers
 

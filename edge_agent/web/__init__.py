@@ -1,0 +1,1 @@
+"""The operator page: what the agent sees, in a browser beside the machine, without anything from outside."""
