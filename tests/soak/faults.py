@@ -70,11 +70,11 @@ def plc_is_busy(line: Line, dice: random.Random) -> None:
     _spoil(line, dice, lambda pdu, reply: reply[:4] + b"\x00\x03" + reply[6:7] + bytes((pdu[0] | 0x80, 6)))
 
 
-def model_dies(line: Line, dice: random.Random) -> None:  # noqa: ARG001
+def model_dies(line: Line, dice: random.Random) -> None:
     _signal_child(line, signal.SIGKILL)
 
 
-def model_hangs(line: Line, dice: random.Random) -> None:  # noqa: ARG001
+def model_hangs(line: Line, dice: random.Random) -> None:
     _signal_child(line, signal.SIGSTOP)
 
 

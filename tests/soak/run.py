@@ -18,14 +18,14 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-import faults  # noqa: E402 - what stands beside this file, and the tests' own parts above it
-from agent_process import small_bundle  # noqa: E402
-from plc_line import Line  # noqa: E402
-from rich.progress import Progress  # noqa: E402
-from watch import HIGH, LOW, SETPOINT, Watch, growth  # noqa: E402
+import faults
+from agent_process import small_bundle
+from plc_line import Line
+from rich.progress import Progress
+from watch import HIGH, LOW, SETPOINT, Watch, growth
 
 BACK = 40.0
-"""Seconds within which every PLC has to get results again: the longest pause of a reconnect, and of a model."""
+"""Seconds within which every PLC has to get results again: more than the longest pause of any retry."""
 ROOM, MORE_FDS = 3.0, 3
 """MB, and descriptors, that the agent may hold more in the last third than in the second."""
 

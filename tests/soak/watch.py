@@ -4,6 +4,7 @@ import math
 import struct
 import threading
 from collections import Counter
+from typing import Self
 
 import numpy as np
 import psutil
@@ -31,7 +32,7 @@ class Watch:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
 
-    def __enter__(self) -> "Watch":
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 
