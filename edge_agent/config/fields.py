@@ -149,7 +149,7 @@ def _decode(kind: type, value: object) -> object:
     if issubclass(kind, Size):
         return kind(_bytes(value))
     if issubclass(kind, Days):
-        days = _seconds(value)
+        days = seconds_of(value)
         if not 0 < days <= TEN_YEARS:
             raise ValueError("expected a time of more than 0 and at most 10 years, such as '7d'")
         return kind(days)
