@@ -15,6 +15,7 @@ import msgspec
 
 from edge_agent import health
 from edge_agent.build import Parts
+from edge_agent.bundles.telling import LOCK
 from edge_agent.config import Config, ConfigError
 from edge_agent.control import SOCKET as CONTROL
 from edge_agent.control import serve
@@ -27,7 +28,6 @@ from edge_agent.status import SOCKET
 
 log = logging.getLogger(__name__)
 
-LOCK = "lock"
 BEAT = 0.25
 """Seconds between looks at who needs a heartbeat, and at who has made progress."""
 
@@ -52,6 +52,8 @@ def _only_one(state: Path) -> int:
     except BlockingIOError:
         os.close(lock)
         raise OSError(errno.EBUSY, "another agent is running on this state folder") from None
+    os.truncate(lock, 0)
+    os.write(lock, str(os.getpid()).encode())  # for whoever has something to tell us
     return lock
 
 

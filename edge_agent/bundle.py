@@ -9,7 +9,6 @@ single flipped or missing bit anywhere in the file is found before anything in i
 
 import hashlib
 import io
-import os
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from edge_agent import durable
 from edge_agent.core.manifest import Manifest
 from edge_agent.core.parsing import ManifestError, parse
 
@@ -67,6 +67,11 @@ class Bundle:
     """Ed25519 over `text`, 64 bytes, or nothing. `trust` says whether it is worth anything."""
 
     @property
+    def absent(self) -> bool:
+        """Whether there is no model, only what a machine needs to say so to its PLC."""
+        return not self.model
+
+    @property
     def short_id(self) -> int:
         """The first 32 bits of the SHA-256, which the result block carries."""
         return int(self.sha256[:8], 16)
@@ -74,12 +79,21 @@ class Bundle:
 
 def read(path: Path) -> Bundle:
     """Read a bundle and verify every byte of it. Raises `BundleError`; runs nothing."""
+    return decode(load(path), path)
+
+
+def load(path: Path) -> bytes:
+    """Return what stands in a file that may be a bundle. Raises `BundleError`."""
     try:
         if path.stat().st_size > LARGEST:
             raise BundleError(f"{path}: larger than {LARGEST} bytes, which no bundle is")
-        data = path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
         raise BundleError(f"{path}: {error.strerror}") from None
+
+
+def decode(data: bytes, path: Path) -> Bundle:
+    """Verify every byte of a bundle that was loaded from `path`. Raises `BundleError`; runs nothing."""
     digest = hashlib.sha256(data[:-_SEAL]).hexdigest()
     if digest.encode() != data[-_SEAL:]:
         raise BundleError(f"{path}: damaged or not a bundle (its SHA-256 does not fit); copy it again")
@@ -110,7 +124,7 @@ def write(path: Path, manifest: Manifest, model: bytes, known: Known) -> None:
     }
     hashes = {name: hashlib.sha256(part).hexdigest() for name, part in parts.items()}
     text = msgspec.json.format(msgspec.json.encode(msgspec.structs.replace(manifest, parts=hashes)), indent=2)
-    _replace(path, _sealed({MANIFEST: text, **parts}))
+    durable.replace(path, _sealed({MANIFEST: text, **parts}))
 
 
 def add_signature(path: Path, signature: bytes) -> None:
@@ -118,7 +132,7 @@ def add_signature(path: Path, signature: bytes) -> None:
     read(path)
     with zipfile.ZipFile(path) as archive:
         members = _members(archive)
-    _replace(path, _sealed({**members, SIGNATURE: signature}))
+    durable.replace(path, _sealed({**members, SIGNATURE: signature}))
 
 
 def _sealed(members: dict[str, bytes]) -> bytes:
@@ -130,25 +144,6 @@ def _sealed(members: dict[str, bytes]) -> bytes:
         archive.comment = b"0" * _SEAL
     unsealed = buffer.getvalue()[:-_SEAL]
     return unsealed + hashlib.sha256(unsealed).hexdigest().encode()
-
-
-def _replace(path: Path, data: bytes) -> None:
-    """Put `data` at `path` so that a power cut leaves the old file or the new one, whole."""
-    beside = path.with_name(f".{path.name}.new")
-    try:
-        with beside.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
-    except OSError:
-        beside.unlink(missing_ok=True)
-        raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 def _members(archive: zipfile.ZipFile) -> dict[str, bytes]:

@@ -11,6 +11,7 @@ import msgspec
 from edge_agent import __version__
 from edge_agent.cli_alarms import alarms
 from edge_agent.cli_browse import browse
+from edge_agent.cli_bundle import bundle
 from edge_agent.cli_map import map_command
 from edge_agent.cli_pki import pki
 from edge_agent.cli_probe import probe
@@ -36,6 +37,7 @@ def main() -> None:
     """Read PLCs, run a neural network beside the machine, write the result back."""
 
 
+main.add_command(bundle)
 main.add_command(map_command)
 main.add_command(pki)
 main.add_command(sunspec)
@@ -68,7 +70,7 @@ def run(config: Path, log_level: str) -> None:
     from edge_agent import app  # noqa: PLC0415
 
     logging.basicConfig(level=log_level.upper(), format="%(levelname)s %(message)s", stream=sys.stderr)
-    checked = _load(config)
+    checked = _load(config, lenient=True)
     for line in ("not a safety function: the PLC stays in charge", *_modes(checked)):
         logging.getLogger(__name__).info(line)
     for line in checked.warnings:
@@ -201,22 +203,22 @@ def demo(seconds: int, folder: Path, bundle: Path | None) -> None:
 
 
 def _bench(path: Path, *, as_json: bool) -> None:
-    from edge_agent import bundle  # noqa: PLC0415
+    from edge_agent.bundle import BundleError, read  # noqa: PLC0415
     from edge_agent.doctor.bench import bench  # noqa: PLC0415
     from edge_agent.inference.process import InferenceFailed  # noqa: PLC0415
 
     try:
-        found = bench(bundle.read(path))
-    except bundle.BundleError as error:
+        found = bench(read(path))
+    except BundleError as error:
         _fail(str(error))
     except InferenceFailed as error:
         _fail(f"{path}: {error}")
     click.echo(msgspec.json.encode(found) if as_json else found.text())
 
 
-def _load(config: Path, *, as_json: bool = False, check_units: bool = False) -> Config:
+def _load(config: Path, *, as_json: bool = False, check_units: bool = False, lenient: bool = False) -> Config:
     try:
-        return load(config, check_units=check_units)
+        return load(config, check_units=check_units, lenient=lenient)
     except ConfigError as error:
         _refuse(error.errors, as_json=as_json)
 

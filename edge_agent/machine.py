@@ -64,7 +64,7 @@ class Machine:
         self, config: schema.Machine, model: ModelHost, historian: Historian, wiring: Wiring
     ) -> None:
         self._config, self.name, self.model = config, config.name, model
-        self.mode, self.input_names = config.mode, config.inputs
+        self.mode, self.input_names, self.stored = config.mode, config.inputs, config.stored
         self._historian = historian
         self._pipeline = Pipeline(config.bundle.manifest, config.alarm.handling, config.mode)
         self._gate = Gatekeeper(config.gate) if config.gate else None

@@ -77,6 +77,11 @@ class MachineStatus(msgspec.Struct, frozen=True, kw_only=True):
     denied: str
     """Why declared outputs are not written, NOTHING if they are."""
     bundle: str
+    stored: str
+    """The bundle's name in the store, "" for one that is a file of the configuration's."""
+    sequence: int
+    bundle_id: str
+    """The beginning of its SHA-256, as in the name of its file in the store."""
     runtime: str
     model_starts: int
     model_runs: bool
@@ -173,6 +178,9 @@ def _machine(machine: Machine) -> MachineStatus:
         latched=machine.latched,
         denied=machine.denied.name,
         bundle=f"{manifest.name} {manifest.version}",
+        stored=machine.stored,
+        sequence=manifest.sequence,
+        bundle_id=machine.model.bundle.sha256[:12],
         runtime=machine.model.runtime,
         model_starts=machine.model.starts,
         model_runs=machine.model.pid is not None,

@@ -36,7 +36,7 @@ def until(condition: Callable[[], T], what: str, seconds: float = 15.0) -> T:
     return found
 
 
-def small_bundle(path: Path, model: bytes, **changes: Any) -> Manifest:
+def small_bundle(path: Path, tflite: bytes, **changes: Any) -> Manifest:
     """Write the dense model as a bundle of 10 Hz for these inputs."""
     manifest = dense_model.manifest(
         **{
@@ -51,7 +51,7 @@ def small_bundle(path: Path, model: bytes, **changes: Any) -> Manifest:
     )
     windows = np.random.default_rng(3).normal(size=(3, 4, 4)).astype(np.float32) * 500
     prepared = (windows.astype(np.float64) / 1000.0).astype(np.float32)
-    bundle.write(path, manifest, model, dense_model.known(windows, dense_model.expected(prepared)))
+    bundle.write(path, manifest, tflite, dense_model.known(windows, dense_model.expected(prepared)))
     return manifest
 
 

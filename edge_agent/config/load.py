@@ -4,9 +4,11 @@ import hashlib
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
-from edge_agent.bundle import Bundle, BundleError, read
+from edge_agent.bundle import Bundle
 from edge_agent.config import alarms, gates, modbus, opcua, overlap, web, writes
+from edge_agent.config.bundles import Bundles
 from edge_agent.config.fields import ConfigError, Place, build, nearest
 from edge_agent.config.links import Link
 from edge_agent.config.result import overlaps, result_of
@@ -29,10 +31,17 @@ _DRIVERS = (*modbus.DRIVERS, "opc-ua")
 _SECTIONS = ("agent", "history", "link", "device", "machine", *web.SECTIONS)
 
 
-def load(file: Path, *, check_units: bool = False) -> Config:
-    """Read and check a configuration and all it names, the units of tags if asked to.
+def load(
+    file: Path,
+    *,
+    check_units: bool = False,
+    instead: Mapping[str, Path] = MappingProxyType({}),
+    lenient: bool = False,
+) -> Config:
+    """Read and check a configuration and all it names, the units of tags if asked to. Raises `ConfigError`.
 
-    Raises `ConfigError`.
+    `instead` are bundles by name that are not installed yet. If `lenient`, a machine whose installed bundle
+    cannot be used runs without one, which is a warning: the service is to start, and to tell its PLC.
     """
     data = _toml(file)
     root = Place(file)
@@ -45,13 +54,14 @@ def load(file: Path, *, check_units: bool = False) -> Config:
     links = modbus.links(_section(data, root.at("link")), root.at("link"))
     devices, broken = _devices(_section(data, root.at("device")), links, state, root.at("device"))
     modbus.ports_taken_twice(devices.values(), root.at("device"))
-    machines = _machines(_section(data, root.at("machine")), state, devices, broken, root.at("machine"))
+    bundles = Bundles(
+        state, file.parent / agent.trust if agent and agent.trust else None, instead, lenient=lenient
+    )
+    machines = _machines(_section(data, root.at("machine")), bundles, devices, broken, root.at("machine"))
     overlaps(devices, machines, root.at("machine"))
     if agent and agent.stop:
         known = {scanned.tag.name: scanned for device in devices.values() for scanned in device.tags}
         alarms.tag_there(agent.stop, known, broken, root.at("agent.stop"))
-    if agent and agent.trust:
-        _trusted(machines, file.parent / agent.trust, root.at("machine"))
     page, metrics = web.web_of(data, root), web.metrics_of(data, root)
     if check_units:
         _units(devices, root.at("device"))
@@ -63,7 +73,7 @@ def load(file: Path, *, check_units: bool = False) -> Config:
         state=str(state),
         devices=list(devices.values()),
         machines=machines,
-        warnings=[*warnings, *web.warnings(page)],
+        warnings=[*bundles.warnings, *warnings, *web.warnings(page)],
         sha256=hashlib.sha256(file.read_bytes()).hexdigest(),
         history=history,
         stop=agent.stop,
@@ -143,7 +153,7 @@ def _device(data: object, links: Mapping[str, Link | None], state: Path, place: 
 
 def _machines(
     section: Mapping[str, object],
-    state: Path,
+    bundles: Bundles,
     devices: dict[str, Device],
     broken: set[str],
     place: Place,
@@ -156,17 +166,17 @@ def _machines(
         if table is None:
             continue
         result = result_of(table, devices, broken, where.at("result"))
-        path = _bundle_path(table.bundle, place.file, state)
-        try:
-            bundle = read(path)
-        except BundleError as error:
-            where.at("bundle").wrong(str(error))
+        scans = [tags[tag].scan for tag in table.inputs.values() if tag in tags]
+        found = bundles.of(table, scans, where.at("bundle"))
+        if found is None:
             continue
+        bundle, path = found
         machines.append(
             Machine(
                 name=name,
                 bundle=bundle,
                 bundle_path=str(path),
+                stored="" if table.bundle.endswith(".bundle") else table.bundle,
                 inputs=_inputs(table.inputs, bundle, tags, broken, where.at("inputs")),
                 mode=table.mode,
                 result=result,
@@ -177,23 +187,6 @@ def _machines(
             )
         )
     return machines
-
-
-def _trusted(machines: list[Machine], keys: Path, place: Place) -> None:
-    # Imported here because it costs a third of a second, which only those pay who ask for it.
-    from edge_agent.trust import Untrusted, signer  # noqa: PLC0415
-
-    for machine in machines:
-        try:
-            signer(machine.bundle, keys)
-        except Untrusted as error:
-            place.at(f"{machine.name}.bundle").wrong(f"{machine.bundle_path}: {error}")
-
-
-def _bundle_path(bundle: str, file: Path, state: Path) -> Path:
-    if bundle.endswith(".bundle"):
-        return file.parent / bundle
-    return state / "bundles" / f"{bundle}.bundle"
 
 
 def _inputs(

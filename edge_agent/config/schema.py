@@ -23,12 +23,13 @@ class AgentTable(msgspec.Struct, frozen=True, kw_only=True):
     """``[agent]``. Folders are beside the file unless absolute.
 
     `state` holds history and status socket. With `trust`, a folder of public keys, only bundles that
-    one of them signed are taken.
+    one of them signed are taken; without, `bundle install` takes one only if `unsigned` allows it.
     """
 
     name: str = "edge-agent"
     state: str = "/var/lib/edge-agent"
     trust: str = ""
+    unsigned: bool = False
     stop: str = ""
 
 
@@ -228,11 +229,15 @@ class Follow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Machine(msgspec.Struct, frozen=True, kw_only=True):
-    """The asset a model watches. `inputs` are tag names in the bundle's order."""
+    """The asset a model watches. `inputs` are tag names in the bundle's order.
+
+    `stored` is the bundle's name in the store, "" for one that is a file of the configuration's.
+    """
 
     name: str
     bundle: Bundle
     bundle_path: str
+    stored: str = ""
     inputs: list[str]
     mode: Mode
     result: Result | None

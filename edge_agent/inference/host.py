@@ -28,11 +28,16 @@ class NotProven(InferenceFailed):
     """This runtime on this processor does not give the bundle's known answers."""
 
 
+def questions(bundle: Bundle) -> Floats32:
+    """Return the known inputs as the model is asked them, packed: float32[k, input_size]."""
+    rows = Preparation(bundle.manifest)(bundle.known.inputs).reshape(len(bundle.known.inputs), -1)
+    return np.ascontiguousarray(Packing.of(bundle.manifest)(rows), np.float32)
+
+
 async def prove(bundle: Bundle, child: InferenceProcess) -> float:
     """Replay the known answers and return the largest difference. Raises `InferenceFailed`."""
     known, model = bundle.known, bundle.manifest.model
-    rows = Preparation(bundle.manifest)(known.inputs).reshape(len(known.inputs), -1)
-    answers = await replay(child, Packing.of(bundle.manifest)(rows), PROOF_DEADLINE)
+    answers = await replay(child, questions(bundle), PROOF_DEADLINE)
     differences = np.abs(answers - known.outputs)
     for tensor, span in zip(model.outputs, spans(model.outputs).values(), strict=True):
         difference = float(differences[:, span].max())
@@ -58,7 +63,7 @@ class ModelHost:
         self._pause = 0.0
         self._reason = Reason.MODEL_DOWN
         self._complained = False
-        self.starts = 0
+        self.starts = self.failures = 0
         self.answers = Histogram()
         """How long batches take, from here to the child and back."""
         self.runtime = ""
@@ -70,35 +75,34 @@ class ModelHost:
 
     async def run(self) -> None:
         """Start the child whenever there is none, for ever."""
-        while True:
+        while not self.bundle.absent:
             await self._wanted.wait()
             await asyncio.sleep(self._pause)
             self._pause = min(max(2 * self._pause, FIRST_RETRY), LAST_RETRY)
             try:
-                child = await InferenceProcess.start(self.bundle)
+                await self.warm()
             except InferenceFailed as error:
                 self._complain(error)
-                continue
-            try:
-                difference = await prove(self.bundle, child)
-            except InferenceFailed as error:
-                child.close()
-                self._complain(error)
-                continue
-            except BaseException:
-                child.close()
-                raise
-            self._child = child
-            self._wanted.clear()
-            self.starts += 1
-            self.runtime = child.runtime
-            self._complained = False
-            log.info(
-                "model %s: known answers proven on %s, largest difference %.2g",
-                self.name,
-                child.runtime,
-                difference,
-            )
+
+    async def warm(self) -> None:
+        """Start a child and prove it, once. Raises `InferenceFailed`; then nothing is left behind."""
+        child = await InferenceProcess.start(self.bundle)
+        try:
+            difference = await prove(self.bundle, child)
+        except BaseException:
+            child.close()
+            raise
+        self._child = child
+        self._wanted.clear()
+        self.starts += 1
+        self.runtime = child.runtime
+        self._complained = False
+        log.info(
+            "model %s: known answers proven on %s, largest difference %.2g",
+            self.name,
+            child.runtime,
+            difference,
+        )
 
     async def ask(self, rows: Floats32) -> Floats32 | Reason:
         """Run packed inputs as one batch: packed answers, or the reason why there are none."""
@@ -128,6 +132,7 @@ class ModelHost:
             self._child = None
 
     def _complain(self, error: InferenceFailed) -> None:
+        self.failures += 1
         if not self._complained:
             self._complained = True
             log.warning("model %s: %s; no results until it is back", self.name, error)

@@ -1,0 +1,197 @@
+"""The commands of `edge-agent bundle`: look at a bundle, install it, and say which version runs."""
+
+import os
+import pwd
+import sys
+import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NoReturn
+
+import click
+import msgspec
+
+from edge_agent.bundle import BundleError, read
+from edge_agent.config import ConfigError, load
+from edge_agent.config.schema import AgentTable
+
+_FILE = click.Path(path_type=Path, dir_okay=False)
+_FOLDER = click.Path(path_type=Path, file_okay=False)
+_CONFIG = click.option("--config", type=_FILE, help="The configuration: state folder, keys, tags, gates.")
+_STATE = click.option("--state", type=_FOLDER, help="The state folder, if there is no configuration yet.")
+_TRUST = click.option("--trust", type=_FOLDER, help="Folder of trusted keys, with --state.")
+_UNSIGNED = click.option("--unsigned", is_flag=True, help="Take it although nobody's key vouches for it.")
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON for a program to read.")
+_WHICH = click.argument("which", metavar="NAME@SEQUENCE")
+
+
+@click.group()
+def bundle() -> None:
+    """Bundles: what is in one, which are installed, which one runs."""
+
+
+@bundle.command()
+@click.argument("file", type=_FILE)
+@_JSON
+def inspect(file: Path, *, as_json: bool) -> None:
+    """Show what FILE promises. Runs nothing."""
+    from edge_agent.bundles.showing import text  # noqa: PLC0415 - each command imports what it needs
+
+    with _failing():
+        found = read(file)
+    click.echo(msgspec.json.encode(found.manifest) if as_json else text(found))
+
+
+@bundle.command()
+@click.argument("file", type=_FILE)
+@_CONFIG
+@_TRUST
+@_UNSIGNED
+def verify(file: Path, config: Path | None, trust: Path | None, *, unsigned: bool) -> None:
+    """Check FILE whole: hashes, schema, operators, signature. Runs nothing."""
+    from edge_agent import bundle as files  # noqa: PLC0415
+    from edge_agent.bundles.installing import examine  # noqa: PLC0415
+
+    agent = _agent(config) if config else AgentTable()
+    with _failing():
+        keys = trust or (config.parent / agent.trust if config and agent.trust else None)
+        found, signer = examine(files.load(file), file, keys, unsigned=unsigned or agent.unsigned)
+    click.echo(f"{file}: whole, signed by {signer or 'nobody'}, SHA-256 {found.sha256}")
+
+
+@bundle.command()
+@click.argument("file", type=_FILE)
+@_CONFIG
+@_STATE
+@_TRUST
+@_UNSIGNED
+@click.option("--downgrade", is_flag=True, help="Take an older sequence than one that was here before.")
+@click.option("--activate", "at_once", is_flag=True, help="Make it the active version, too.")
+@_JSON
+def install(
+    file: Path,
+    config: Path | None,
+    state: Path | None,
+    trust: Path | None,
+    *,
+    unsigned: bool,
+    downgrade: bool,
+    at_once: bool,
+    as_json: bool,
+) -> None:
+    """Check FILE, try it in a throw-away child, and keep it. What runs goes on undisturbed."""
+    from edge_agent.bundles import changing, installing  # noqa: PLC0415
+
+    agent, folder = (_agent(config) if config else AgentTable()), _state(config, state)
+
+    def fits(name: str) -> None:
+        if config:
+            load(config, instead={name: file}, lenient=True)
+
+    with _failing():
+        installed = installing.install(
+            file,
+            folder,
+            _who(),
+            trust=trust or (config.parent / agent.trust if config and agent.trust else None),
+            unsigned=unsigned or agent.unsigned,
+            downgrade=downgrade,
+            fits=fits,
+        )
+        click.echo(msgspec.json.encode(installed) if as_json else installed.text())
+        if at_once:
+            _say(changing.activate(folder, installed.name, installed.sequence, _who()), as_json=as_json)
+
+
+@bundle.command()
+@_WHICH
+@_CONFIG
+@_STATE
+def activate(which: str, config: Path | None, state: Path | None) -> None:
+    """Make an installed version the active one; a running agent takes it over between two cycles."""
+    from edge_agent.bundles import changing  # noqa: PLC0415
+
+    with _failing():
+        click.echo(changing.activate(_state(config, state), *_parts(which), _who()))
+
+
+@bundle.command()
+@click.argument("name")
+@_CONFIG
+@_STATE
+def rollback(name: str, config: Path | None, state: Path | None) -> None:
+    """Go back to the version of NAME that was active before."""
+    from edge_agent.bundles import changing  # noqa: PLC0415
+
+    with _failing():
+        click.echo(changing.roll_back(_state(config, state), name, _who()))
+
+
+@bundle.command("list")
+@_CONFIG
+@_STATE
+@_JSON
+def list_(config: Path | None, state: Path | None, *, as_json: bool) -> None:
+    """List installed versions, and the last changes of each name."""
+    from edge_agent.bundles import showing  # noqa: PLC0415
+
+    with _failing():
+        stores = showing.stores(_state(config, state))
+    if as_json:
+        click.echo(msgspec.json.encode(stores))
+    else:
+        click.echo("\n".join(store.text() for store in stores) or "nothing is installed")
+
+
+def _agent(config: Path) -> AgentTable:
+    """Return `[agent]` of a configuration, whatever else is wrong in it."""
+    try:
+        agent = tomllib.loads(config.read_text(encoding="utf-8")).get("agent", {})
+        return msgspec.convert(agent, AgentTable)
+    except OSError as error:
+        _fail(f"{config}: {error.strerror}")
+    except (ValueError, msgspec.ValidationError) as error:
+        _fail(f"{config}: {error}", 78)
+
+
+def _state(config: Path | None, state: Path | None) -> Path:
+    if state is not None:
+        return state
+    if config is None:
+        raise click.UsageError("--config CONFIG or --state FOLDER is needed")
+    return config.parent / _agent(config).state
+
+
+def _parts(which: str) -> tuple[str, int]:
+    name, _, sequence = which.rpartition("@")
+    if not name or not sequence.isdecimal():
+        raise click.UsageError(f"{which!r}: must be NAME@SEQUENCE, such as bearing@4; see bundle list")
+    return name, int(sequence)
+
+
+def _who() -> str:
+    return os.environ.get("SUDO_USER") or pwd.getpwuid(os.getuid()).pw_name
+
+
+@contextmanager
+def _failing() -> Iterator[None]:
+    from edge_agent.bundles.store import StoreError  # noqa: PLC0415
+
+    try:
+        yield
+    except ConfigError as error:
+        _fail("\n".join(error.errors), 78)
+    except (BundleError, StoreError) as error:
+        _fail(str(error))
+    except OSError as error:
+        _fail(f"{error.filename}: {error.strerror}")
+
+
+def _say(text: str, *, as_json: bool) -> None:
+    click.echo(text, err=as_json)
+
+
+def _fail(message: str, code: int = 1) -> NoReturn:
+    click.echo(message, err=True)
+    sys.exit(code)
