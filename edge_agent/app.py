@@ -65,7 +65,9 @@ class App:
         self._state = Path(config.state)
         history = config.history
         flight = FlightRecorder(self._state, history.flight, history.age, history.free)
-        self._historian = Historian(self._state, history.results, flight if history.flight else None)
+        self._historian = Historian(
+            self._state, history.results, history.free, flight if history.flight else None
+        )
         self._stop, self._reload = asyncio.Event(), asyncio.Event()
         self._started = 0.0
         self._running: Running | None = None

@@ -144,7 +144,7 @@ class Machine:
             self._tell(verdict)
         if verdict.changed:
             self._alarms_to_keep.append(verdict)
-        self._historian.result(self.name, self._sequence, self.inputs, verdict)
+        self._historian.result(self.name, self._sequence, self.inputs, verdict, now)
 
     def _may_write(self, verdict: Verdict, now: int) -> Denied:
         if self._permit is None or self._following is None:

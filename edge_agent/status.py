@@ -111,6 +111,11 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     scans: list[ScanStatus]
     history_committed: int
     history_lost: int
+    history_trouble: str
+    """What is wrong with the history's disk or file, "" if nothing is."""
+    flight_lost: int
+    """Images that the flight recorder could not keep."""
+    flight_trouble: str
 
 
 def snapshot(parts: Parts, historian: Historian, uptime: float) -> Status:
@@ -125,6 +130,9 @@ def snapshot(parts: Parts, historian: Historian, uptime: float) -> Status:
         scans=[_scan(scan) for scan in parts.scans],
         history_committed=historian.committed,
         history_lost=historian.lost,
+        history_trouble=historian.trouble,
+        flight_lost=historian.flight.lost if historian.flight else 0,
+        flight_trouble=historian.flight.trouble if historian.flight else "",
     )
 
 

@@ -10,7 +10,7 @@ from edge_agent.config.fields import Days, Delay, Seconds, Size
 from edge_agent.config.links import Link
 from edge_agent.config.web import Metrics, Web
 from edge_agent.core.alarm import SIMPLE, Handling
-from edge_agent.core.gate import Gate
+from edge_agent.core.gate import Expression, Gate
 from edge_agent.core.permit import Conditions
 from edge_agent.core.selection import Chosen
 from edge_agent.core.tags import Tag
@@ -248,10 +248,10 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def tags(self) -> list[str]:
-        """All tags that its cycle looks at: inputs, buttons, and what permits writing."""
-        permit = self.permit
+        """All tags that its cycle looks at: inputs, the gate's, buttons, and what permits writing."""
+        permit, gated = self.permit, Expression(self.gate.running).tags if self.gate else []
         signals = [permit.permissive, permit.heartbeat, permit.identity] if permit else []
-        named = [*self.inputs, self.alarm.acknowledge, self.alarm.reset, *signals]
+        named = [*self.inputs, *gated, self.alarm.acknowledge, self.alarm.reset, *signals]
         return [name for name in named if name]
 
     @property

@@ -1,11 +1,11 @@
 """The clocks: is the wall clock right, how fine is the monotonic one, how late does a sleep wake up."""
 
-import ctypes
 import time
 
 import numpy as np
 
 from edge_agent.doctor.finding import Finding, bad, warn, well
+from edge_agent.moment import synchronised
 
 EARLIEST = 1_767_225_600
 """2026-01-01 in Unix time: a clock before it was never set."""
@@ -14,32 +14,18 @@ COARSE = 1e-3
 LATE = 2e-3
 """Seconds that a scan may start late, 99th percentile."""
 _SLEEPS = 200
-_UNSYNCHRONISED = 5
-"""TIME_ERROR of adjtimex(2)."""
-
-
-class _NtpTime(ctypes.Structure):
-    """``struct ntptimeval`` of ntp_gettime(3); the error is in microseconds."""
-
-    _fields_ = (
-        ("seconds", ctypes.c_long),
-        ("microseconds", ctypes.c_long),
-        ("maximum_error", ctypes.c_long),
-        ("rest", ctypes.c_long * 6),
-    )
 
 
 def look() -> list[Finding]:
     """Look at the clocks of this box."""
-    answer = _NtpTime()
-    state = ctypes.CDLL(None).ntp_gettime(ctypes.byref(answer))
+    right, error = synchronised()
     lateness = []
     for _ in range(_SLEEPS):
         due = time.monotonic() + 1e-3
         time.sleep(1e-3)
         lateness.append(time.monotonic() - due)
     return [
-        wall(time.time(), synchronised=state not in (-1, _UNSYNCHRONISED), error=answer.maximum_error / 1e6),
+        wall(time.time(), synchronised=right, error=error),
         monotonic(time.get_clock_info("monotonic").resolution),
         wakeups(lateness),
     ]

@@ -9,8 +9,8 @@ from edge_agent.history import audit
 
 log = logging.getLogger(__name__)
 
-VERSION = 2
-LARGEST = 2 * 1024**3
+VERSION = 3
+LARGEST = 10**9
 """Bytes. The cap comes before the disk's: a full disk cannot even be tidied up."""
 PAGE = 4096
 
@@ -23,51 +23,91 @@ CREATE TABLE alarm (
     alarm TEXT, warning TEXT);
 CREATE TABLE event (id INTEGER PRIMARY KEY, time REAL, subject TEXT, kind TEXT, text TEXT);
 """
+"""As version 2 had them."""
 
-FROM_BEFORE = """
-ALTER TABLE result ADD COLUMN outputs TEXT;
-ALTER TABLE alarm ADD COLUMN output TEXT;
-ALTER TABLE alarm ADD COLUMN alarm TEXT;
-ALTER TABLE alarm ADD COLUMN warning TEXT;
-"""
-"""From a file without a version, as the first release wrote it."""
+STEPS = {
+    1: """
+        ALTER TABLE result ADD COLUMN outputs TEXT;
+        ALTER TABLE alarm ADD COLUMN output TEXT;
+        ALTER TABLE alarm ADD COLUMN alarm TEXT;
+        ALTER TABLE alarm ADD COLUMN warning TEXT;
+        """,
+    2: """
+        CREATE TABLE boot (id INTEGER PRIMARY KEY, boot TEXT UNIQUE);
+        ALTER TABLE result ADD COLUMN monotonic INTEGER;
+        ALTER TABLE result ADD COLUMN boot INTEGER REFERENCES boot;
+        ALTER TABLE result ADD COLUMN synchronised INTEGER;
+        ALTER TABLE alarm ADD COLUMN monotonic INTEGER;
+        ALTER TABLE alarm ADD COLUMN boot INTEGER REFERENCES boot;
+        ALTER TABLE alarm ADD COLUMN synchronised INTEGER;
+        ALTER TABLE event ADD COLUMN monotonic INTEGER;
+        ALTER TABLE event ADD COLUMN boot INTEGER REFERENCES boot;
+        ALTER TABLE event ADD COLUMN synchronised INTEGER;
+        CREATE UNIQUE INDEX alarm_once ON alarm(boot, monotonic, machine, output);
+        CREATE UNIQUE INDEX event_once ON event(boot, monotonic, subject, kind);
+        """,
+}
+"""What brings a file of a version to the next."""
 
-_OLDEST = "DELETE FROM result WHERE id <= (SELECT min(id) + (max(id) - min(id)) / 10 FROM result)"
+_OLDEST = "DELETE FROM {0} WHERE id <= (SELECT min(id) + (max(id) - min(id)) / 64 FROM {0})"
+_GOING = ("result", "event", "alarm")
+"""What makes room, in this order. The audit never does."""
 
 _BROKEN = ("file is not a database", "malformed", "file is encrypted")
 
 
-def connect(path: Path, largest: int = LARGEST) -> sqlite3.Connection:
+def connect(path: Path, largest: int = LARGEST, *, check: bool = True) -> tuple[sqlite3.Connection, str]:
     """Open the history for its one writer. A file that is damaged is set aside and a new one begun.
 
-    Raises sqlite3.Error if there can be none, for want of space or permission.
+    Return the name that the damaged one has now as well, "" if there is none. With `check` every page is
+    looked at. Raises sqlite3.Error or OSError if there can be none, for want of space or permission.
     """
     try:
-        return _open(path, largest)
+        return _open(path, largest, check=check), ""
     except sqlite3.DatabaseError as error:
-        if not any(word in str(error) for word in _BROKEN):
+        if not says_damaged(error):
             raise
         aside = _set_aside(path)
         log.warning(
             "history: %s is damaged (%s); it is kept as %s, a new one is begun", path, error, aside.name
         )
-        return _open(path, largest)
+        return _open(path, largest, check=check), aside.name
 
 
-def make_room(connection: sqlite3.Connection) -> None:
-    """Drop the oldest tenth of the results: telemetry goes first; alarms, events and the audit stay."""
-    with connection:
-        connection.execute(_OLDEST)
+def says_damaged(error: Exception) -> bool:
+    """Whether an error means that the file is no good, and not that the disk has no room or no time."""
+    return isinstance(error, sqlite3.DatabaseError) and any(word in str(error) for word in _BROKEN)
 
 
-def _open(path: Path, largest: int) -> sqlite3.Connection:
+def make_room(connection: sqlite3.Connection) -> bool:
+    """Drop the oldest rows: results first, then events, alarms last. Return whether there were any."""
+    for table in _GOING:
+        with connection:
+            if connection.execute(_OLDEST.format(table)).rowcount > 0:
+                return True
+    return False
+
+
+def limit(connection: sqlite3.Connection, largest: int) -> None:
+    """Let the file grow to so many bytes, never below what it has."""
+    connection.execute(f"PRAGMA max_page_count={max(1, largest // PAGE)}")
+
+
+def boot(connection: sqlite3.Connection, name: str) -> int:
+    """Return the row of a boot in the table, which may be new."""
+    connection.execute("INSERT OR IGNORE INTO boot(boot) VALUES (?)", (name,))
+    (number,) = connection.execute("SELECT id FROM boot WHERE boot = ?", (name,)).fetchone()
+    return int(number)
+
+
+def _open(path: Path, largest: int, *, check: bool) -> sqlite3.Connection:
     connection = sqlite3.connect(path, timeout=1.0)
     try:
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")
-        connection.execute(f"PRAGMA max_page_count={largest // PAGE}")
+        limit(connection, largest)
         # A page that is broken in the middle takes inserts without a word, so look at all of them once.
-        (said,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+        (said,) = connection.execute("PRAGMA quick_check(1)").fetchone() if check else ("ok",)
         if said != "ok":
             raise sqlite3.DatabaseError(f"malformed: {said}")
         _bring_up(connection)
@@ -79,17 +119,23 @@ def _open(path: Path, largest: int) -> sqlite3.Connection:
 
 def _bring_up(connection: sqlite3.Connection) -> None:
     (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if version == VERSION:
-        return
     if version > VERSION:
         raise sqlite3.DatabaseError(f"malformed: of version {version}, and this agent knows {VERSION}")
-    old = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'result'").fetchone()
-    tables = FROM_BEFORE if old else TABLES
-    connection.executescript(f"BEGIN; {tables} {audit.SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;")
+    if version == VERSION:
+        return
+    steps = ""
+    if version == 0:
+        # The first release wrote no version.
+        old = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'result'").fetchone()
+        version, steps = (1, "") if old else (2, TABLES)
+    steps += "".join(STEPS[step] for step in range(version, VERSION))
+    connection.executescript(f"BEGIN; {steps} {audit.SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;")
 
 
 def _set_aside(path: Path) -> Path:
-    """Rename the file and what belongs to it; nothing of it is lost."""
+    """Rename the file and what belongs to it. One that was set aside before goes: each may be large."""
+    for before in path.parent.glob(f"{path.name}.damaged-*"):
+        before.unlink()
     stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
     aside = path.with_name(f"{path.name}.damaged-{stamp}")
     for suffix in ("", "-wal", "-shm"):

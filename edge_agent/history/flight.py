@@ -18,12 +18,14 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
+from edge_agent import durable
 from edge_agent.history import segments
 from edge_agent.history.blocks import Block, Layout, Thought, pack, thoughts
 from edge_agent.history.reading import read_flight
 from edge_agent.history.ring import Ring, Segment
 from edge_agent.history.segments import Frame
 from edge_agent.history.track import Track
+from edge_agent.moment import boot_id
 
 __all__ = ["Block", "FlightRecorder", "Layout", "Thought", "Track", "read_flight", "thoughts"]
 
@@ -39,7 +41,6 @@ TURN = 1.0
 STOP_DEADLINE = 5.0
 SEGMENTS = 32
 """Files that the ring has at least, when it is full."""
-BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 class FlightRecorder:
@@ -48,7 +49,7 @@ class FlightRecorder:
     def __init__(self, state: Path, size: int, age: float, floor: int) -> None:
         self.folder = state / FOLDER
         self._limits = size, age, floor
-        self._run, self._boot = uuid.uuid4().hex, _boot()
+        self._run, self._boot = uuid.uuid4().hex, boot_id()
         self._tracks: list[Track] = []
         self._ring: Ring | None = None
         self._writing: dict[Track, tuple[Segment, int]] = {}
@@ -156,7 +157,7 @@ class FlightRecorder:
         data = layout.packed()
         _write_all(descriptor, data)
         segment.size = len(data)
-        segments.sync_folder(self.folder)
+        durable.sync(self.folder)
 
     def _abandon(self, track: Track) -> None:
         """Leave a file that could not be written to; the next block begins another."""
@@ -198,7 +199,3 @@ def _write_all(descriptor: int, data: bytes) -> None:
     rest = memoryview(data)
     while rest:
         rest = rest[os.write(descriptor, rest) :]
-
-
-def _boot() -> str:
-    return BOOT_ID.read_text(encoding="ascii").strip()

@@ -8,6 +8,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from edge_agent import durable
 from edge_agent.history import segments
 
 BEFORE = 3600 * 10**9
@@ -74,7 +75,7 @@ class Ring:
         frozen = [s for s in self.all if s.frozen]
         while len(frozen) > 1 and sum(s.size for s in frozen) > FROZEN_SHARE * self._size:
             self._rename(frozen.pop(0), segments.SUFFIX)
-        segments.sync_folder(self._folder)
+        durable.sync(self._folder)
 
     def forget(self, segment: Segment) -> None:
         """Remove a file that holds nothing."""

@@ -78,12 +78,3 @@ def _headers(file: BinaryIO) -> Iterator[tuple[int, bytes, int, int, bytes]]:
     size = _HEADER.size + _TIMES.size
     while len(header := file.read(size)) == size:
         yield file.tell() - size, *_HEADER.unpack(header[: _HEADER.size]), header[_HEADER.size :]
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the names in a folder durable. Raises OSError."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -7,7 +7,7 @@ from pathlib import Path
 from edge_agent.history import audit, file
 
 path, synchronous, rows = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
-connection = file.connect(path)
+connection, _ = file.connect(path)
 connection.execute(f"PRAGMA synchronous={synchronous}")
 connection.execute("PRAGMA wal_autocheckpoint=8")
 for number in range(1, rows + 1):

@@ -8,11 +8,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 from agent_process import until
+from memory_site import NAMES, FormulaModel, manifest
 
+from edge_agent.config import schema
+from edge_agent.core.gate import Gate
+from edge_agent.core.permit import Conditions
 from edge_agent.core.tags import Columns, Reason
+from edge_agent.historian import Historian
 from edge_agent.history import flight as module
 from edge_agent.history import ring, track
 from edge_agent.history.flight import FlightRecorder, Track, read_flight, thoughts
+from edge_agent.machine import Machine, Wiring
 
 pytestmark = pytest.mark.sockets
 PERIOD = 0.1
@@ -223,3 +229,33 @@ def test_below_the_floor_of_free_space_the_recording_gives_way(
     assert ticks(tmp_path / "flight") == []
     assert flight.lost == 100
     assert "no room" in caplog.text
+
+
+def test_a_recording_has_every_tag_that_a_machine_looks_at(tmp_path: Path) -> None:
+    """What `take` gets from the columns of a recording is what it got from the whole table."""
+    looked_up: set[str] = set()
+
+    class Rows(dict[str, int]):
+        def __missing__(self, name: str) -> int:
+            looked_up.add(name)
+            return 0
+
+    model = FormulaModel(manifest())
+    machine = schema.Machine(
+        name="m",
+        bundle=model.bundle,
+        bundle_path="",
+        inputs=[f"a.{name}" for name in NAMES],
+        mode="active",
+        result=None,
+        alarm=schema.Alarms(acknowledge="a.seen", reset="a.reset"),
+        permit=schema.Permits(
+            permissive="a.may",
+            heartbeat="a.beat",
+            identity="a.who",
+            conditions=Conditions(identity=7.0),
+        ),
+        gate=Gate(running="a.turns > 50"),
+    )
+    Machine(machine, model, Historian(tmp_path), Wiring(Rows()))  # type: ignore[arg-type]
+    assert looked_up == set(machine.tags)

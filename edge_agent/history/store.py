@@ -1,0 +1,97 @@
+"""The history file under its one writer: rows in one transaction, room made for them, failure told once."""
+
+import logging
+import os
+import sqlite3
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from edge_agent.history import file, rows
+from edge_agent.history.rows import Clock, Row
+from edge_agent.moment import boot_id, synchronised
+
+log = logging.getLogger(__name__)
+
+MOST_DROPS = 100
+"""How often one commit drops the oldest rows before it gives up."""
+
+
+class Store:
+    """Every method is called from one thread. `largest` and `floor` are in bytes, see `HistoryTable`."""
+
+    def __init__(self, path: Path, largest: int, floor: int) -> None:
+        self._path, self._largest, self._floor = path, largest, floor
+        self._connection: sqlite3.Connection | None = None
+        self._boot = 0
+        self._unchecked, self._tight = True, False
+        self.trouble = self.note = ""
+        """Why nothing is kept at present; what else somebody should know."""
+
+    def keep(self, some: Sequence[Row]) -> bool:
+        """Put rows on the disk, all or none; return whether they are there."""
+        try:
+            connection = self._connection = self._connection or self._open()
+            self._mind_the_floor(connection)
+            self._insert_or_make_room(connection, some)
+        except (sqlite3.Error, OSError) as error:
+            self._fail(error)
+            return False
+        self.trouble = ""
+        return True
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _open(self) -> sqlite3.Connection:
+        """Open the file; every page is looked at once per process, and again once one was found damaged."""
+        connection, aside = file.connect(self._path, self._largest, check=self._unchecked)
+        try:
+            with connection:
+                self._boot = file.boot(connection, boot_id())
+                if aside:
+                    self.note = f"{self._path.name} was damaged and is kept as {aside}; a new one was begun"
+                    when = rows.When(time.time(), time.monotonic_ns())
+                    rows.event(when, "history", "damaged", self.note).insert(connection, self._clock())
+        except sqlite3.Error:
+            connection.close()
+            raise
+        self._unchecked = self._tight = False
+        return connection
+
+    def _clock(self) -> Clock:
+        return Clock(self._boot, synchronised()[0])
+
+    def _mind_the_floor(self, connection: sqlite3.Connection) -> None:
+        """Let the file grow no more while the disk has too little room: then the ring turns where it is."""
+        disk = os.statvfs(self._path.parent)
+        tight = disk.f_bavail * disk.f_frsize < self._floor
+        if tight == self._tight:
+            return
+        file.limit(connection, 0 if tight else self._largest)
+        self._tight = tight
+        if tight:
+            log.warning("historian: %s: too little free space; the oldest results make room", self._path)
+
+    def _insert_or_make_room(self, connection: sqlite3.Connection, some: Sequence[Row]) -> None:
+        for _ in range(MOST_DROPS):
+            try:
+                return self._insert(connection, some)
+            except sqlite3.OperationalError as error:
+                if "full" not in str(error) or not file.make_room(connection):
+                    raise
+        return self._insert(connection, some)
+
+    def _insert(self, connection: sqlite3.Connection, some: Sequence[Row]) -> None:
+        clock = self._clock()
+        with connection:
+            for row in some:
+                row.insert(connection, clock)
+
+    def _fail(self, error: sqlite3.Error | OSError) -> None:
+        self.trouble = str(error)
+        self._unchecked = self._unchecked or file.says_damaged(error)
+        self.close()
