@@ -5,8 +5,13 @@ import tarfile
 from pathlib import Path
 
 import pytest
+from agent_process import Plc, until
 from box import Box
+from emulated import arm64
 from packages import offline_archive
+from plc_line import ADVISORY
+
+from edge_agent.plant.process import PlantProcess
 
 AARCH64 = 183
 """The number of 64-bit ARM in an ELF header (ELF for the Arm 64-bit Architecture, 5.2)."""
@@ -29,20 +34,54 @@ def test_it_installs_where_there_is_no_network(archive: Path) -> None:
         assert box.run("/opt/own/bin/edge-agent", "check", example).splitlines()[-1] == "ok"
 
 
-def test_the_package_for_arm_holds_nothing_for_another_processor(tmp_path: Path) -> None:
-    archive = offline_archive(tmp_path, "arm64")
-    with tarfile.open(archive) as tar:
+@pytest.fixture(scope="module")
+def arm_archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return offline_archive(tmp_path_factory.mktemp("arm64"), "arm64")
+
+
+@pytest.fixture(scope="module")
+def arm_package(arm_archive: Path) -> Path:
+    (package,) = arm_archive.parent.glob("*.deb")
+    return package
+
+
+def test_the_package_for_arm_holds_nothing_for_another_processor(
+    arm_archive: Path, arm_package: Path, tmp_path: Path
+) -> None:
+    with tarfile.open(arm_archive) as tar:
         wheels = [name for name in tar.getnames() if name.endswith(".whl")]
     assert any("ai_edge_litert" in name for name in wheels)
     assert all(name.endswith(("-any.whl", "aarch64.whl")) for name in wheels)
-    (package,) = tmp_path.glob("*.deb")
-    subprocess.run(["dpkg-deb", "--extract", package, tmp_path / "tree"], check=True)
+    subprocess.run(["dpkg-deb", "--extract", arm_package, tmp_path / "tree"], check=True)
     libraries = [*(tmp_path / "tree").rglob("*.so"), *(tmp_path / "tree").rglob("*.so.*")]
     assert len(libraries) > 20
     for library in libraries:
         head = library.read_bytes()[:20]
         assert (head[:4], int.from_bytes(head[18:20], "little")) == (b"\x7fELF", AARCH64), library
     described = subprocess.run(
-        ["dpkg-deb", "--field", package, "Architecture"], check=True, capture_output=True, text=True
+        ["dpkg-deb", "--field", arm_package, "Architecture"], check=True, capture_output=True, text=True
     )
     assert described.stdout.strip() == "arm64"
+
+
+def test_the_package_for_arm_proves_its_model_and_writes_its_results(
+    arm_package: Path, tmp_path: Path
+) -> None:
+    python = arm64(arm_package, tmp_path)
+    with PlantProcess() as plant:
+        example = tmp_path / "root/etc/edge-agent/example"
+        config = example / "agent.toml"
+        text = config.read_text().replace('mode = "shadow"', 'mode = "advisory"')
+        text = text.replace("15020", str(plant.modbus_port)).replace("24840", str(plant.opcua_port))
+        config.write_text(text.replace("/var/lib/edge-agent", str(tmp_path / "state")))
+        command = [python, Path(__file__).with_name("run_emulated.py"), python, "run", config]
+        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as agent:
+            try:
+                plc = Plc(plant.modbus_port)
+                until(lambda: plc.frame().state == ADVISORY, "results of an emulated processor", 120)
+                assert plc.frame().score < 0.5
+            finally:
+                agent.terminate()
+                log = agent.communicate(timeout=60)[1]
+    assert agent.returncode == 0, log
+    assert "known answers proven on ai-edge-litert" in log
