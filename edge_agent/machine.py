@@ -89,6 +89,7 @@ class Machine:
         self.written_at = 0
         self._finishing = self._latched = False
         self.written: dict[Written, int] = dict.fromkeys(Written, 0)
+        self.last_written: Written | None = None
 
     def rewire(self, wiring: Wiring) -> None:
         """Say how it hangs together from the next `settle` on."""
@@ -178,6 +179,11 @@ class Machine:
         self._orders.put(order)
 
     @property
+    def outputs_written(self) -> dict[Written, int]:
+        """What became of writes of declared outputs; empty if there are none."""
+        return self._following.written if self._following else {}
+
+    @property
     def latched(self) -> bool:
         """Whether writing is off until it is re-armed, because something else writes there, too."""
         return self._latched or (self._following is not None and self._following.latched)
@@ -223,6 +229,7 @@ class Machine:
             self._outputs, self._select(values) if self._select else values
         )
         self.written[outcome] += 1
+        self.last_written = outcome
         self._judge_write(outcome, detail)
 
     def _judge_write(self, outcome: Written, detail: str) -> None:

@@ -150,6 +150,9 @@ def _of_machines(machines: list[Machine]) -> Iterator[Metric]:
     yield _gauge("machine_state", "1 for the state that the machine is in.", ["machine", "state"], states)
     writes = [([m.name, how.value], count) for m in machines for how, count in m.written.items()]
     yield _counter("result_writes", "Result blocks by what became of them.", ["machine", "outcome"], writes)
+    outputs = [([m.name, how.value], count) for m in machines for how, count in m.outputs_written.items()]
+    help_text = "Writes of declared outputs by what became of them."
+    yield _counter("output_writes", help_text, ["machine", "outcome"], outputs)
     latched = [([m.name], float(m.latched)) for m in machines]
     yield _gauge("writing_latched", "Whether writing is latched off.", ["machine"], latched)
 

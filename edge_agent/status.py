@@ -73,6 +73,12 @@ class MachineStatus(msgspec.Struct, frozen=True, kw_only=True):
     outputs: list[OutputStatus]
     inputs: dict[str, float | None]
     writes: dict[str, int]
+    last_write: str
+    """What became of the latest write of the result block, "" before the first."""
+    written_at: float | None
+    """When that was, in seconds since 1970."""
+    output_writes: dict[str, int]
+    """The outcomes of writes of declared outputs."""
     latched: bool
     denied: str
     """Why declared outputs are not written, NOTHING if they are."""
@@ -183,6 +189,9 @@ def _machine(machine: Machine) -> MachineStatus:
         ],
         inputs={name: _known(value) for name, value in values},
         writes={outcome.value: count for outcome, count in machine.written.items()},
+        last_write=machine.last_written.value if machine.last_written else "",
+        written_at=_wall(machine.written_at),
+        output_writes={outcome.value: n for outcome, n in machine.outputs_written.items()},
         latched=machine.latched,
         denied=machine.denied.name,
         bundle=f"{manifest.name} {manifest.version}",

@@ -1,0 +1,58 @@
+// Building pieces of the page. Text is always text: nothing that a tag is called becomes markup.
+
+export const find = (selector) => document.querySelector(selector);
+
+// element("td", {class: "number"}, "3.2") makes a node; `on…` attributes are listeners, true is an empty attribute.
+export function element(name, attributes = {}, ...children) {
+  const made = document.createElement(name);
+  for (const [key, value] of Object.entries(attributes)) {
+    if (key.startsWith("on")) made.addEventListener(key.slice(2), value);
+    else if (value === true) made.setAttribute(key, "");
+    else if (value !== false && value !== null && value !== undefined) made.setAttribute(key, value);
+  }
+  made.append(...children.filter((child) => child !== null && child !== undefined));
+  return made;
+}
+
+export function shape(name) {
+  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+  const use = document.createElementNS("http://www.w3.org/2000/svg", "use");
+  use.setAttribute("href", `#${name}`);
+  svg.setAttribute("class", "shape");
+  svg.setAttribute("aria-hidden", "true");
+  svg.append(use);
+  return svg;
+}
+
+// Brings the children of `parent` to what they should be and touches only those that differ: focus and
+// selection stay where they are, and a screen reader hears only what changed.
+export function show(parent, ...children) {
+  children.forEach((child, at) => {
+    const there = parent.children[at];
+    if (!there) parent.append(child);
+    else if (!there.isEqualNode(child)) merge(there, child);
+  });
+  while (parent.children.length > children.length) parent.lastElementChild.remove();
+}
+
+function merge(there, child) {
+  if (there.tagName !== child.tagName || there.dataset.key !== child.dataset.key || holdsText(there) || holdsText(child)) {
+    const focused = there.contains(document.activeElement) ? document.activeElement.dataset.focus : null;
+    there.replaceWith(child);
+    if (focused) child.parentNode.querySelector(`[data-focus="${CSS.escape(focused)}"]`)?.focus();
+    return;
+  }
+  for (const { name } of [...there.attributes]) if (!child.hasAttribute(name)) there.removeAttribute(name);
+  for (const { name, value } of child.attributes) if (there.getAttribute(name) !== value) there.setAttribute(name, value);
+  show(there, ...child.children);
+}
+
+const holdsText = (node) => [...node.childNodes].some((inner) => inner.nodeType === Node.TEXT_NODE);
+
+export function table(heads, rows) {
+  const head = element("tr", {}, ...heads.map((text) => element("th", { scope: "col" }, text)));
+  return element("div", { class: "scroll" }, element("table", {}, element("thead", {}, head), element("tbody", {}, ...rows)));
+}
+
+export const row = (key, ...cells) =>
+  element("tr", { "data-key": key }, ...cells.map((cell) => (cell instanceof Element && cell.tagName === "TD" ? cell : element("td", {}, cell ?? "–"))));

@@ -1,0 +1,29 @@
+// What the whole page knows: the layout, the latest snapshot, all tags, and the machine that is looked at.
+
+export const state = {
+  layout: null,
+  status: null, // of the latest snapshot
+  at: 0, // its time, in seconds since 1970
+  values: [],
+  quality: [],
+  selected: "",
+};
+
+export function takeLayout(layout) {
+  state.layout = layout;
+  state.values = new Array(layout.tags.length).fill(null);
+  state.quality = new Array(layout.tags.length).fill(0);
+  if (!layout.machines.some((machine) => machine.name === state.selected)) state.selected = layout.machines[0]?.name ?? "";
+}
+
+export function takeSnapshot(snapshot) {
+  state.status = snapshot.status;
+  state.at = snapshot.at;
+  const { rows, values, quality } = snapshot.values;
+  rows.forEach((row, at) => {
+    state.values[row] = values[at];
+    state.quality[row] = quality[at];
+  });
+}
+
+export const asset = (name) => state.layout.machines.find((machine) => machine.name === name);

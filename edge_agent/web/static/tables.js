@@ -1,0 +1,91 @@
+// Models, writes, devices and tags, as plain tables.
+
+import { element, find, row, show, table } from "./dom.js";
+import { asset, state } from "./state.js";
+import { lasting, number, say, when } from "./words.js";
+
+const QUALITY = ["BAD", "UNCERTAIN", "GOOD"];
+const FEW = 8;
+const ms = (seconds) => (seconds === null || seconds === undefined ? null : `${number(seconds * 1000)} ms`);
+const heads = (...keys) => keys.map((key) => say(key));
+
+const few = (names) => names.slice(0, FEW).join(", ") + (names.length > FEW ? ` … (${names.length})` : "");
+
+function sign(good, yes, no) {
+  return element("td", { class: good ? "good" : "bad" }, `${good ? "✓" : "✗"} ${say(good ? yes : no)}`);
+}
+
+export function drawModels() {
+  const drawn = state.status.machines.map((machine) => {
+    const known = asset(machine.name);
+    const candidate = machine.candidate;
+    return row(
+      machine.name,
+      machine.name,
+      machine.bundle,
+      `${known?.sequence ?? ""} · ${known?.sha256.slice(0, 8) ?? ""}`,
+      sign(machine.model_runs, "proven", "notProven"),
+      machine.runtime,
+      String(machine.model_starts),
+      candidate ? Object.entries(candidate).map(([key, value]) => `${key} ${value}`).join(", ") : null,
+    );
+  });
+  show(find("#models"), table(heads("machine", "bundle", "sequence", "knownAnswers", "runtime", "starts", "candidate"), drawn));
+}
+
+export function drawWrites() {
+  const drawn = state.status.machines.map((machine) => {
+    const { verified = 0, refused = 0, ...others } = machine.writes;
+    const failed = Object.values(others).reduce((sum, count) => sum + count, 0);
+    const last = machine.last_write ? `${when(machine.written_at)} · ${say(`written.${machine.last_write}`)}` : say("never");
+    return row(
+      machine.name,
+      machine.name,
+      say(`mode.${machine.mode}`),
+      last,
+      String(verified),
+      String(refused),
+      String(failed),
+      machine.latched ? sign(false, "", "latched") : say(`denied.${machine.denied}`),
+    );
+  });
+  show(find("#writes"), table(heads("machine", "mode", "lastWrite", "verified", "refused", "otherWrites", "outputsDenied"), drawn));
+}
+
+export function drawDevices() {
+  const drawn = state.status.devices.map((device) =>
+    row(
+      device.name,
+      device.name,
+      device.healthy === null ? say("notAsked") : sign(device.healthy, "answers", "silent"),
+      ms(device.round_trip),
+      String(device.reads),
+      String(device.failures),
+      device.bad_tags.length ? element("td", { class: "bad" }, few(device.bad_tags)) : "0",
+      device.quarantined.length ? few(device.quarantined) : "0",
+    ),
+  );
+  const scans = state.status.scans.map((scan) =>
+    row(scan.period, `${number(scan.period)} s`, String(scan.cycles), String(scan.overruns), ms(scan.took), ms(scan.late)),
+  );
+  show(
+    find("#devices"),
+    table(heads("device", "linkState", "roundTrip", "reads", "failures", "badTags", "refusedTags"), drawn),
+    table(heads("scan", "cycles", "overruns", "cycleTook", "cycleLate"), scans),
+  );
+  const lost = state.status.history_lost;
+  find("#about").textContent =
+    `${state.status.name} · edge-agent ${state.status.version} · ${say("uptime")} ${lasting(state.status.uptime)} · ` +
+    `${say("history")}: ${state.status.history_committed}` + (lost ? ` · ${say("historyLost")}: ${lost}` : "");
+}
+
+export function drawTags() {
+  const place = find("#tags");
+  if (!place.open) return;
+  const { tags, units } = state.layout;
+  const drawn = tags.map((name, at) => {
+    const quality = QUALITY[state.quality[at]];
+    return row(name, name, number(state.values[at], units[at]), element("td", { class: quality === "GOOD" ? "good" : "bad" }, quality));
+  });
+  show(place.lastElementChild, table(heads("tag", "value", "quality"), drawn));
+}

@@ -1,0 +1,65 @@
+// The page's words in three languages, and numbers and times as each of them writes them.
+
+import { find } from "./dom.js";
+
+const LANGUAGES = ["de", "zh", "en"];
+const KEPT = "edge-agent.language";
+let words = {};
+let language = "en";
+
+function wanted() {
+  const kept = localStorage.getItem(KEPT);
+  const preferred = [kept, ...navigator.languages].filter(Boolean).map((name) => name.slice(0, 2).toLowerCase());
+  return preferred.find((name) => LANGUAGES.includes(name)) ?? "en";
+}
+
+async function load(name) {
+  const answer = await fetch(`/static/i18n/${name}.json`);
+  words = await answer.json();
+  language = name;
+  document.documentElement.lang = name;
+  find("#language").value = name;
+  for (const node of document.querySelectorAll("[data-word]")) node.textContent = say(node.dataset.word);
+}
+
+// Loads the reader's language, and calls `changed` whenever another one is chosen.
+export async function begin(changed) {
+  find("#language").addEventListener("change", async (event) => {
+    localStorage.setItem(KEPT, event.target.value);
+    await load(event.target.value);
+    changed();
+  });
+  await load(wanted());
+}
+
+// The word for a key; {name} in it is replaced. A key without a word, such as a new reason, is shown as it is.
+export function say(key, values = {}) {
+  const text = words[key] ?? key.split(".").pop();
+  return text.replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "");
+}
+
+export function number(value, unit = "") {
+  if (value === null || value === undefined) return "–";
+  const shown = Math.abs(value) < 5e-4 ? 0 : value;
+  const digits = { maximumSignificantDigits: 4, useGrouping: false };
+  const text = new Intl.NumberFormat(language, digits).format(shown);
+  return unit ? `${text} ${unit}` : text;
+}
+
+// Seconds since 1970 as time of day, with the date if it is not today's.
+export function when(seconds) {
+  if (!seconds) return "–";
+  const date = new Date(seconds * 1000);
+  const today = date.toDateString() === new Date().toDateString();
+  const style = { hour: "2-digit", minute: "2-digit", second: "2-digit", ...(today ? {} : { dateStyle: undefined, year: "numeric", month: "2-digit", day: "2-digit" }) };
+  return new Intl.DateTimeFormat(language, { hourCycle: "h23", ...style }).format(date);
+}
+
+export function lasting(seconds) {
+  const whole = Math.max(0, Math.floor(seconds));
+  for (const [unit, size] of [["day", 86400], ["hour", 3600], ["minute", 60]])
+    if (whole >= size) return amount(Math.floor(whole / size), unit);
+  return amount(whole, "second");
+}
+
+const amount = (value, unit) => new Intl.NumberFormat(language, { style: "unit", unit, unitDisplay: "short" }).format(value);
