@@ -10,19 +10,22 @@ import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
 
 import msgspec
 
 from edge_agent import health
 from edge_agent.build import Parts
+from edge_agent.bundles.store import StoreError
 from edge_agent.bundles.telling import LOCK
+from edge_agent.bundles.trial import Trial, begin, end_well, give_up, journal
 from edge_agent.config import Config, ConfigError
 from edge_agent.control import SOCKET as CONTROL
 from edge_agent.control import serve
 from edge_agent.historian import Historian
 from edge_agent.history.flight import FlightRecorder
 from edge_agent.observed import Observed
-from edge_agent.running import Running
+from edge_agent.running import ModelRefused, Running
 from edge_agent.scan import Spawner
 from edge_agent.status import SOCKET
 
@@ -57,10 +60,18 @@ def _only_one(state: Path) -> int:
     return lock
 
 
+class Reload(Protocol):
+    """Reads the configuration again, as `config.load` does it. Raises `ConfigError`."""
+
+    def __call__(self, *, lenient: bool = False) -> Config:
+        """Return it."""
+        ...
+
+
 class App:
     """One agent. `run` returns once it was told to `stop`. `reload` reads the configuration again."""
 
-    def __init__(self, config: Config, reload: Callable[[], Config] | None = None) -> None:
+    def __init__(self, config: Config, reload: Reload | None = None) -> None:
         self._config, self._read_again = config, reload
         self._state = Path(config.state)
         history = config.history
@@ -91,6 +102,7 @@ class App:
         lock = _only_one(self._state)
         self._historian.open()
         try:
+            self._config = self._begin()
             server = await self._serve_status()
             control = await serve(self._state, lambda: self._parts, self._historian)
             async with asyncio.TaskGroup() as group:
@@ -99,9 +111,13 @@ class App:
                 group.create_task(self._beat(running, group))
                 self._show(running, group)
                 group.create_task(self._reload_when_asked(running))
+                trial = Trial(self._state, self._config.trial, self._reload.set)
+                group.create_task(trial.run(lambda: running.parts, self._historian))
                 self._historian.event(self._config.name, "agent", "started")
+                self._journal()
                 await self._stop.wait()
                 health.notify("STOPPING=1")
+                end_well(self._config)
                 await running.stop()
                 server.close()
                 control.close()
@@ -142,17 +158,45 @@ class App:
             self._reload.clear()
             health.notify(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
             try:
-                self._config = await self._changed()
-            except ConfigError as error:
-                for line in error.errors:
-                    log.warning("reload: %s", line)
-                log.warning("reload: refused; the configuration before stays in force")
-                self._historian.event(self._config.name, "reload", "refused: " + "; ".join(error.errors))
-            else:
-                await running.change(self._config)
+                config = await self._changed()
+                await running.change(config)
+                self._config = config
                 log.info("reload: the new configuration is in force")
                 self._historian.event(self._config.name, "reload", "done")
+            except ConfigError as error:
+                self._refuse(error.errors)
+            except ModelRefused as error:
+                self._refuse([str(error)])
+                self._give_up(config, error)
+            self._journal()
             health.notify("READY=1")
+
+    def _refuse(self, errors: list[str]) -> None:
+        for line in errors:
+            log.warning("reload: %s", line)
+        log.warning("reload: refused; the configuration before stays in force")
+        self._historian.event(self._config.name, "reload", "refused: " + "; ".join(errors))
+
+    def _begin(self) -> Config:
+        """Count this start for the bundles on trial, and return the configuration with those that may run."""
+        config = self._config
+        while begin(config) and self._read_again is not None:
+            config = self._read_again(lenient=True)
+        return config
+
+    def _give_up(self, config: Config, refused: ModelRefused) -> None:
+        """Let the store say what runs on; else what cannot be proven would be tried at every start."""
+        for name in {m.stored for m in config.machines if m.stored and m.bundle is refused.bundle}:
+            try:
+                give_up(self._state, name, refused.bundle.sha256, str(refused))
+            except (StoreError, OSError) as error:
+                log.warning("bundle %s: %s", name, error)
+
+    def _journal(self) -> None:
+        try:
+            journal(self._state, {m.stored for m in self._config.machines if m.stored}, self._historian)
+        except (StoreError, OSError) as error:
+            log.warning("bundles: their changes are not in the history: %s", error)
 
     async def _changed(self) -> Config:
         """Read the configuration again. Raises `ConfigError`, also for what only a restart can change."""
@@ -200,7 +244,7 @@ class App:
             (self._state / socket).unlink(missing_ok=True)
 
 
-def run(config: Config, reload: Callable[[], Config]) -> None:
+def run(config: Config, reload: Reload) -> None:
     """Run an agent until SIGTERM or SIGINT; SIGHUP takes over what `reload` returns."""
     # The watchdog's SIGABRT leaves the stack of whatever hung in the journal.
     faulthandler.enable()

@@ -75,18 +75,21 @@ def build(config: Config, historian: Historian, spawner: Spawner, before: Parts 
     for machine_config in config.machines:
         bundle, written = machine_config.bundle, machine_config.written
         if bundle.sha256 not in models:
-            models[bundle.sha256] = (reuse and reuse.model(bundle.sha256)) or _model(bundle)
+            models[bundle.sha256] = (reuse and reuse.model(bundle.sha256)) or host_of(bundle)
         # In shadow nothing is declared, so there is nothing that could be written.
         outputs = devices[written.device].declare(written.outputs) if written else None
         following = _following(machine_config, config, devices, historian)
         wiring = Wiring(rows, outputs, following, stop.stopped)
-        machine = reuse and reuse.machine(machine_config.name, config)
-        if machine:
+        model = models[bundle.sha256]
+        if machine := reuse and reuse.machine(machine_config.name, config):
             machine.rewire(wiring)
+        elif machine := reuse and reuse.exchanged(machine_config.name, config):
+            machine.rewire(wiring)
+            machine.exchange(machine_config, model)
         else:
-            machine = Machine(machine_config, models[bundle.sha256], historian, wiring)
+            machine = Machine(machine_config, model, historian, wiring)
         machines.append(machine)
-        scan_of(bundle.manifest.period).add(machine)
+        scan_of(bundle.manifest.period).add(machine, model)
     if historian.flight:
         for scan in scans.values():
             scan.track = _track(scan, historian.flight, config, rows)
@@ -125,7 +128,8 @@ def _following(
     return Following(machine.name, followers, historian, machine.bundle.sha256, config.sha256)
 
 
-def _model(bundle: Bundle) -> ModelHost:
+def host_of(bundle: Bundle) -> ModelHost:
+    """Make what will run a bundle; it starts nothing yet."""
     deadline = max(SHORTEST_DEADLINE, 0.5 * bundle.manifest.period)
     return ModelHost(bundle.manifest.name, bundle, deadline)
 

@@ -73,8 +73,8 @@ class Bundle:
 
     @property
     def short_id(self) -> int:
-        """The first 32 bits of the SHA-256, which the result block carries."""
-        return int(self.sha256[:8], 16)
+        """The first 32 bits of the SHA-256, which the result block carries; 0 for none."""
+        return 0 if self.absent else int(self.sha256[:8], 16)
 
 
 def read(path: Path) -> Bundle:

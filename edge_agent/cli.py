@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
@@ -76,7 +77,7 @@ def run(config: Path, log_level: str) -> None:
     for line in checked.warnings:
         logging.getLogger(__name__).warning(line)
     try:
-        app.run(checked, lambda: load(config))
+        app.run(checked, partial(load, config))
     except OSError as error:
         _fail(f"{checked.state}: {error.strerror or error}")
 

@@ -14,6 +14,7 @@ import msgspec
 
 from edge_agent.bundle import BundleError, read
 from edge_agent.config import ConfigError, load
+from edge_agent.config.fields import Place, build
 from edge_agent.config.schema import AgentTable
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
@@ -147,12 +148,16 @@ def list_(config: Path | None, state: Path | None, *, as_json: bool) -> None:
 def _agent(config: Path) -> AgentTable:
     """Return `[agent]` of a configuration, whatever else is wrong in it."""
     try:
-        agent = tomllib.loads(config.read_text(encoding="utf-8")).get("agent", {})
-        return msgspec.convert(agent, AgentTable)
+        section = tomllib.loads(config.read_text(encoding="utf-8")).get("agent", {})
     except OSError as error:
         _fail(f"{config}: {error.strerror}")
-    except (ValueError, msgspec.ValidationError) as error:
-        _fail(f"{config}: {error}", 78)
+    except ValueError as error:
+        _fail(f"{config}: not TOML: {error}", 78)
+    place = Place(config, "agent")
+    agent = build(AgentTable, section, place)
+    if agent is None or place.errors:
+        _fail("\n".join(place.errors), 78)
+    return agent
 
 
 def _state(config: Path | None, state: Path | None) -> Path:

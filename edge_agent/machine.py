@@ -71,12 +71,15 @@ class Machine:
         self._permit = Permit(config.permit.conditions) if config.permit else None
         self.denied = Denied.MODE
         self._rewired: Wiring | None = None
+        self._exchanged: tuple[schema.Machine, ModelHost] | None = None
         self._wire(wiring)
         self._signals: list[Sample] = []
         self._orders = Orders(config.bundle.manifest)
         self._asked: Floats32 | None = None
         self._order: Order | None = None
         self._heartbeat = self._sequence = self._mismatches = 0
+        self.results = 0
+        """Valid results since the start."""
         self._write_healthy, self._complained = True, False
         self._alarms_to_keep: list[Verdict] = []
         self._age_ms = 0
@@ -95,8 +98,17 @@ class Machine:
         """Say how it hangs together from the next `settle` on."""
         self._rewired = wiring
 
+    def exchange(self, config: schema.Machine, model: ModelHost) -> None:
+        """Run another bundle from the next `settle` on; nothing else in `config` is another."""
+        self._exchanged = config, model
+
     def settle(self) -> None:
-        """Take over what `rewire` said: the scan does so between two cycles, with the new table."""
+        """Take over what `rewire` and `exchange` said: the scan does so between two cycles."""
+        if self._exchanged is not None:
+            self._config, self.model = self._exchanged
+            self._pipeline.exchange(self._config.bundle.manifest)
+            self._orders = Orders(self._config.bundle.manifest)
+            self._exchanged = None
         if self._rewired is not None:
             self._wire(self._rewired)
             self._rewired = None
@@ -113,6 +125,11 @@ class Machine:
         self._outputs = wiring.outputs if self.mode != "shadow" else None
         self._following = wiring.following if self.mode == "active" else None
         self._stopped = wiring.stopped
+
+    @property
+    def block(self) -> schema.Result | None:
+        """The result block that it writes, if any."""
+        return self._config.written
 
     def take(self, tick: int, image: Columns, now: int) -> Floats32 | None:
         """Take this tick's inputs; return the model input if there is a whole window."""
@@ -140,6 +157,7 @@ class Machine:
         self.verdict = verdict = msgspec.structs.replace(verdict, state=state_of(situation))
         self.since.see(before, verdict, now)
         if verdict.valid:
+            self.results += 1
             self._sequence = (self._sequence + 1) & 0xFFFF
         if (before.state, before.reason, before.culprit) != (verdict.state, verdict.reason, verdict.culprit):
             self._tell(verdict)

@@ -45,16 +45,23 @@ class Reuse:
             return None
         return self._machines.get(name)
 
+    def exchanged(self, name: str, config: Config) -> Machine | None:
+        """Return the machine if nothing but its bundle is another, of the same period."""
+        known, now = _essence(name, self._config), _essence(name, config)
+        if known is None or now is None or known[1:] != now[1:]:
+            return None
+        return self._machines.get(name)
+
 
 def _connection(table: DeviceTable) -> DeviceTable:
     return msgspec.structs.replace(table, tags=[], scan=Seconds(1.0))
 
 
-def _essence(name: str, config: Config) -> object:
+def _essence(name: str, config: Config) -> tuple[object, ...] | None:
     machine = next((m for m in config.machines if m.name == name), None)
     if machine is None:
         return None
     tags = {s.tag.name: s for device in config.devices for s in device.tags}
     inputs = [tags[tag] for tag in machine.inputs]
     plain = {f: getattr(machine, f) for f in machine.__struct_fields__ if f not in ("bundle", "bundle_path")}
-    return machine.bundle.sha256, inputs, plain
+    return machine.bundle.sha256, machine.bundle.manifest.period, inputs, plain

@@ -4,11 +4,13 @@ import asyncio
 import logging
 from dataclasses import replace
 
-from edge_agent.build import build
+from edge_agent.build import build, host_of
+from edge_agent.bundle import Bundle
 from edge_agent.config import Config
 from edge_agent.device import Device
 from edge_agent.historian import Historian
 from edge_agent.inference.host import ModelHost
+from edge_agent.inference.process import InferenceFailed
 from edge_agent.machine import Machine
 from edge_agent.scan import Scan, Spawner
 
@@ -16,6 +18,14 @@ log = logging.getLogger(__name__)
 
 STOP_DEADLINE = 5.0
 """Seconds for the last cycle to end, and again for the stop values to reach the PLCs."""
+
+
+class ModelRefused(Exception):
+    """A model that is new cannot be proven on this box."""
+
+    def __init__(self, bundle: Bundle, why: InferenceFailed) -> None:
+        super().__init__(f"bundle {bundle.manifest.name} {bundle.manifest.version}: {why}")
+        self.bundle = bundle
 
 
 class Running:
@@ -36,10 +46,14 @@ class Running:
     async def change(self, config: Config) -> None:
         """Run by another configuration from the next cycles on.
 
-        What is the same in both goes on undisturbed. Machines that are no more say OFF to their PLC.
+        What is the same in both goes on undisturbed. New models are proven before anything changes, and raise
+        `ModelRefused`. Machines that are no more say OFF to their PLC.
         """
         before = self.parts
-        after = build(config, self._historian, self._spawner, before)
+        proven = await self._proven(config)
+        after = build(
+            config, self._historian, self._spawner, replace(before, models=[*before.models, *proven])
+        )
         old = {scan.period: scan for scan in before.scans}
         scans = []
         for scan in after.scans:
@@ -53,7 +67,8 @@ class Running:
         for gone in old.values():
             gone.stop()
         await self._wait([self._tasks.pop(scan) for scan in old.values()])
-        await _say_off([m for m in before.machines if m not in after.machines])
+        taken_over = [machine.block for machine in after.machines]
+        await _say_off([m for m in before.machines if m not in after.machines and m.block not in taken_over])
         await self._end_unused()
 
     async def stop(self) -> None:
@@ -69,6 +84,20 @@ class Running:
             model.close()
         for device in self.parts.devices:
             await device.close()
+
+    async def _proven(self, config: Config) -> list[ModelHost]:
+        """Start and prove the models that do not run yet. Raises `ModelRefused`; then none is left behind."""
+        known = {model.bundle.sha256 for model in self.parts.models}
+        wanted = {m.bundle.sha256: m.bundle for m in config.machines if not m.bundle.absent}
+        hosts = [host_of(bundle) for sha256, bundle in wanted.items() if sha256 not in known]
+        for host in hosts:
+            try:
+                await host.warm()
+            except InferenceFailed as error:
+                for other in hosts:
+                    other.close()
+                raise ModelRefused(host.bundle, error) from None
+        return hosts
 
     async def _wait(self, tasks: list[asyncio.Task[None]]) -> None:
         if tasks:

@@ -14,6 +14,7 @@ from edge_agent.core.histogram import Histogram
 from edge_agent.core.tags import Columns, Quality, Reason
 from edge_agent.device import Device
 from edge_agent.history.track import Track
+from edge_agent.inference.host import ModelHost
 from edge_agent.machine import Machine
 
 log = logging.getLogger(__name__)
@@ -79,6 +80,7 @@ class ScanClass:
 class Group:
     """The machines of one scan that share a model, and so one batch."""
 
+    model: ModelHost
     machines: list[Machine]
     thinking: "asyncio.Task[None] | None" = None
 
@@ -102,13 +104,13 @@ class Scan:
         """How long cycles take, and how long after their tick they begin."""
         self.finished_at = 0.0
 
-    def add(self, machine: Machine) -> None:
-        """Let a machine think in this scan."""
+    def add(self, machine: Machine, model: ModelHost) -> None:
+        """Let a machine think in this scan, by the model that is the machine's once it is settled."""
         for group in self.groups:
-            if group.machines[0].model is machine.model:
+            if group.model is model:
                 group.machines.append(machine)
                 return
-        self.groups.append(Group([machine]))
+        self.groups.append(Group(model, [machine]))
 
     async def adopt(self, successor: "Scan") -> None:
         """Go on with the table, classes and machines of another scan of the same period.

@@ -92,7 +92,7 @@ class Site:
         wiring = Wiring(rows, declared, changes.get("following"), changes.get("stopped", lambda: False))
         self.wirings.append(wiring)
         machine = Machine(config, model, historian, wiring)  # type: ignore[arg-type]
-        self.scan.add(machine)
+        self.scan.add(machine, model)  # type: ignore[arg-type]
         return machine
 
     def start(self) -> None:

@@ -1,8 +1,10 @@
 """Which bundle a machine runs: a file beside the configuration, or the active version of a name."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import msgspec
 import numpy as np
 
 from edge_agent import bundle as files
@@ -10,7 +12,7 @@ from edge_agent.bundle import Bundle, BundleError, Known
 from edge_agent.bundles.store import Store, StoreError
 from edge_agent.config.fields import Place
 from edge_agent.config.schema import MachineTable
-from edge_agent.core.manifest import SCHEMA, Input, InputTensor, Manifest, Model, Origin
+from edge_agent.core.manifest import SCHEMA, Input, InputTensor, Manifest, Model, Origin, Output, OutputTensor
 
 
 class Bundles:
@@ -48,7 +50,7 @@ class Bundles:
                 place.wrong(problem)
                 return None
         self.warnings.append(f"{place.file}: {place.key}: {problem}; the machine runs without a model")
-        return absent(table, max(scans, default=1.0)), store.folder
+        return absent(table, float(max(scans, default=1.0))), store.folder
 
     def _read(self, path: Path) -> tuple[Bundle, Path]:
         bundle = files.read(path)
@@ -76,15 +78,16 @@ def absent(table: MachineTable, period: float) -> Bundle:
         window=1,
         max_gap=0.0,
         steps=[],
-        outputs=[],
+        outputs=[Output(name="none", kind="value", tensor="none")],
         model=Model(
             recipe="none",
             inputs=[InputTensor(name="none", shape=[1, len(names)], columns=names)],
-            outputs=[],
+            outputs=[OutputTensor(name="none", shape=[1, 1], tolerance=0.0)],
             ops=[],
         ),
         origin=Origin(converter="", tools={}, model_sha256="", data_sha256=""),
         parts={},
     )
-    nothing = np.empty((0, 0), np.float32)
-    return Bundle(manifest, b"", Known(np.empty((0, 1, len(names))), nothing, nothing), "0" * 64)
+    nothing = np.empty((0, 1), np.float32)
+    sha256 = hashlib.sha256(msgspec.json.encode(manifest)).hexdigest()
+    return Bundle(manifest, b"", Known(np.empty((0, 1, len(names))), nothing, nothing), sha256)

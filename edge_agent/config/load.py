@@ -77,6 +77,7 @@ def load(
         sha256=hashlib.sha256(file.read_bytes()).hexdigest(),
         history=history,
         stop=agent.stop,
+        trial=agent.trial,
         web=page,
         metrics=metrics,
     )

@@ -24,12 +24,14 @@ class AgentTable(msgspec.Struct, frozen=True, kw_only=True):
 
     `state` holds history and status socket. With `trust`, a folder of public keys, only bundles that
     one of them signed are taken; without, `bundle install` takes one only if `unsigned` allows it.
+    An active version is kept once it was healthy for `trial`.
     """
 
     name: str = "edge-agent"
     state: str = "/var/lib/edge-agent"
     trust: str = ""
     unsigned: bool = False
+    trial: Seconds = Seconds(60.0)
     stop: str = ""
 
 
@@ -273,6 +275,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     devices: list[Device]
     machines: list[Machine]
     warnings: list[str] = msgspec.field(default_factory=list)
+    trial: float = 60.0
+    """Seconds that a bundle has to be healthy before it is committed."""
     sha256: str = ""
     """Of the file itself: the audit tells by it which configuration wrote."""
     history: HistoryTable = HistoryTable()

@@ -36,12 +36,27 @@ class Reader:
     """Reads one output out of the model's answers."""
 
     def __init__(self, output: Output, manifest: Manifest, handling: Handling) -> None:
+        self._handling = handling
+        self._read(output, manifest)
+        self._watch(output)
+
+    def exchange(self, output: Output, manifest: Manifest) -> None:
+        """Read another bundle's output of the same name. Alarms of the same limits stay as they are."""
+        alike = (output.limits, output.warning) == self._limits
+        self._read(output, manifest)
+        if not alike:
+            self._watch(output)
+
+    def _read(self, output: Output, manifest: Manifest) -> None:
         self._name = output.name
         self.score = scorer(output, manifest.model)
-        self._alarm = Alarm(output.limits, handling) if output.limits else None
-        self._warning = Alarm(output.warning, handling) if output.warning else None
         self._forecasts = Forecasts(output.horizon) if output.kind == "forecast" else None
         self._of = [i.name for i in manifest.inputs].index(output.of) if self._forecasts else 0
+
+    def _watch(self, output: Output) -> None:
+        self._limits = output.limits, output.warning
+        self._alarm = Alarm(output.limits, self._handling) if output.limits else None
+        self._warning = Alarm(output.warning, self._handling) if output.warning else None
 
     def judge(self, said: Said, tick: int, latest: Floats, now: int, order: Order | None = None) -> Reading:
         """Judge what was said at `tick`, when float64[inputs] were `latest`; `now` is monotonic, in ns."""

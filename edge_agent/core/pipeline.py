@@ -50,16 +50,33 @@ class Pipeline:
     """Everything between the image and the result block of one machine, except the model itself."""
 
     def __init__(self, manifest: Manifest, handling: Handling = SIMPLE, mode: str = "advisory") -> None:
-        self._manifest, self._mode = manifest, mode
+        self._manifest, self._mode, self._handling = manifest, mode, handling
+        self._pack = Packing.of(manifest)
+        self._readers = [Reader(output, manifest, handling) for output in manifest.outputs]
+        self._begin(manifest)
+
+    def _begin(self, manifest: Manifest) -> None:
         self._prepare = Preparation(manifest)
         max_held = math.floor(manifest.max_gap / manifest.period + 1e-9)
         self._window = Window(manifest.window, len(manifest.inputs), max_held)
-        self._pack = Packing.of(manifest)
         self._stream = Stream(manifest.model.state) if manifest.model.state else None
-        self._readers = [Reader(output, manifest, handling) for output in manifest.outputs]
         self._tick = 0
         self._latest: Floats = np.full(len(manifest.inputs), np.nan)
         self._obstacle = (Reason.WARMING_UP, "")
+
+    def exchange(self, manifest: Manifest) -> None:
+        """Go on by another bundle. A window that it fills alike is kept, and alarms of equal limits."""
+        readers = {o.name: reader for o, reader in zip(self._manifest.outputs, self._readers, strict=True)}
+        alike = _filled(manifest) == _filled(self._manifest) and not self._stream
+        self._manifest, self._pack = manifest, Packing.of(manifest)
+        self._readers = [
+            readers.get(output.name) or Reader(output, manifest, self._handling)
+            for output in manifest.outputs
+        ]
+        for output, reader in zip(manifest.outputs, self._readers, strict=True):
+            reader.exchange(output, manifest)
+        if not alike:
+            self._begin(manifest)
 
     def take(self, tick: int, image: Columns) -> Floats32 | None:
         """Take the inputs of one tick, in the bundle's order.
@@ -160,6 +177,12 @@ class Pipeline:
             bits=_all_bits(readings),
             readings=readings,
         )
+
+
+def _filled(manifest: Manifest) -> object:
+    """Return what decides which numbers stand in a window."""
+    m = manifest
+    return [(i.name, i.unit) for i in m.inputs], m.period, m.window, m.max_gap, m.steps, m.model.state
 
 
 def _all_bits(readings: tuple[Reading, ...]) -> AlarmBits:
