@@ -53,6 +53,7 @@ class Historian:
         self._running = True
         self._thread = threading.Thread(target=self._write, name="historian", daemon=True)
         self._turned_at = time.monotonic()
+        self._refused = False
         self.lost = self.committed = 0
         self.commits = Histogram()
         """How long commits take, the fsync among it."""
@@ -115,8 +116,9 @@ class Historian:
         # Not tried again later: what is not audited in time is not written.
         row = Row(lambda connection, _: audit.insert(connection, at, entry), rare=False)
         kept = self._put(row) and bool(await self._committed())
-        if not kept:
-            log.warning("historian: no audit on the disk, so %s is not written", entry.output)
+        if not kept and not self._refused:
+            log.warning("historian: no audit on the disk, so %s and others are not written", entry.output)
+        self._refused = not kept
         return kept
 
     async def _committed(self) -> bool | None:

@@ -135,7 +135,7 @@ class FlightRecorder:
         if track not in self._writing:
             self._begin(track, kept)
         segment, descriptor = self._writing[track]
-        _write_all(descriptor, data)
+        _write_all(descriptor, data, segment.size)
         os.fdatasync(descriptor)
         segment.size += len(data)
         segment.span += _span(block)
@@ -148,14 +148,14 @@ class FlightRecorder:
         at = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
         segment = kept.begin(track.layout.period, at, frozen=time.monotonic() < self._frozen_until)
         try:
-            descriptor = os.open(segment.path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND, 0o600)
+            descriptor = os.open(segment.path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
         except OSError:
             kept.all.remove(segment)
             raise
         self._writing[track] = segment, descriptor
         layout = Frame(segments.LAYOUT, 0, 0, 0, zlib.compress(msgspec.msgpack.encode(track.layout)))
         data = layout.packed()
-        _write_all(descriptor, data)
+        _write_all(descriptor, data, 0)
         segment.size = len(data)
         durable.sync(self.folder)
 
@@ -195,7 +195,7 @@ def _span(block: Block) -> int:
     return int(now[-1] - now[0] + block.layout.period * 1e9) if len(now) else 0
 
 
-def _write_all(descriptor: int, data: bytes) -> None:
-    rest = memoryview(data)
-    while rest:
-        rest = rest[os.write(descriptor, rest) :]
+def _write_all(descriptor: int, data: bytes, at: int) -> None:
+    done = 0
+    while done < len(data):
+        done += os.pwrite(descriptor, data[done:], at + done)

@@ -8,8 +8,10 @@ import pytest
 from disk_images import Disk, record
 
 from edge_agent.history.audit import verify
+from edge_agent.history.flight import read_flight
 
 WRITER = str(Path(__file__).with_name("keep_history.py"))
+FLYER = str(Path(__file__).with_name("keep_flight.py"))
 ROWS = 60
 
 pytestmark = [pytest.mark.sockets, pytest.mark.timeout(200)]
@@ -68,3 +70,25 @@ def test_without_syncs_it_would_show(tmp_path: Path) -> None:
     print(f"{images} images, {lost} with lost rows, {broken} broken")
     assert lost > 0
     assert broken > 0
+
+
+def test_a_recording_keeps_every_block_that_was_synced_and_reads_whatever_is_left(tmp_path: Path) -> None:
+    live, after = tmp_path / "live", tmp_path / "after"
+    live.mkdir()
+    after.mkdir()
+    steps = record([FLYER, str(live), "25"], live)
+    dice, disk = random.Random(1), Disk()
+    images = 0
+    for step in steps:
+        disk.take(step)
+        for kind in ("nothing", "all", "some", "torn"):
+            for path, content in disk.after_a_cut(dice, kind).items():
+                (after / Path(path).name).write_bytes(content)
+            ticks = [tick for block in read_flight(after) for tick in block.tick.tolist()]
+            assert ticks == list(range(10, 10 + len(ticks))), "whole blocks, in order"
+            assert len(ticks) >= 10 * disk.promised
+            images += 1
+            for path in after.iterdir():
+                path.unlink()
+    assert disk.promised == 25
+    assert images > 200
