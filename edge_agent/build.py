@@ -1,5 +1,6 @@
 """From a checked configuration to the parts that run, wired together."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -40,15 +41,34 @@ class Parts:
     rows: dict[str, int]
 
 
-def build(config: Config, historian: Historian, spawner: Spawner, before: Parts | None = None) -> Parts:
+def driver_of(table: DeviceTable, links: Links | None = None) -> Driver:
+    """Make the driver that a device table asks for. Without `links` nobody shares its link."""
+    if isinstance(table, ModbusTable):
+        return modbus(table, links or Links())
+    # Imported here because it costs half a second and 25 MB that a Modbus-only gateway keeps.
+    from edge_agent.opcua import opcua  # noqa: PLC0415
+
+    return opcua(table)
+
+
+def build(
+    config: Config,
+    historian: Historian,
+    spawner: Spawner,
+    before: Parts | None = None,
+    *,
+    driver: Callable[[schema.Device, Links], Driver] = lambda device, links: driver_of(device.table, links),
+    host: type[ModelHost] = ModelHost,
+) -> Parts:
     """Make and plan everything; connects to nothing. `spawner` will hold the tasks of the cycles.
 
-    What an agent was made of `before` is used again where it is the same.
+    What an agent was made of `before` is used again where it is the same. `driver` makes the driver of a
+    device, `host` runs a model.
     """
     reuse = Reuse(before.config, before.devices, before.models, before.machines) if before else None
     links = before.links if before else Links()
     devices = {
-        device.name: (reuse and reuse.device(device)) or Device(device.name, driver_of(device.table, links))
+        device.name: (reuse and reuse.device(device)) or Device(device.name, driver(device, links))
         for device in config.devices
     }
     scanned = [
@@ -75,7 +95,7 @@ def build(config: Config, historian: Historian, spawner: Spawner, before: Parts 
     for machine_config in config.machines:
         bundle, written = machine_config.bundle, machine_config.written
         if bundle.sha256 not in models:
-            models[bundle.sha256] = (reuse and reuse.model(bundle.sha256)) or host_of(bundle)
+            models[bundle.sha256] = (reuse and reuse.model(bundle.sha256)) or host_of(bundle, host)
         # In shadow nothing is declared, so there is nothing that could be written.
         outputs = devices[written.device].declare(written.outputs) if written else None
         following = _following(machine_config, config, devices, historian)
@@ -128,17 +148,7 @@ def _following(
     return Following(machine.name, followers, historian, machine.bundle.sha256, config.sha256)
 
 
-def host_of(bundle: Bundle) -> ModelHost:
+def host_of(bundle: Bundle, host: type[ModelHost] = ModelHost) -> ModelHost:
     """Make what will run a bundle; it starts nothing yet."""
     deadline = max(SHORTEST_DEADLINE, 0.5 * bundle.manifest.period)
-    return ModelHost(bundle.manifest.name, bundle, deadline)
-
-
-def driver_of(table: DeviceTable, links: Links | None = None) -> Driver:
-    """Make the driver that a device table asks for. Without `links` nobody shares its link."""
-    if isinstance(table, ModbusTable):
-        return modbus(table, links or Links())
-    # Imported here because it costs half a second and 25 MB that a Modbus-only gateway keeps.
-    from edge_agent.opcua import opcua  # noqa: PLC0415
-
-    return opcua(table)
+    return host(bundle.manifest.name, bundle, deadline)

@@ -16,6 +16,7 @@ from edge_agent.cli_bundle import bundle
 from edge_agent.cli_map import map_command
 from edge_agent.cli_pki import pki
 from edge_agent.cli_probe import probe
+from edge_agent.cli_replay import replay
 from edge_agent.cli_sunspec import sunspec
 from edge_agent.config import Config, ConfigError, load
 from edge_agent.writing import audit, resume_writing, stop_writing
@@ -44,6 +45,7 @@ main.add_command(pki)
 main.add_command(sunspec)
 main.add_command(browse)
 main.add_command(probe)
+main.add_command(replay)
 main.add_command(stop_writing)
 main.add_command(resume_writing)
 main.add_command(audit)

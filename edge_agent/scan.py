@@ -176,7 +176,7 @@ class Scan:
         thinking = []
         for group in self.groups:
             if group.thinking is None or group.thinking.done():
-                group.thinking = self._spawner.create_task(self._think(group.machines, tick, image, now))
+                group.thinking = self._spawner.create_task(self.think(group.machines, tick, image, now))
                 thinking.append(group.thinking)
         if thinking:
             await asyncio.wait(thinking, timeout=WAIT * self.period)
@@ -196,7 +196,7 @@ class Scan:
         rows = scan_class.rows
         self.table.put(rows, await scan_class.device.read(scan_class.plan, rows.stop - rows.start))
 
-    async def _think(self, machines: list[Machine], tick: int, image: Columns, now: int) -> None:
+    async def think(self, machines: list[Machine], tick: int, image: Columns, now: int) -> None:
         """Take, ask the one model that these machines share in one batch, judge, write."""
         asked = [machine.take(tick, image, now) for machine in machines]
         full = [window for window in asked if window is not None]

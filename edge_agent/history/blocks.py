@@ -60,11 +60,15 @@ class Block(msgspec.Struct, frozen=True, kw_only=True, eq=False):
 
 
 class Thought(NamedTuple):
-    """Machines that took an image at a tick; `now` is monotonic, in ns, `reason` why no model answered."""
+    """Machines that took an image at a tick; `now` is monotonic, `wall` since 1970, both in ns.
+
+    `reason` is why no model answered.
+    """
 
     machines: Machines
     tick: int
     now: int
+    wall: int
     image: Columns
     reason: Reason
 
@@ -86,8 +90,8 @@ def thoughts(blocks: Iterator[Block]) -> Iterator[tuple[Layout, Thought]]:
             if found:
                 source, row = found
                 machines = block.layout.groups[group]
-                now = int(source.now[row])
-                yield block.layout, Thought(machines, tick, now, source.image(row), Reason(reason))
+                now, wall = int(source.now[row]), int(source.wall[row])
+                yield block.layout, Thought(machines, tick, now, wall, source.image(row), Reason(reason))
         before = images
 
 
