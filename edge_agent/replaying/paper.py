@@ -59,7 +59,14 @@ class PaperHistorian(Historian):
         self.results: dict[str, tuple[int, Columns, Verdict]] = {}
         """Sequence, inputs and verdict by machine, of the cycle that is under way."""
 
-    def result(self, machine: str, sequence: int, inputs: Columns, verdict: Verdict) -> None:
+    def result(
+        self,
+        machine: str,
+        sequence: int,
+        inputs: Columns,
+        verdict: Verdict,
+        now: int,  # noqa: ARG002
+    ) -> None:
         """Keep one cycle's result."""
         self.results[machine] = sequence, inputs, verdict
 
