@@ -13,6 +13,7 @@ from edge_agent import __version__
 from edge_agent.cli_alarms import alarms
 from edge_agent.cli_browse import browse
 from edge_agent.cli_bundle import bundle
+from edge_agent.cli_history import history
 from edge_agent.cli_map import map_command
 from edge_agent.cli_pki import pki
 from edge_agent.cli_probe import probe
@@ -49,6 +50,7 @@ main.add_command(replay)
 main.add_command(stop_writing)
 main.add_command(resume_writing)
 main.add_command(audit)
+main.add_command(history)
 main.add_command(alarms)
 
 

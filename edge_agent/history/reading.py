@@ -28,6 +28,15 @@ def read_flight(path: Path, since: float = -math.inf, until: float = math.inf) -
         yield from _blocks(file, _ns(since), _ns(until))
 
 
+def read_layouts(path: Path) -> Iterator[Layout]:
+    """Yield what the files of a recorder's folder hold, the oldest first. Raises as `read_flight` does."""
+    for file in ring.paths(path):
+        with file.open("rb") as opened:
+            frame = next(frames(opened, 0, 0), None)
+        if isinstance(frame, Frame) and frame.kind == segments.LAYOUT:
+            yield _layout(file, frame)
+
+
 def _blocks(path: Path, since: int, until: int) -> Iterator[Block]:
     layout: Layout | None = None
     with path.open("rb") as file:

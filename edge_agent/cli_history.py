@@ -1,0 +1,84 @@
+"""Commands about what the agent kept."""
+
+import math
+import sqlite3
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NoReturn
+
+import click
+
+from edge_agent.config.fields import seconds_of
+
+WHAT = ("results", "alarms", "events", "audit", "flight")
+
+
+class _Moment(click.ParamType[float]):
+    """A time: ISO 8601, UTC unless it says otherwise, or how long ago, such as ``2h``."""
+
+    name = "time"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        if isinstance(value, float):
+            return value
+        text = str(value)
+        try:
+            return time.time() - seconds_of(text)
+        except ValueError:
+            pass
+        try:
+            moment = datetime.fromisoformat(text)
+        except ValueError:
+            self.fail(f"{text!r}: write it as 2026-11-23T06:30, or as 2h for two hours ago", param, ctx)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
+@click.group()
+def history() -> None:
+    """What the agent kept: results, alarms, events, the audit, and every image of the flight recorder."""
+
+
+@history.command()
+@click.argument("config", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("what", type=click.Choice(WHAT))
+@click.option(
+    "-o",
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    required=True,
+    help=".csv or .parquet; new.",
+)
+@click.option("--since", type=_Moment(), default=-math.inf, help="Such as 2026-11-23T06:30 (UTC), or 2h ago.")
+@click.option("--until", type=_Moment(), default=math.inf, help="The same.")
+@click.option("--period", type=float, help="Of flight: the scan, in seconds; else the shortest.")
+@click.option("--quality", is_flag=True, help="Of flight: a column for the quality of each tag.")
+def export(
+    config: Path, what: str, out: Path, *, since: float, until: float, period: float | None, quality: bool
+) -> None:
+    """Write what the agent of CONFIG kept to a CSV or Parquet file. The agent may be running."""
+    from edge_agent.historian import FILE  # noqa: PLC0415 - each command imports what it needs
+    from edge_agent.history.export import export_flight, export_rows  # noqa: PLC0415
+    from edge_agent.history.flight import FOLDER  # noqa: PLC0415
+    from edge_agent.history.tables import ExportError  # noqa: PLC0415
+    from edge_agent.status import NotRunning, folder  # noqa: PLC0415
+
+    try:
+        state = folder(config)
+        if what == "flight":
+            rows = export_flight(state / FOLDER, since, until, out, period=period, quality=quality)
+        else:
+            rows = export_rows(state / FILE, what, since, until, out)
+    except (ExportError, NotRunning, ValueError) as error:
+        _fail(str(error))
+    except sqlite3.Error as error:
+        _fail(f"{state / FILE}: {error}; is there a history, and may this user read it?")
+    except OSError as error:
+        _fail(f"{error.filename or out}: {error.strerror}")
+    click.echo(f"{out}: {rows} rows")
+
+
+def _fail(message: str) -> NoReturn:
+    click.echo(message, err=True)
+    sys.exit(1)
