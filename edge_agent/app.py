@@ -26,7 +26,7 @@ from edge_agent.historian import Historian
 from edge_agent.history.flight import FlightRecorder
 from edge_agent.observed import Observed
 from edge_agent.running import ModelRefused, Running
-from edge_agent.scan import Spawner
+from edge_agent.asking import Spawner
 from edge_agent.status import SOCKET
 
 log = logging.getLogger(__name__)

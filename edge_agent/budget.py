@@ -12,7 +12,7 @@ from edge_agent.core.budget import LinkBudget, Load, oldest, per_link
 from edge_agent.core.readplan import NETWORK, Cost, Limits, ascii_cost, plan_blocks, rtu_cost, silence
 from edge_agent.core.registers import Address
 from edge_agent.links import limits_of
-from edge_agent.scan import STALE
+from edge_agent.table import STALE
 
 TURNAROUND = 5e-3
 """Seconds that a device on a serial line is taken to need for an answer."""

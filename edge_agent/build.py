@@ -20,7 +20,9 @@ from edge_agent.inference.host import ModelHost
 from edge_agent.links import Links, modbus
 from edge_agent.machine import Machine, Wiring
 from edge_agent.reuse import Reuse
-from edge_agent.scan import STALE, Scan, ScanClass, Spawner, Table
+from edge_agent.asking import ScanClass, Spawner
+from edge_agent.scan import Scan
+from edge_agent.table import STALE, Table
 from edge_agent.stop import Stop
 
 SHORTEST_DEADLINE = 0.25

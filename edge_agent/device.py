@@ -4,16 +4,18 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from enum import Enum
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from edge_agent.core.histogram import Histogram
 from edge_agent.core.tags import Columns, Floats, Reason, Tag
-from edge_agent.drivers import Driver, LinkDown, Refused
+from edge_agent.drivers import Driver, Gather, LinkDown, Prompt, Refused
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +54,10 @@ class Device:
         self.name = name
         self._driver = driver
         driver.on_lost = self._connection_lost
+        self._prompt = driver if isinstance(driver, Prompt) else None
         self._lock = asyncio.Lock()
+        self._reading = False
+        self._read_ended: asyncio.Future[None] | None = None
         self._probe: Any = None
         self._lost = asyncio.Event()
         self._lost.set()
@@ -93,7 +98,7 @@ class Device:
             await self._lost.wait()
             await asyncio.sleep(self._pause())
             self._attempt += 1
-            async with self._lock:
+            async with self._alone():
                 try:
                     await self._driver.connect()
                     # Our own block is read before anything is written: a device that connects but does
@@ -108,7 +113,7 @@ class Device:
     async def read(self, plan: Any, rows: int) -> Columns:
         """Read one scan class of `rows` tags. A link that is down answers BAD at once."""
         if not self._lost.is_set():
-            async with self._lock:
+            async with self._alone():
                 if not self._lost.is_set():
                     try:
                         return await self._read(plan)
@@ -119,6 +124,31 @@ class Device:
                         raise
         return Columns.bad(rows, self._reason, _now())
 
+    def begin(self, plan: Any, done: Callable[[Reason], None]) -> bool:
+        """Begin to read a scan class without a task; False if that cannot be, now or ever.
+
+        `done` is called once, perhaps within this call, with NONE if the plan has its columns, see `columns`
+        and `gather`, or with the reason why all of it is BAD.
+        """
+        if self._prompt is None or self._reading or self._lock.locked():
+            return False
+        if self._lost.is_set():
+            done(self._reason)
+        else:
+            self._reading = True
+            self._prompt.begin(plan, partial(self._ended, done, time.perf_counter()))
+        return True
+
+    def columns(self, plan: Any) -> Columns:
+        """Return the columns of a plan whose read that was begun has ended well."""
+        assert self._prompt is not None, "its reads are not begun"
+        return self._prompt.columns(plan)
+
+    @property
+    def gather(self) -> Callable[[Sequence[Any]], Gather] | None:
+        """What compiles plans whose columns can be taken at once, the same for all devices of that kind."""
+        return None if self._prompt is None else self._prompt.gather
+
     async def write(self, outputs: Outputs, values: Sequence[float]) -> tuple[Written, str]:
         """Write raw values of declared outputs in one go and read them back. Nothing is queued or repeated.
 
@@ -127,7 +157,7 @@ class Device:
         assert outputs.device is self, "outputs of another device"
         if self._lost.is_set():
             return Written.NOT_CONNECTED, ""
-        async with self._lock:
+        async with self._alone():
             if self._lost.is_set():
                 return Written.NOT_CONNECTED, ""
             try:
@@ -148,9 +178,38 @@ class Device:
         self._lost.set()
         await self._driver.close()
 
+    @asynccontextmanager
+    async def _alone(self) -> AsyncIterator[None]:
+        """Be the only one who uses the driver. A read that was begun ends first, by its deadlines."""
+        async with self._lock:
+            if self._reading:
+                self._read_ended = asyncio.get_running_loop().create_future()
+                await self._read_ended
+            yield
+
+    def _ended(self, done: Callable[[Reason], None], asked: float, error: LinkDown | None) -> None:
+        self._reading = False
+        if error is None:
+            self._answered(asked)
+            reason = Reason.NONE
+        else:
+            if not self._lost.is_set():
+                assert self._prompt is not None, "it was begun"
+                self._lost.set()
+                self._prompt.drop()
+                self._complain(error)
+            reason = self._reason
+        if self._read_ended is not None and not self._read_ended.done():
+            self._read_ended.set_result(None)
+        done(reason)
+
     async def _read(self, plan: Any) -> Columns:
         asked = time.perf_counter()
         columns = await self._driver.read(plan)
+        self._answered(asked)
+        return columns
+
+    def _answered(self, asked: float) -> None:
         self.round_trips.observe(time.perf_counter() - asked)
         self.reads += 1
         self._attempt = 0
@@ -158,11 +217,10 @@ class Device:
             after = f" after {_seconds() - self._since:.1f} s" if self.healthy is False else ""
             log.info("device %s: answers%s", self.name, after)
             self.healthy = True
-        return columns
 
     def _connection_lost(self, error: LinkDown) -> None:
         """Connect again now, not after the next read has failed. Whoever has the lock learns it by itself."""
-        if not self._lost.is_set() and not self._lock.locked():
+        if not (self._lost.is_set() or self._reading or self._lock.locked()):
             self._lost.set()
             self._complain(error)
 

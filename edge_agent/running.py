@@ -12,7 +12,8 @@ from edge_agent.historian import Historian
 from edge_agent.inference.host import ModelHost
 from edge_agent.inference.process import InferenceFailed
 from edge_agent.machine import Machine
-from edge_agent.scan import Scan, Spawner
+from edge_agent.asking import Spawner
+from edge_agent.scan import Scan
 
 log = logging.getLogger(__name__)
 

@@ -3,77 +3,24 @@
 import asyncio
 import logging
 import time
-from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
+from edge_agent.asking import Asking, ScanClass, Spawner, until
 from edge_agent.core.histogram import Histogram
-from edge_agent.core.tags import Columns, Quality, Reason
-from edge_agent.device import Device
+from edge_agent.core.tags import Columns, Reason
 from edge_agent.history.track import Track
 from edge_agent.inference.host import ModelHost
 from edge_agent.machine import Machine
+from edge_agent.table import Table
 
 log = logging.getLogger(__name__)
 
 WAIT = 0.4
 """Share of the period that a cycle waits for healthy devices. One that is late then is used next time."""
-STALE = 2.5
-"""Periods of its scan class after which a value is too old to use."""
 STOP_DEADLINE = 3.0
 """Seconds that a scan waits at its end for what is still under way."""
-
-
-class Spawner(Protocol):
-    """Where tasks live: an `asyncio.TaskGroup`, so that a bug in any of them ends the process."""
-
-    def create_task(self, coro: Coroutine[Any, Any, None], /) -> "asyncio.Task[None]":
-        """Start a task."""
-        ...
-
-
-class Table:
-    """The latest value of every tag. Written by scans as answers arrive, read through `image`."""
-
-    def __init__(self, longest_age: npt.NDArray[np.int64]) -> None:
-        self._longest_age = longest_age
-        self.latest = Columns.bad(len(longest_age), Reason.NEVER_READ, 0)
-        self._exact: dict[int, Mapping[int, int | str]] = {}
-
-    def put(self, rows: slice, columns: Columns) -> None:
-        """Store one scan class."""
-        latest = self.latest
-        latest.value[rows], latest.quality[rows] = columns.value, columns.quality
-        latest.reason[rows], latest.at[rows] = columns.reason, columns.at
-        if columns.exact or rows.start in self._exact:
-            self._exact[rows.start] = columns.exact
-
-    @property
-    def exact(self) -> dict[int, int | str]:
-        """What a float64 cannot say, by row: see `Columns.exact`."""
-        return {start + row: said for start, part in self._exact.items() for row, said in part.items()}
-
-    def image(self, now: int) -> Columns:
-        """Freeze a process image; what is too old is BAD."""
-        latest = self.latest
-        stale = (now - latest.at > self._longest_age) & (latest.quality != Quality.BAD)
-        if stale.any():
-            latest.value[stale], latest.quality[stale] = np.nan, Quality.BAD
-            latest.reason[stale] = Reason.STALE
-        return latest.frozen()
-
-
-@dataclass(slots=True)
-class ScanClass:
-    """The tags of one device with one period: `rows` is where they stand in the table."""
-
-    device: Device
-    plan: Any
-    rows: slice
-    asking: "asyncio.Task[None] | None" = None
 
 
 @dataclass(slots=True)
@@ -93,6 +40,7 @@ class Scan:
         self.classes: list[ScanClass] = []
         self.groups: list[Group] = []
         self.table, self._spawner = table, spawner
+        self._asking: Asking | None = None
         self.track: Track | None = None
         """Where the flight recorder gets the images of this scan."""
         self._stopping = False
@@ -127,7 +75,7 @@ class Scan:
         """Take over from the successor, unless a machine still thinks: its model's deadline bounds that."""
         if self._successor is None or any(g.thinking and not g.thinking.done() for g in self.groups):
             return
-        self.table, self.classes = self._successor.table, self._successor.classes
+        self.table, self.classes, self._asking = self._successor.table, self._successor.classes, None
         if self.track:
             self.track.end()
         self.groups, self.track = self._successor.groups, self._successor.track
@@ -168,7 +116,9 @@ class Scan:
 
     async def _cycle(self, tick: int, read_until: float) -> None:
         self._succeed()
-        await self._read(read_until)
+        if self._asking is None:
+            self._asking = Asking(self.classes, self.table, self._spawner)
+        await self._asking.read(read_until)
         now = _now()
         image = self.table.image(now)
         if self.track:
@@ -180,21 +130,6 @@ class Scan:
                 thinking.append(group.thinking)
         if thinking:
             await asyncio.wait(thinking, timeout=WAIT * self.period)
-
-    async def _read(self, until: float) -> None:
-        """Ask every device at once; wait only for those that answered last time, and ask them first."""
-        waited = []
-        due = [c for c in self.classes if c.asking is None or c.asking.done()]
-        for scan_class in sorted(due, key=lambda c: c.device.healthy is False):
-            scan_class.asking = self._spawner.create_task(self._fetch(scan_class))
-            if scan_class.device.healthy is not False:
-                waited.append(scan_class.asking)
-        if waited:
-            await asyncio.wait(waited, timeout=max(0.0, until - asyncio.get_running_loop().time()))
-
-    async def _fetch(self, scan_class: ScanClass) -> None:
-        rows = scan_class.rows
-        self.table.put(rows, await scan_class.device.read(scan_class.plan, rows.stop - rows.start))
 
     async def think(self, machines: list[Machine], tick: int, image: Columns, now: int) -> None:
         """Take, ask the one model that these machines share in one batch, judge, write."""
@@ -221,18 +156,8 @@ class Scan:
     async def _sleep_until(self, time: float) -> None:
         if self._stopping:
             return
-        loop = asyncio.get_running_loop()
-        self._sleep = loop.create_future()
-        handle = loop.call_at(time, _wake, self._sleep)
-        try:
-            await self._sleep
-        finally:
-            handle.cancel()
-
-
-def _wake(sleep: "asyncio.Future[None]") -> None:
-    if not sleep.done():
-        sleep.set_result(None)
+        self._sleep = asyncio.get_running_loop().create_future()
+        await until(self._sleep, time)
 
 
 def _now() -> int:

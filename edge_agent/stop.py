@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from edge_agent.core.tags import Quality
-from edge_agent.scan import Table
+from edge_agent.table import Table
 
 FILE = "STOP"
 

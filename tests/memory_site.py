@@ -24,7 +24,9 @@ from edge_agent.historian import Historian
 from edge_agent.links import Links
 from edge_agent.machine import Machine, Wiring
 from edge_agent.running import Running
-from edge_agent.scan import STALE, Scan, ScanClass, Table
+from edge_agent.asking import ScanClass
+from edge_agent.scan import Scan
+from edge_agent.table import STALE, Table
 
 NAMES = [i.name for i in dense_model.MANIFEST.inputs]
 GOOD = dict(zip(NAMES, dense_model.OFFSET, strict=True))

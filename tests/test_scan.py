@@ -9,7 +9,9 @@ from memory_site import FormulaModel, frames, manifest, site
 
 from edge_agent.core.tags import Columns, Quality, Reason
 from edge_agent.device import Device
-from edge_agent.scan import STALE, WAIT, Scan, ScanClass, Table
+from edge_agent.asking import ScanClass
+from edge_agent.scan import WAIT, Scan
+from edge_agent.table import STALE, Table
 
 
 def off_grid(times: list[float], start: float, period: float) -> float:

@@ -14,7 +14,7 @@ from memory_site import GOOD, OUTPUT_NAMES, FormulaModel, Site, manifest, site
 
 from edge_agent.core.resultblock import State
 from edge_agent.core.tags import Columns, Quality, Reason
-from edge_agent.scan import Table
+from edge_agent.table import Table
 
 DAY, PERIOD = 86_400.0, 10.0
 

@@ -5,10 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from edge_agent.core.codec import Codec
+from edge_agent.core.decoder import Decoder
 from edge_agent.core.quarantine import Part, Quarantine
 from edge_agent.core.readplan import Block, Limits, plan_blocks
 from edge_agent.core.registers import BIT_TABLES, Address
-from edge_agent.core.tags import Columns, Grader, Reason, Tag
+from edge_agent.core.tags import Bytes, Columns, Grader, Reason, Tag
 
 MOST_TOLD = 8
 """Addresses that one sentence names."""
@@ -22,15 +23,14 @@ class ReadCycle:
     """
 
     def __init__(self, tags: Sequence[Tag], limits: Limits) -> None:
-        self._names = [tag.name for tag in tags]
+        self.tags = list(tags)
         addresses = [address_of(tag) for tag in tags]
         self.blocks = plan_blocks(addresses, limits)
         self._codec = Codec(addresses, self.blocks)
-        self._grader = Grader(list(tags))
+        self._grader = Grader(self.tags)
         self._quarantine = Quarantine(self.blocks)
         self._address_exceptions = limits.address_exceptions
-        self._bytes = bytearray(self._codec.layout.size + 1)
-        self._buffer = np.frombuffer(self._bytes, np.uint8)
+        self.move(memoryview(bytearray(self.size)))
         self._homes = [
             (block.start, place, block.table in BIT_TABLES)
             for block, place in zip(self.blocks, self._codec.layout.places, strict=True)
@@ -40,6 +40,21 @@ class ReadCycle:
 
     def __len__(self) -> int:
         return self._codec.rows
+
+    @property
+    def size(self) -> int:
+        """How many bytes of a buffer its data take."""
+        return self._codec.layout.size + 1
+
+    @property
+    def decoder(self) -> Decoder:
+        """How these bytes are to be read."""
+        return self._codec.decoder
+
+    def move(self, home: memoryview) -> None:
+        """Keep the data here from now on, uint8[size] of zeros."""
+        self._bytes = home
+        self._buffer = np.frombuffer(home, np.uint8)
 
     def begin(self, now: int) -> list[Part]:
         """Begin a cycle."""
@@ -80,19 +95,26 @@ class ReadCycle:
 
     def columns(self, now: int) -> Columns:
         """End the cycle."""
-        assert self._open == 0, "a request of this cycle is not settled"
         reason = np.zeros(len(self), np.uint8)
-        for block in (*self._failed, *self._quarantine.suspects):
-            reason[block.rows] = Reason.DEVICE_REFUSED
-        for block in self._quarantine.bad:
-            reason[block.rows] = Reason.QUARANTINED
+        self.explain(reason)
         raw, reason, exact = self._codec.decode(self._buffer, reason)
         return self._grader.grade(raw, reason, now, exact)
+
+    def explain(self, reason: Bytes) -> None:
+        """End the cycle: put in `reason`, uint8[len] of zeros, why rows have no data."""
+        assert self._open == 0, "a request of this cycle is not settled"
+        for block in self._failed:
+            reason[block.rows] = Reason.DEVICE_REFUSED
+        if self._quarantine.is_needed:
+            for block in self._quarantine.suspects:
+                reason[block.rows] = Reason.DEVICE_REFUSED
+            for block in self._quarantine.bad:
+                reason[block.rows] = Reason.QUARANTINED
 
     @property
     def quarantined(self) -> list[str]:
         """The names of the tags that stand in quarantine."""
-        return [self._names[row] for block in self._quarantine.bad for row in block.rows]
+        return [self.tags[row].name for block in self._quarantine.bad for row in block.rows]
 
     def news(self) -> list[str]:
         """Return a sentence on what went into quarantine since the last, and one on what came out of it."""
@@ -104,7 +126,7 @@ class ReadCycle:
 
     def _place(self, block: Block) -> str:
         last = f"-{block.stop - 1}" if block.count > 1 else ""
-        return f"{block.table} {block.start}{last} ({', '.join(self._names[row] for row in block.rows)})"
+        return f"{block.table} {block.start}{last} ({', '.join(self.tags[row].name for row in block.rows)})"
 
 
 def _listed(places: list[str]) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 from types import MappingProxyType
+from typing import TypeVar
 
 import msgspec
 import numpy as np
@@ -16,6 +17,8 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float64]
 Bytes = npt.NDArray[np.uint8]
 Nanoseconds = npt.NDArray[np.int64]
+
+T = TypeVar("T")
 
 _LARGEST = np.finfo(np.float64).max
 _NOTHING: Mapping[int, int | str] = MappingProxyType({})
@@ -142,12 +145,29 @@ class Columns:
         """Return some rows of an image, in this order."""
         return Columns(self.value[rows], self.quality[rows], self.reason[rows], self.at[rows])
 
+    def part(self, rows: slice) -> "Columns":
+        """Return some neighbouring rows, without a copy."""
+        first, last = rows.start, rows.stop
+        return Columns(
+            self.value[rows],
+            self.quality[rows],
+            self.reason[rows],
+            self.at[rows],
+            _of_rows(self.exact, first, last) if self.exact else _NOTHING,
+            _of_rows(self.said, first, last) if self.said else _SILENCE,
+            None if self.source is None else self.source[rows],
+        )
+
     def frozen(self) -> "Columns":
         """Return a copy that nobody can change: a process image."""
         columns = (self.value.copy(), self.quality.copy(), self.reason.copy(), self.at.copy())
         for column in columns:
             column.flags.writeable = False
         return Columns(*columns, MappingProxyType(dict(self.exact)))
+
+
+def _of_rows(said: Mapping[int, T], first: int, last: int) -> dict[int, T]:
+    return {row - first: word for row, word in said.items() if first <= row < last}
 
 
 class Grader:
@@ -164,7 +184,7 @@ class Grader:
         self._scaled = (self.scale != 1) | (self.offset != 0)
 
     def grade(
-        self, raw: Floats, reason: Bytes, at: int, exact: Mapping[int, int | str] = _NOTHING
+        self, raw: Floats, reason: Bytes, at: int | Nanoseconds, exact: Mapping[int, int | str] = _NOTHING
     ) -> Columns:
         """Grade float64[n] of raw values.
 

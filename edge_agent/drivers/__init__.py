@@ -7,7 +7,7 @@ whatever else it raises is a bug. A caller that cancels a call closes the driver
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from edge_agent.core.tags import Columns, Reason, Tag
 
@@ -67,4 +67,34 @@ class Driver(Protocol):
 
     async def close(self) -> None:
         """Close at once, also in the middle of a request. Never raises, may be called twice."""
+        ...
+
+
+Gather = Callable[[Sequence[int], Sequence[int]], list[Columns]]
+"""Columns of the plans with these indices, that were whole at these times (monotonic, ns)."""
+
+
+@runtime_checkable
+class Prompt(Driver, Protocol):
+    """A driver that needs no task of its own to read, so that many are read for little more than one."""
+
+    def begin(self, plan: Any, done: Callable[[LinkDown | None], None]) -> Any:
+        """Begin to read a plan.
+
+        `done` is called once, perhaps within this call: with what broke, or with None when the plan is whole,
+        which then stays as it is until it is read again.
+        """
+        ...
+
+    def columns(self, plan: Any) -> Columns:
+        """Return the columns of a plan that is whole."""
+        ...
+
+    @staticmethod
+    def gather(plans: Sequence[Any]) -> Gather:
+        """Compile what takes the columns of many plans at once, also of several such drivers."""
+        ...
+
+    def drop(self) -> None:
+        """Close, as `close` does, without waiting."""
         ...

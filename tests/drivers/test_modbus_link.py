@@ -93,7 +93,9 @@ async def test_the_quick_unit_of_a_real_gateway_does_not_starve() -> None:
         await asyncio.sleep(600)
     waits = sorted(answered - asked for asked, answered, _ in found[7])
     assert waits[len(waits) // 2] < 1.5
-    assert waits[len(waits) * 99 // 100] < 2 * 2.0, "it waits for one request of another unit, seldom for two"
+    assert waits[len(waits) * 99 // 100] < 2 * 2.0 + 0.1, (
+        "it waits for one request of another unit, seldom for two"
+    )
     assert len(found[7]) > 300
     assert all(len(found[unit]) > 20 for unit in (1, 2, 3))
     for unit, values in found.items():

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from functools import partial
 
 from edge_agent.core.codec import Codec
+from edge_agent.core.joint import Joint
 from edge_agent.core.quarantine import Part
 from edge_agent.core.readcycle import ReadCycle, address_of
 from edge_agent.core.readplan import DEFAULT_LIMITS, Block, Limits, plan_blocks
 from edge_agent.core.registers import BIT_TABLES
 from edge_agent.core.tags import Columns, Tag
-from edge_agent.drivers import LinkDown, Refused
+from edge_agent.drivers import Gather, LinkDown, Refused
 from edge_agent.drivers.modbus import pdu
 from edge_agent.drivers.modbus.carrier import Asked, Carrier, Done, Outcome, ask
 from edge_agent.drivers.modbus.pdu import DeviceException, Request
@@ -123,7 +124,7 @@ class Modbus:
             reading.give_up()
         if error is not None:
             raise error
-        return plan.cycle.columns(time.monotonic_ns())
+        return self.columns(plan)
 
     def begin(self, plan: ReadPlan, done: Callable[[LinkDown | None], None]) -> "Reading":
         """Read all blocks without a task.
@@ -134,6 +135,15 @@ class Modbus:
         reading = Reading(self, plan, done)
         reading.ask(plan.cycle.begin(int(asyncio.get_running_loop().time() * 1e9)))
         return reading
+
+    def columns(self, plan: ReadPlan) -> Columns:
+        """Return the columns of a plan that is whole."""
+        return plan.cycle.columns(time.monotonic_ns())
+
+    @staticmethod
+    def gather(plans: Sequence[ReadPlan]) -> Gather:
+        """Compile what takes the columns of many plans at once."""
+        return Joint([plan.cycle for plan in plans]).columns
 
     async def write(self, plan: WritePlan, values: Sequence[float]) -> None:
         """Write raw values, one frame a block. Raises ValueError for a value its type cannot hold."""
@@ -161,6 +171,10 @@ class Modbus:
 
     async def close(self) -> None:
         """Leave the link at once. Whoever waits for an answer gets none."""
+        self.drop()
+
+    def drop(self) -> None:
+        """The same."""
         self.link.leave(self)
 
     def link_lost(self, error: LinkDown) -> None:

@@ -1,0 +1,146 @@
+"""The half of a scan that reads: all devices are asked at once, and what they answer is gathered together.
+
+Wake-ups and tasks are what polling costs, not bytes. So a device that needs no task of its own gets none, and
+what has come when the cycle goes on is decoded in one go.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from edge_agent.core.tags import Reason
+from edge_agent.device import Device
+from edge_agent.table import Table
+
+
+class Spawner(Protocol):
+    """Where tasks live: an `asyncio.TaskGroup`, so that a bug in any of them ends the process."""
+
+    def create_task(self, coro: Coroutine[Any, Any, None], /) -> "asyncio.Task[None]":
+        """Start a task."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ScanClass:
+    """The tags of one device with one period: `rows` is where they stand in the table."""
+
+    device: Device
+    plan: Any
+    rows: slice
+
+
+class _Asked:
+    """A scan class and how it stands with it: `busy` until its read ends, `waited` for by the cycle."""
+
+    __slots__ = ("busy", "ended", "gathered", "of", "waited")
+
+    def __init__(self, of: ScanClass, ended: Callable[["_Asked", Reason], None]) -> None:
+        self.of = of
+        self.busy = self.waited = False
+        self.ended: Callable[[Reason], None] = lambda reason: ended(self, reason)
+        self.gathered: _Gathered | None = None
+
+
+class _Gathered:
+    """Scan classes whose columns are taken together, and which of them are whole since when."""
+
+    def __init__(self, asked: Sequence[_Asked]) -> None:
+        first = asked[0].of.device.gather
+        assert first is not None, "its reads are not begun"
+        self._gather = first([one.of.plan for one in asked])
+        self._index = {one: n for n, one in enumerate(asked)}
+        self.whole: dict[_Asked, int] = {}
+
+    def put(self, table: Table) -> None:
+        """Decode what is whole."""
+        if self.whole:
+            columns = self._gather([self._index[one] for one in self.whole], list(self.whole.values()))
+            for one, part in zip(self.whole, columns, strict=True):
+                table.put(one.of.rows, part)
+            self.whole.clear()
+
+
+class Asking:
+    """Reads scan classes into a table, once a cycle."""
+
+    def __init__(self, classes: Sequence[ScanClass], table: Table, spawner: Spawner) -> None:
+        self._table, self._spawner = table, spawner
+        self._asked = [_Asked(one, self._ended) for one in classes]
+        self._gathered: list[_Gathered] = []
+        alike: dict[Any, list[_Asked]] = {}
+        for one in self._asked:
+            if one.of.device.gather is not None:
+                alike.setdefault(one.of.device.gather, []).append(one)
+        for many in alike.values():
+            gathered = _Gathered(many)
+            self._gathered.append(gathered)
+            for one in many:
+                one.gathered = gathered
+        self._open = 0
+        self._all: asyncio.Future[None] | None = None
+
+    async def read(self, time: float) -> None:
+        """Ask every device at once; wait only for those that answered last time, and ask them first.
+
+        Waits until `time` at most. What comes later is in the table when it comes.
+        """
+        due = [one for one in self._asked if not one.busy]
+        due.sort(key=lambda one: one.of.device.healthy is False)
+        for one in due:
+            one.busy = True
+            one.waited = one.of.device.healthy is not False
+            self._open += one.waited
+            if not one.of.device.begin(one.of.plan, one.ended):
+                self._spawner.create_task(self._fetch(one))
+        if self._open:
+            self._all = asyncio.get_running_loop().create_future()
+            await until(self._all, time)
+        if self._open:
+            self._open = 0
+            for one in self._asked:
+                one.waited = False
+        for gathered in self._gathered:
+            gathered.put(self._table)
+
+    async def _fetch(self, one: _Asked) -> None:
+        rows = one.of.rows
+        self._table.put(rows, await one.of.device.read(one.of.plan, rows.stop - rows.start))
+        self._close(one)
+
+    def _ended(self, one: _Asked, reason: Reason) -> None:
+        if reason:
+            self._table.spoil(one.of.rows, reason, _now())
+        elif one.waited and one.gathered:
+            one.gathered.whole[one] = _now()
+        else:
+            self._table.put(one.of.rows, one.of.device.columns(one.of.plan))
+        self._close(one)
+
+    def _close(self, one: _Asked) -> None:
+        one.busy = False
+        if one.waited:
+            one.waited = False
+            self._open -= 1
+            if not self._open and self._all is not None and not self._all.done():
+                self._all.set_result(None)
+
+
+async def until(future: "asyncio.Future[None]", time: float) -> None:
+    """Wait for a future, but not longer than until `time` of the event loop's clock."""
+    handle = asyncio.get_running_loop().call_at(time, _wake, future)
+    try:
+        await future
+    finally:
+        handle.cancel()
+
+
+def _wake(future: "asyncio.Future[None]") -> None:
+    if not future.done():
+        future.set_result(None)
+
+
+def _now() -> int:
+    return time.monotonic_ns()
