@@ -15,6 +15,7 @@ from typing import Protocol
 import msgspec
 
 from edge_agent import health
+from edge_agent.asking import Spawner
 from edge_agent.build import Parts
 from edge_agent.bundles.store import StoreError
 from edge_agent.bundles.telling import LOCK
@@ -26,7 +27,6 @@ from edge_agent.historian import Historian
 from edge_agent.history.flight import FlightRecorder
 from edge_agent.observed import Observed
 from edge_agent.running import ModelRefused, Running
-from edge_agent.asking import Spawner
 from edge_agent.status import SOCKET
 
 log = logging.getLogger(__name__)

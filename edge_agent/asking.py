@@ -82,10 +82,10 @@ class Asking:
         self._open = 0
         self._all: asyncio.Future[None] | None = None
 
-    async def read(self, time: float) -> None:
+    async def read(self, deadline: float) -> None:
         """Ask every device at once; wait only for those that answered last time, and ask them first.
 
-        Waits until `time` at most. What comes later is in the table when it comes.
+        Waits until `deadline` at most, of the event loop's clock. What comes later is in the table then.
         """
         due = [one for one in self._asked if not one.busy]
         due.sort(key=lambda one: one.of.device.healthy is False)
@@ -97,7 +97,7 @@ class Asking:
                 self._spawner.create_task(self._fetch(one))
         if self._open:
             self._all = asyncio.get_running_loop().create_future()
-            await until(self._all, time)
+            await until(self._all, deadline)
         if self._open:
             self._open = 0
             for one in self._asked:
@@ -112,9 +112,10 @@ class Asking:
 
     def _ended(self, one: _Asked, reason: Reason) -> None:
         if reason:
-            self._table.spoil(one.of.rows, reason, _now())
+            now = int(asyncio.get_running_loop().time() * 1e9)
+            self._table.spoil(one.of.rows, reason, now)
         elif one.waited and one.gathered:
-            one.gathered.whole[one] = _now()
+            one.gathered.whole[one] = time.monotonic_ns()
         else:
             self._table.put(one.of.rows, one.of.device.columns(one.of.plan))
         self._close(one)
@@ -128,9 +129,9 @@ class Asking:
                 self._all.set_result(None)
 
 
-async def until(future: "asyncio.Future[None]", time: float) -> None:
-    """Wait for a future, but not longer than until `time` of the event loop's clock."""
-    handle = asyncio.get_running_loop().call_at(time, _wake, future)
+async def until(future: "asyncio.Future[None]", deadline: float) -> None:
+    """Wait for a future, but not longer than until `deadline` of the event loop's clock."""
+    handle = asyncio.get_running_loop().call_at(deadline, _wake, future)
     try:
         await future
     finally:
@@ -140,7 +141,3 @@ async def until(future: "asyncio.Future[None]", time: float) -> None:
 def _wake(future: "asyncio.Future[None]") -> None:
     if not future.done():
         future.set_result(None)
-
-
-def _now() -> int:
-    return time.monotonic_ns()

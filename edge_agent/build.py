@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from edge_agent.asking import ScanClass, Spawner
 from edge_agent.bundle import Bundle
 from edge_agent.config import Config, schema
 from edge_agent.config.schema import DeviceTable, ModbusTable
@@ -20,10 +21,9 @@ from edge_agent.inference.host import ModelHost
 from edge_agent.links import Links, modbus
 from edge_agent.machine import Machine, Wiring
 from edge_agent.reuse import Reuse
-from edge_agent.asking import ScanClass, Spawner
 from edge_agent.scan import Scan
-from edge_agent.table import STALE, Table
 from edge_agent.stop import Stop
+from edge_agent.table import STALE, Table
 
 SHORTEST_DEADLINE = 0.25
 """Seconds that a model may take to answer, however short the period is: a busy box is not a dead child."""

@@ -6,13 +6,13 @@ from dataclasses import replace
 
 from edge_agent.build import build, host_of
 from edge_agent.bundle import Bundle
+from edge_agent.asking import Spawner
 from edge_agent.config import Config
 from edge_agent.device import Device
 from edge_agent.historian import Historian
 from edge_agent.inference.host import ModelHost
 from edge_agent.inference.process import InferenceFailed
 from edge_agent.machine import Machine
-from edge_agent.asking import Spawner
 from edge_agent.scan import Scan
 
 log = logging.getLogger(__name__)

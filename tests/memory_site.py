@@ -13,6 +13,7 @@ from dense_model import limited
 from memory_driver import MemoryDriver, tag
 
 from edge_agent.app import App
+from edge_agent.asking import ScanClass
 from edge_agent.build import Parts
 from edge_agent.bundle import Bundle
 from edge_agent.config import Config, schema
@@ -24,7 +25,6 @@ from edge_agent.historian import Historian
 from edge_agent.links import Links
 from edge_agent.machine import Machine, Wiring
 from edge_agent.running import Running
-from edge_agent.asking import ScanClass
 from edge_agent.scan import Scan
 from edge_agent.table import STALE, Table
 

@@ -7,9 +7,9 @@ import pytest
 from memory_driver import TIMEOUT, MemoryDriver, now, tag
 from memory_site import FormulaModel, frames, manifest, site
 
+from edge_agent.asking import ScanClass
 from edge_agent.core.tags import Columns, Quality, Reason
 from edge_agent.device import Device
-from edge_agent.asking import ScanClass
 from edge_agent.scan import WAIT, Scan
 from edge_agent.table import STALE, Table
 
