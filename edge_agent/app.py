@@ -16,6 +16,7 @@ import msgspec
 
 from edge_agent import health
 from edge_agent.asking import Spawner
+from edge_agent.bugs import end_on_bug
 from edge_agent.build import Parts
 from edge_agent.bundles.store import StoreError
 from edge_agent.bundles.telling import LOCK
@@ -106,6 +107,7 @@ class App:
             server = await self._serve_status()
             control = await serve(self._state, lambda: self._parts, self._historian)
             async with asyncio.TaskGroup() as group:
+                loop.set_exception_handler(end_on_bug(group))
                 running = self._running = Running(self._config, self._historian, group)
                 running.start()
                 group.create_task(self._beat(running, group))
