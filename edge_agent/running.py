@@ -4,9 +4,9 @@ import asyncio
 import logging
 from dataclasses import replace
 
+from edge_agent.asking import Spawner
 from edge_agent.build import build, host_of
 from edge_agent.bundle import Bundle
-from edge_agent.asking import Spawner
 from edge_agent.config import Config
 from edge_agent.device import Device
 from edge_agent.historian import Historian
