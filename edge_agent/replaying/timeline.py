@@ -12,7 +12,7 @@ from edge_agent.core.tags import Columns, Grader, Nanoseconds, Quality, Reason, 
 from edge_agent.replaying.columns import Named, columns_of
 from edge_agent.replaying.moment import Moment
 from edge_agent.replaying.recording import Recording, header, load, time_column
-from edge_agent.scan import STALE
+from edge_agent.table import STALE
 
 CHUNK = 512
 """Ticks that are made at a time."""
