@@ -2,7 +2,7 @@
 # test  every test        lint  style and layers      types  mypy --strict
 # bench  the figures of bench/RESULTS.md              dist   wheel, packages, offline archives
 # soak   a line of PLCs with a fault every few seconds, for MINUTES
-# month  thirty days of outages in virtual time
+# month  thirty days of outages and 100,000 cycles of faults of writing, in virtual time
 
 SECONDS ?= 60
 MINUTES ?= 60
@@ -42,7 +42,8 @@ soak:
 	@uv=$$(scripts/setup test) && $$uv run --frozen --no-sync python tests/soak/run.py --minutes $(MINUTES)
 
 month:
-	@uv=$$(scripts/setup test) && $$uv run --frozen --no-sync pytest tests/test_simulated_day.py --days 30
+	@uv=$$(scripts/setup test) && $$uv run --frozen --no-sync pytest --days 30 --cycles 100000 \
+		tests/test_simulated_day.py tests/test_active.py
 
 dist:
 	@uv=$$(scripts/setup) && $$uv build --quiet && \

@@ -21,12 +21,20 @@ hypothesis.settings.load_profile("edge")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--days", type=int, default=1, help="length of the simulated outages")
+    parser.addoption("--cycles", type=int, default=7500, help="length of the simulated faults of writing")
 
 
 @pytest.fixture
 def days(request: pytest.FixtureRequest) -> int:
     """How many days of outages are simulated."""
     found: int = request.config.getoption("--days")
+    return found
+
+
+@pytest.fixture
+def cycles(request: pytest.FixtureRequest) -> int:
+    """For how many cycles, about, the faults of writing go on."""
+    found: int = request.config.getoption("--cycles")
     return found
 
 

@@ -22,7 +22,7 @@ from edge_agent.device import Written
 from edge_agent.following import Follower, Following
 from edge_agent.machine import Machine
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(1200)
 LIMIT = "b.speed_limit"
 PERMIT = Permits(
     permissive="a.flow", heartbeat="a.head", identity="", conditions=Conditions(heartbeat=1.0, cycles=5)
@@ -204,12 +204,12 @@ async def test_in_shadow_and_advisory_no_output_is_ever_written():
 
 
 @pytest.mark.parametrize("seed", range(3))
-async def test_whatever_goes_wrong_on_the_wire_the_bounds_hold(seed):
-    """7,500 cycles of random faults: late, lost, refused, reset, changed by others, read back wrong."""
+async def test_whatever_goes_wrong_on_the_wire_the_bounds_hold(seed, cycles):
+    """Random faults: late, lost, refused, reset, changed by others, read back wrong."""
     dice = random.Random(seed)
     rule = {"step": 200, "interval": 1.0, "per_hour": 120, "deadband": 5}
     async with active(**rule) as one:
-        for _ in range(150):
+        for _ in range(cycles // 50):
             await asyncio.sleep(dice.uniform(1, 9))
             b, a = one.s.drivers["b"], one.s.drivers["a"]
             b.absent = b.silent = b.refuses = a.absent = a.silent = False
