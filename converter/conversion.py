@@ -11,6 +11,7 @@ from converter import (
     card_file,
     dataset,
     decisions,
+    envelope,
     facts,
     finishing,
     guessing,
@@ -100,6 +101,7 @@ def convert(
     progress("writing the bundle")
     manifest = finishing.finished(done.draft, done.chosen, done.tflite, done.original)
     courses = decisions.courses(done.draft, done.seen, done.original)
+    manifest = msgspec.structs.replace(manifest, envelope=envelope.of(manifest, said, rows, courses))
     windows, originals = asked.known(manifest, done.answers, courses)
     finishing.write(out, manifest, done.tflite, windows, originals)
     if key is not None:

@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 MISMATCHES = 2
 """Read-backs in a row that differ before writing is latched off: somebody else writes there too."""
-_FALL_BACK = (Denied.NO_RESULT, Denied.TOO_FEW_CYCLES)
+_FALL_BACK = (Denied.NO_RESULT, Denied.TOO_FEW_CYCLES, Denied.OUTSIDE_TRAINING)
 """The PLC permits writing, but there is nothing to follow. In any other case the PLC has the value."""
 
 
@@ -62,7 +62,7 @@ class Following:
                 await self._arm(follower)
             value, why = output.follow(_wish(follower.config, verdict), now), follower.config.follows
         elif denied in _FALL_BACK and output.armed:
-            value, why = output.fall_back(now), f"fallback, {verdict.reason.name}"
+            value, why = output.fall_back(now), f"fallback, {denied.name}, {verdict.reason.name}"
         else:
             output.disarm()
             return

@@ -12,6 +12,8 @@ import numpy.typing as npt
 from edge_agent.config import schema
 from edge_agent.core import resultblock
 from edge_agent.core.alarm import Command, Order
+from edge_agent.core.drift import Drift
+from edge_agent.core.envelope import Outside
 from edge_agent.core.gate import Gatekeeper
 from edge_agent.core.orders import Orders
 from edge_agent.core.permit import Denied, Permit
@@ -20,7 +22,7 @@ from edge_agent.core.resultblock import ResultBlock, State
 from edge_agent.core.selection import Selection
 from edge_agent.core.since import Since
 from edge_agent.core.states import Situation, state_of
-from edge_agent.core.tags import Columns, Reason, Sample
+from edge_agent.core.tags import Columns, Quality, Reason, Sample
 from edge_agent.device import Outputs, Written
 from edge_agent.following import Following
 from edge_agent.historian import Historian
@@ -80,7 +82,8 @@ class Machine:
         self._heartbeat = self._sequence = self._mismatches = 0
         self.results = 0
         """Valid results since the start."""
-        self._write_healthy, self._complained = True, False
+        self._write_healthy, self._complained, self._wary = True, False, False
+        self._drift = _drift(config)
         self._alarms_to_keep: list[Verdict] = []
         self._age_ms = 0
         self._heartbeat_every = config.result.heartbeat if config.result else math.inf
@@ -108,6 +111,7 @@ class Machine:
             self._config, self.model = self._exchanged
             self._pipeline.exchange(self._config.bundle.manifest)
             self._orders = Orders(self._config.bundle.manifest)
+            self._drift = _drift(self._config)
             self._exchanged = None
         if self._rewired is not None:
             self._wire(self._rewired)
@@ -159,8 +163,11 @@ class Machine:
         if verdict.valid:
             self.results += 1
             self._sequence = (self._sequence + 1) & 0xFFFF
+            self._watch_drift(verdict, now)
         if (before.state, before.reason, before.culprit) != (verdict.state, verdict.reason, verdict.culprit):
             self._tell(verdict)
+        if _named(before.outside) != _named(verdict.outside):
+            self._tell_outside(verdict.outside)
         if verdict.changed:
             self._alarms_to_keep.append(verdict)
         self._historian.result(self.name, self._sequence, self.inputs, verdict, now)
@@ -170,7 +177,12 @@ class Machine:
             return Denied.MODE
         permissive, beat, *identity = self._signals
         said = self._permit.judge(
-            permissive, beat, identity[0] if identity else None, valid=verdict.valid, now=now
+            permissive,
+            beat,
+            identity[0] if identity else None,
+            valid=verdict.valid,
+            now=now,
+            outside=verdict.outside is not None and self._config.outside == "inhibit",
         )
         if self._stopped():
             return Denied.STOPPED
@@ -237,7 +249,7 @@ class Machine:
             score=verdict.score,
             value=verdict.readings[0].value if verdict.readings else math.nan,
             input_age_ms=self._age_ms,
-            input_quality=int(self.inputs.quality.min()),
+            input_quality=min(int(self.inputs.quality.min()), verdict.trust),
             denied=self.denied,
             bundle=self.model.bundle.short_id,
         )
@@ -266,6 +278,28 @@ class Machine:
             self._write_healthy = False
             log.warning("machine %s: result block %s: %s", self.name, outcome.value, detail)
 
+    @property
+    def drift(self) -> dict[str, dict[str, float]]:
+        """The last population stability index of each input and output, by ``hour`` and ``day``."""
+        return self._drift.latest if self._drift else {}
+
+    def _watch_drift(self, verdict: Verdict, now: int) -> None:
+        if self._drift is None:
+            return
+        good = self.inputs.quality == Quality.GOOD
+        scores = [r.score for r in verdict.readings if r.output in self._config.bundle.manifest.drifting]
+        row = np.concatenate((np.where(good, self.inputs.value, np.nan), scores))
+        for drifted in self._drift.take(row, now):
+            self._historian.event(self.name, "drift", drifted.text)
+            log.warning("machine %s: drift: %s", self.name, drifted.text)
+
+    def _tell_outside(self, outside: Outside | None) -> None:
+        text = outside.text if outside else "the window is as in training again"
+        self._historian.event(self.name, "outside training", text)
+        if outside and not self._wary:
+            log.warning("machine %s: UNCERTAIN, outside of training: %s", self.name, text)
+        self._wary = outside is not None
+
     def _tell(self, verdict: Verdict) -> None:
         text = f"{verdict.state.name}, {verdict.reason.name}"
         if verdict.culprit:
@@ -279,5 +313,18 @@ class Machine:
             log.warning("machine %s: no results: %s", self.name, text)
 
 
+def _named(outside: Outside | None) -> str:
+    return outside.input if outside else ""
+
+
 def _rows(of: Mapping[str, int], names: list[str]) -> npt.NDArray[np.intp]:
     return np.array([of[name] for name in names], np.intp)
+
+
+def _drift(config: schema.Machine) -> Drift | None:
+    manifest = config.bundle.manifest
+    envelope = manifest.envelope
+    if envelope is None or not envelope.bins:
+        return None
+    names = [i.name for i in manifest.inputs] + manifest.drifting
+    return Drift(names, [*envelope.bins, *map(envelope.scores.__getitem__, manifest.drifting)], config.drift)

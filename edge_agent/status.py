@@ -80,6 +80,10 @@ class MachineStatus(msgspec.Struct, frozen=True, kw_only=True):
     output_writes: dict[str, int]
     """The outcomes of writes of declared outputs."""
     latched: bool
+    outside: str
+    """What of the inputs is outside of what the model was trained on, "" if nothing: then it is UNCERTAIN."""
+    drift: dict[str, dict[str, float]]
+    """The last population stability index of inputs and outputs, by ``hour`` and ``day``."""
     denied: str
     """Why declared outputs are not written, NOTHING if they are."""
     bundle: str
@@ -193,6 +197,8 @@ def _machine(machine: Machine) -> MachineStatus:
         written_at=_wall(machine.written_at),
         output_writes={outcome.value: n for outcome, n in machine.outputs_written.items()},
         latched=machine.latched,
+        outside=verdict.outside.text if verdict.outside else "",
+        drift=machine.drift,
         denied=machine.denied.name,
         bundle=f"{manifest.name} {manifest.version}",
         stored=machine.stored,

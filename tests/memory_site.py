@@ -85,6 +85,7 @@ class Site:
             permit=changes.get("permit"),
             result=schema.Result(device=writes, outputs=outputs, heartbeat=1.0),
             gate=changes.get("gate"),
+            outside=changes.get("outside", "inhibit"),
             alarm=changes.get("alarm", schema.Alarms()),
         )
         first = 4 * list(self.devices).index(reads)

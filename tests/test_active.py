@@ -13,10 +13,10 @@ from memory_driver import tag
 from memory_site import FormulaModel, Site, frames, manifest, site
 
 from edge_agent.config.schema import Follow, Permits
-from edge_agent.core.manifest import Limits
+from edge_agent.core.manifest import Envelope, Limits
 from edge_agent.core.permit import Conditions, Denied
 from edge_agent.core.resultblock import State
-from edge_agent.core.tags import Reason
+from edge_agent.core.tags import Quality, Reason
 from edge_agent.core.writeback import Output, Rule
 from edge_agent.device import Written
 from edge_agent.following import Follower, Following
@@ -51,9 +51,9 @@ class Audit:
 class Active:
     """A machine in mode active whose PLC `a` beats, and whose output is in `b`."""
 
-    def __init__(self, s: Site, **rule) -> None:
+    def __init__(self, s: Site, envelope=None, outside="inhibit", **rule) -> None:
         self.s, self.score, self.stopped, self.beats = s, 0.1, False, True
-        made = manifest()
+        made = manifest(envelope=envelope)
         output = msgspec.structs.replace(made.outputs[0], limits=Limits(on=0.8, off=0.6))
         self.model = FormulaModel(msgspec.structs.replace(made, outputs=[output]))
         self.model.answer = lambda rows: np.full((len(rows), 1), self.score)
@@ -69,6 +69,7 @@ class Active:
         self.machine: Machine = s.machine(
             *("m", "a", "b", self.model),
             mode="active",
+            outside=outside,
             permit=PERMIT,
             following=following,
             stopped=lambda: self.stopped,
@@ -287,3 +288,32 @@ def test_the_historys_audit_shows_what_was_changed(tmp_path: Path) -> None:
             connection.execute(statement)
         connection.close()
         assert told in " ".join(verify(copy))
+
+
+ENVELOPE = Envelope(low=[0, 0, 0, 0], high=[9, 200, 60, 80], rate=[None] * 4, distance=1e9)
+
+
+@pytest.mark.parametrize(
+    ("outside", "writes", "denied"),
+    [("inhibit", [900, 1450], Denied.OUTSIDE_TRAINING), ("flag", [900], Denied.NOTHING)],
+)
+async def test_inputs_that_the_model_was_not_trained_on(outside, writes, denied, caplog):
+    async with active(envelope=ENVELOPE, outside=outside) as one:
+        plc = one.s.drivers["a"].values
+        plc["a.speed"] = 50.0
+        one.score = 0.9
+        await asyncio.sleep(0.5)
+        assert one.writes == [900]
+        plc["a.speed"] = 61.0
+        await asyncio.sleep(0.5)
+        assert one.writes == writes, "the fallback, once"
+        block = frames(one.s.drivers["b"], "m")[-1][1]
+        assert (block["denied"], block["input_quality"]) == (denied, Quality.UNCERTAIN)
+        assert block["score"] == pytest.approx(0.9), "shown all the same"
+        assert one.machine.verdict.outside.text == "speed 61, above 60 in training"
+        plc["a.speed"] = 50.0
+        await asyncio.sleep(2)
+        assert one.machine.verdict.outside is None
+        assert one.writes == ([900, 1450, 900] if outside == "inhibit" else [900])
+    told = [r.getMessage() for r in caplog.records if "outside of training" in r.getMessage()]
+    assert told == ["machine m: UNCERTAIN, outside of training: speed 61, above 60 in training"]

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import math
+import sqlite3
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +11,11 @@ import pytest
 from memory_site import Beating, FormulaModel, frames, manifest, site
 
 from edge_agent.core.gate import Gate
+from edge_agent.core.manifest import Bins, Envelope
 from edge_agent.core.resultblock import State
 from edge_agent.core.tags import Reason
 from edge_agent.device import Written
+from edge_agent.historian import Historian
 from edge_agent.machine import MISMATCHES
 
 pytestmark = pytest.mark.timeout(20)
@@ -210,3 +213,36 @@ async def test_a_machine_that_stands_still_has_no_score_and_begins_anew() -> Non
         assert machine.verdict.culprit == "a.speed"
         s.scan.stop()
         await running
+
+
+async def test_an_input_that_drifts_is_an_event_with_a_number(tmp_path: Path) -> None:
+    usual = Bins(edges=[15.0, 25.0], shares=[0.1, 0.8, 0.1])
+    other = Bins(edges=[1e6], shares=[0.99, 0.01])
+    envelope = Envelope(
+        low=[-1e6] * 4,
+        high=[1e6] * 4,
+        rate=[None] * 4,
+        distance=1e9,
+        bins=[other, usual, other, other],
+        scores={"wear": Bins(edges=[0.5], shares=[0.5, 0.5])},
+    )
+    historian = Historian(tmp_path)
+    historian.open()
+    async with site("ab", period=10.0) as s:
+        model = FormulaModel(manifest(period=10.0, envelope=envelope))
+        model.answer = lambda rows: np.full((len(rows), 1), len(model.batches) % 2 * 0.9)
+        machine = s.machine("m", "a", "b", model, historian=historian)
+        s.start()
+        running = s.spawner.create_task(s.scan.run())
+        await asyncio.sleep(3700)
+        s.drivers["a"].values["a.head"] = 30.0
+        await asyncio.sleep(3600)
+        assert list(machine.drift) == ["flow", "head", "speed", "power", "wear"]
+        assert machine.drift["wear"]["hour"] < 0.01
+        s.scan.stop()
+        await running
+    historian.close()
+    with sqlite3.connect(tmp_path / "history.db") as history:
+        told = [text for (text,) in history.execute("SELECT text FROM event WHERE kind = 'drift'")]
+    assert [line.split(":")[0] for line in told] == ["head in the last hour"] * 2
+    assert "above 0.20; its mean was 29." in told[1]

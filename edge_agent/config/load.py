@@ -182,12 +182,20 @@ def _machines(
                 mode=table.mode,
                 result=result,
                 gate=gates.gate_of(table, tags, broken, where),
+                outside=table.outside,
+                drift=_positive(table.drift, where.at("drift")),
                 alarm=alarms.alarms_of(table, tags, broken, where.at("alarm")),
                 permit=writes.permits_of(table, tags, broken, where.at("permit")),
                 outputs=writes.outputs_of(table, devices, broken, where.at("outputs")),
             )
         )
     return machines
+
+
+def _positive(number: float, place: Place) -> float:
+    if not number > 0:
+        place.wrong(f"{number:g}: must be more than 0")
+    return number
 
 
 def _inputs(

@@ -10,6 +10,7 @@ from edge_agent.config.fields import Days, Delay, Seconds, Size
 from edge_agent.config.links import Link
 from edge_agent.config.web import Metrics, Web
 from edge_agent.core.alarm import SIMPLE, Handling
+from edge_agent.core.drift import LIMIT
 from edge_agent.core.gate import Expression, Gate
 from edge_agent.core.permit import Conditions
 from edge_agent.core.selection import Chosen
@@ -161,13 +162,19 @@ class OutputTable(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MachineTable(msgspec.Struct, frozen=True, kw_only=True):
-    """``[machine.NAME]``. `running` and `settle` are as `core.gate.Gate` has them."""
+    """``[machine.NAME]``. `running` and `settle` are as `core.gate.Gate` has them.
+
+    `outside` says what inputs do in mode active that the model was not trained on: inhibit writing, or flag
+    the result and no more. `drift` is the population stability index above which drift is told.
+    """
 
     bundle: str
     inputs: dict[str, str]
     mode: Mode = "shadow"
     running: str = ""
     settle: Delay = Delay(0)
+    outside: Literal["inhibit", "flag"] = "inhibit"
+    drift: float = LIMIT
     alarm: AlarmTable = AlarmTable()
     permit: PermitTable | None = None
     outputs: list[OutputTable] = msgspec.field(default_factory=list)
@@ -244,6 +251,8 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
     mode: Mode
     result: Result | None
     gate: Gate | None = None
+    outside: Literal["inhibit", "flag"] = "inhibit"
+    drift: float = LIMIT
     alarm: Alarms = Alarms()
     permit: Permits | None = None
     outputs: tuple[Follow, ...] = ()

@@ -142,6 +142,37 @@ class Model(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         return [[1, 1, len(self.inputs[0].columns)], [1, self.state]], [*outputs, [1, self.state]]
 
 
+class Bins(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How the training rows were distributed: inner `edges` of bins, ascending, and the rows' share in each.
+
+    `hour` and `day` are the largest PSI that an hour and a day of the training rows show against all of them,
+    see `edge_agent.core.drift`.
+    """
+
+    edges: list[float]
+    shares: list[float]
+    hour: float = 0.0
+    day: float = 0.0
+
+
+class Envelope(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where the training rows were, by input and in engineering units, with a margin.
+
+    `low` and `high` bound the value, `rate` its change per second; None bounds nothing. `distance` bounds the
+    length of `factor` times the row, standardised by the inputs' `mean` and `std`: `factor` is the inverse of
+    the lower Cholesky factor of their shrunk covariance, without zeros above the diagonal. Without one the
+    inputs count as independent. `bins` are those of the inputs, `scores` those of the outputs, by name.
+    """
+
+    low: list[float]
+    high: list[float]
+    rate: list[float | None]
+    distance: float
+    factor: list[list[float]] = []
+    bins: list[Bins] = []
+    scores: dict[str, Bins] = {}
+
+
 class Origin(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Where the bundle comes from: tool versions, and SHA-256 of the model and data it was made of."""
 
@@ -169,5 +200,12 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     outputs: list[Output]
     model: Model
     origin: Origin
+    envelope: Envelope | None = None
     parts: dict[str, str]
     """SHA-256 of every other part of the bundle, by name."""
+
+    @property
+    def drifting(self) -> list[str]:
+        """The outputs whose distribution in training is known, in the bundle's order."""
+        scores = self.envelope.scores if self.envelope else {}
+        return [o.name for o in self.outputs if o.name in scores]

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from edge_agent.core.manifest import SCHEMA, InputTensor, Limits, Manifest, Model, Output
+from edge_agent.core.manifest import SCHEMA, Envelope, InputTensor, Limits, Manifest, Model, Output
 
 
 class ManifestError(ValueError):
@@ -54,9 +54,35 @@ def _problems(manifest: Manifest) -> Iterator[str]:
         yield "outputs: at least one, each with a name of its own"
     if manifest.model.state and any(o.kind == "reconstruction_error" for o in manifest.outputs):
         yield "outputs: a model with a state takes one row in a call, so it cannot rebuild a window"
+    yield from (f"envelope: {problem}" for problem in _of_envelope(manifest.envelope, manifest))
     for output in manifest.outputs:
         for problem in _of_output(output, manifest):
             yield f"output {output.name}: {problem}"
+
+
+def _of_envelope(envelope: Envelope | None, manifest: Manifest) -> Iterator[str]:
+    if envelope is None:
+        return
+    width = len(manifest.inputs)
+    if {len(envelope.low), len(envelope.high), len(envelope.rate)} != {width}:
+        yield f"low, high and rate need {width} numbers each, one for each input"
+    if any(low > high for low, high in zip(envelope.low, envelope.high, strict=False)):
+        yield "low must not be above high"
+    if not envelope.distance > 0 or any(not rate > 0 for rate in envelope.rate if rate is not None):
+        yield "distance and rate must be more than 0"
+    if envelope.factor and [len(row) for row in envelope.factor] != list(range(1, width + 1)):
+        yield f"factor must be lower triangular, of {width} rows"
+    if len(envelope.bins) not in (0, width):
+        yield f"bins need to be {width}, one for each input, or none"
+    if envelope.scores.keys() - {o.name for o in manifest.outputs}:
+        yield "scores must name outputs"
+    for bins in (*envelope.bins, *envelope.scores.values()):
+        if (
+            len(bins.shares) != len(bins.edges) + 1
+            or bins.edges != sorted(bins.edges)
+            or min(bins.shares) < 0
+        ):
+            yield "edges must ascend, and have one share more, none of them negative"
 
 
 def _of_shapes(model: Model) -> Iterator[str]:

@@ -21,6 +21,7 @@ class Denied(IntEnum):
     IDENTITY = 6
     TOO_FEW_CYCLES = 7
     NO_RESULT = 8
+    OUTSIDE_TRAINING = 9  # a result, but of inputs such as the model was not trained on
 
 
 class Conditions(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,10 +45,20 @@ class Permit:
         self._good = 0
 
     def judge(
-        self, permissive: Sample, beat: Sample, identity: Sample | None, *, valid: bool, now: int
+        self,
+        permissive: Sample,
+        beat: Sample,
+        identity: Sample | None,
+        *,
+        valid: bool,
+        now: int,
+        outside: bool = False,
     ) -> Denied:
-        """Take the PLC's signals of one cycle and whether its result is valid; `now` is monotonic, in ns."""
-        self._good = self._good + 1 if valid else 0
+        """Take the PLC's signals of one cycle and whether its result is valid; `now` is monotonic, in ns.
+
+        A result of inputs `outside` of what the model was trained on counts for nothing.
+        """
+        self._good = self._good + 1 if valid and not outside else 0
         if beat.quality is Quality.GOOD and beat.value != self._beat:
             # The first value seen is no beat: a PLC that stands still shows one, too.
             self._beat_at = now if self._beat == self._beat else None
@@ -62,4 +73,6 @@ class Permit:
             return Denied.IDENTITY
         if not valid:
             return Denied.NO_RESULT
+        if outside:
+            return Denied.OUTSIDE_TRAINING
         return Denied.TOO_FEW_CYCLES if self._good < self._conditions.cycles else Denied.NOTHING

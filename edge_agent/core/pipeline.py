@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_agent.core.alarm import SIMPLE, Handling, Order
+from edge_agent.core.envelope import Guard, Outside
 from edge_agent.core.manifest import Manifest
 from edge_agent.core.outputs import Reader, Reading
 from edge_agent.core.packing import Packing
@@ -39,11 +40,18 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the state of any alarm changed in this cycle."""
     bits: AlarmBits = AlarmBits(0)
     readings: tuple[Reading, ...] = ()
+    outside: Outside | None = None
+    """What of the window is outside of what the model was trained on: the result is UNCERTAIN."""
 
     @property
     def valid(self) -> bool:
         """Whether this is a fresh result of fresh inputs."""
         return self.reason == Reason.NONE
+
+    @property
+    def trust(self) -> Quality:
+        """The most that the quality of this result can be."""
+        return Quality.UNCERTAIN if self.outside else Quality.GOOD
 
 
 class Pipeline:
@@ -53,6 +61,7 @@ class Pipeline:
         self._manifest, self._mode, self._handling = manifest, mode, handling
         self._pack = Packing.of(manifest)
         self._readers = [Reader(output, manifest, handling) for output in manifest.outputs]
+        self._guard = Guard(manifest, manifest.envelope) if manifest.envelope else None
         self._begin(manifest)
 
     def _begin(self, manifest: Manifest) -> None:
@@ -75,6 +84,8 @@ class Pipeline:
         ]
         for output, reader in zip(manifest.outputs, self._readers, strict=True):
             reader.exchange(output, manifest)
+        # Rows that the window keeps were looked at by the envelope before.
+        self._guard = Guard(manifest, manifest.envelope) if manifest.envelope else None
         if not alike:
             self._begin(manifest)
 
@@ -91,6 +102,8 @@ class Pipeline:
             self._restart()  # a row that the state has not seen
         self._window.push(tick, row, usable)
         self._tick = tick
+        if self._guard:
+            self._guard.see(tick, image)
         np.copyto(self._latest, image.value, where=usable)
         blocked = self._window.blocked
         if blocked is not None:
@@ -147,9 +160,12 @@ class Pipeline:
         score = readings[0].score
         # A forecast says nothing before its time has come.
         reason = Reason.WARMING_UP if math.isnan(score) else Reason.NONE
-        return self._verdict(readings, reason, score=score)
+        outside = self._guard.outside if self._guard else None
+        return self._verdict(readings, reason, score=score, outside=outside)
 
     def _restart(self) -> None:
+        if self._guard:
+            self._guard.restart()
         for reader in self._readers:
             reader.restart()
         if self._stream:
@@ -165,7 +181,12 @@ class Pipeline:
         return self._verdict(tuple(reader.miss(*moment) for reader in self._readers), reason, culprit)
 
     def _verdict(
-        self, readings: tuple[Reading, ...], reason: Reason, culprit: str = "", score: float = math.nan
+        self,
+        readings: tuple[Reading, ...],
+        reason: Reason,
+        culprit: str = "",
+        score: float = math.nan,
+        outside: Outside | None = None,
     ) -> Verdict:
         return Verdict(
             state=state_of(Situation(mode=self._mode, reason=reason)),
@@ -176,6 +197,7 @@ class Pipeline:
             changed=any(r.changed for r in readings),
             bits=_all_bits(readings),
             readings=readings,
+            outside=outside,
         )
 
 

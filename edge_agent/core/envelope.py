@@ -1,0 +1,147 @@
+"""Whether a row is one such as the model was trained on: its values, their pace, and how they go together.
+
+The joint distance is that of Mahalanobis (Proc. Nat. Inst. Sci. India 2, 1936) in standardised units; the
+converter says how it shrinks the covariance. It is about the inputs before the steps, because what people are
+told is a tag.
+"""
+
+import math
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from edge_agent.core.manifest import Envelope, Manifest
+from edge_agent.core.tags import Columns, Floats, Quality
+
+_UNBOUNDED = 1e200
+"""Per second: no float64 that a device sends changes by more."""
+
+Integers = npt.NDArray[np.int64]
+
+
+class Outside(msgspec.Struct, frozen=True, kw_only=True):
+    """The input that is furthest from the training rows, and a sentence about it."""
+
+    input: str
+    text: str
+
+
+class Likeness:
+    """How the inputs of a bundle went together in the training rows; without an envelope independently.
+
+    Columns that were constant take no part.
+    """
+
+    def __init__(self, manifest: Manifest) -> None:
+        std = np.array([i.std for i in manifest.inputs], np.float64)
+        self._mean, self._std = np.array([i.mean for i in manifest.inputs]), std
+        self._per_std = np.divide(1.0, std, out=np.zeros_like(std), where=std > 0)
+        factor = manifest.envelope.factor if manifest.envelope else []
+        self._factor = _square(factor) if factor else np.eye(len(std))
+        self.joint = bool(factor)
+        precision = self._factor.T @ self._factor
+        self._precision, self._weight = precision, np.diag(precision).copy()
+
+    def distance(self, row: Floats) -> float:
+        """Return how far float64[inputs] is from the mean of the training rows, in standard deviations."""
+        whitened = self._factor @ ((row - self._mean) * self._per_std)
+        return math.sqrt(whitened @ whitened)
+
+    def unexplained(self, rows: Floats) -> Floats:
+        """Return by how much each of float64[..., inputs] is off what the others of its row make likely.
+
+        It is in engineering units: the value minus its conditional mean, which for a precision matrix P is
+        ``(P z)_i / P_ii`` standard deviations (Rasmussen and Williams, Gaussian Processes, A.2).
+        """
+        z = (rows - self._mean) * self._per_std
+        off: Floats = z @ self._precision / self._weight * self._std
+        return off
+
+    def shares(self, row: Floats) -> Floats:
+        """Return by how much the squared distance falls if each input were as the others make likely."""
+        off = self.unexplained(row) * self._per_std
+        found: Floats = off * off * self._weight
+        return found
+
+
+def _square(factor: list[list[float]]) -> Floats:
+    square = np.zeros((len(factor), len(factor)))
+    for i, row in enumerate(factor):
+        square[i, : i + 1] = row
+    return square
+
+
+class Guard:
+    """Looks at every row that a window takes. One that is outside counts for as long as a window holds it."""
+
+    def __init__(self, manifest: Manifest, envelope: Envelope) -> None:
+        self._inputs, self._window = manifest.inputs, manifest.window
+        self._low, self._high = np.array(envelope.low, np.float64), np.array(envelope.high, np.float64)
+        rate = np.array([_UNBOUNDED if rate is None else rate for rate in envelope.rate])
+        self._rate, self._per_tick = rate, rate * manifest.period
+        self._period, self._distance = manifest.period, envelope.distance
+        self._likeness = Likeness(manifest)
+        self._row = np.full(len(rate), np.nan)
+        self.restart()
+
+    def restart(self) -> None:
+        """The window begins anew with the next row."""
+        self._row[:] = np.nan
+        self._seen = np.zeros(len(self._row), np.int64)
+        self._tick = self._until = 0
+        self._found: Outside | None = None
+
+    @property
+    def outside(self) -> Outside | None:
+        """What the window holds that is outside, None if nothing; the latest of several."""
+        return self._found if self._tick < self._until else None
+
+    def see(self, tick: int, image: Columns) -> None:
+        """Look at the inputs of one tick. What is not GOOD is held at its last value, and not looked at."""
+        good = image.quality == Quality.GOOD
+        with np.errstate(over="ignore", invalid="ignore"):
+            value = np.where(good, image.value, self._row)
+            found = self._judge(value, tick - self._seen)
+        self._seen[good], self._tick = tick, tick
+        self._row = value
+        if found is not None:
+            self._found, self._until = found, tick + self._window
+
+    def _judge(self, value: Floats, gaps: Integers) -> Outside | None:
+        # A comparison with NaN is False: an input that was never there is not outside.
+        off = np.maximum(self._low - value, value - self._high)
+        if (off > 0).any():
+            return self._out_of_range(value, off)
+        change = value - self._row
+        if (np.abs(change) > self._per_tick * gaps).any():
+            return self._too_quick(change, gaps)
+        if self._likeness.distance(value) > self._distance:
+            return self._odd(value)
+        return None
+
+    def _out_of_range(self, value: Floats, off: Floats) -> Outside:
+        width = np.maximum(self._high - self._low, np.finfo(float).tiny)
+        place = int(np.nanargmax(off / width))
+        above = value[place] > self._high[place]
+        bound = self._high[place] if above else self._low[place]
+        text = f"{self._said(place, value[place])}, {'above' if above else 'below'} {bound:.4g} in training"
+        return Outside(input=self._inputs[place].name, text=text)
+
+    def _too_quick(self, change: Floats, gaps: Integers) -> Outside:
+        pace = change / (gaps * self._period)
+        place = int(np.nanargmax(np.abs(pace) / self._rate))
+        most = f"{self._rate[place]:.4g} in training"
+        text = f"{self._said(place, pace[place])} per second, beyond {most}"
+        return Outside(input=self._inputs[place].name, text=text)
+
+    def _odd(self, value: Floats) -> Outside:
+        place = int(self._likeness.shares(value).argmax())
+        off = float(self._likeness.unexplained(value)[place])
+        likely = self._said(place, value[place] - off).removeprefix(f"{self._inputs[place].name} ")
+        text = f"{self._said(place, value[place])}, where the other inputs make {likely} likely"
+        return Outside(input=self._inputs[place].name, text=text)
+
+    def _said(self, place: int, number: float) -> str:
+        column = self._inputs[place]
+        return f"{column.name} {number:.4g} {column.unit}".rstrip()
