@@ -63,19 +63,13 @@ export function drawTiles(select) {
       const began = since(machine, how);
       const waits = machine.outputs.some((o) => WAITING.includes(o.alarm_state) || WAITING.includes(o.warning_state));
       const chosen = machine.name === state.selected;
-      const attributes = {
-        "data-key": machine.name,
-        "data-focus": `tile ${machine.name}`,
-        class: `tile ${how}${waits ? " unacknowledged" : ""}`,
-        type: "button",
-        "aria-pressed": String(chosen),
-        onclick: () => select(machine.name),
-      };
+      const attributes = { "data-key": machine.name, class: `tile ${how}${waits ? " unacknowledged" : ""}${chosen ? " chosen" : ""}` };
+      const pick = { type: "button", class: "pick", "data-focus": `tile ${machine.name}`, "aria-pressed": String(chosen), onclick: () => select(machine.name) };
       return element(
-        "button",
+        "article",
         attributes,
-        element("span", { class: "top" }, shape(how), element("span", { class: "word" }, say(`condition.${how}`))),
-        element("span", { class: "name" }, machine.name),
+        element("div", { class: "top" }, shape(how), element("span", { class: "word" }, say(`condition.${how}`))),
+        element("h3", {}, element("button", pick, machine.name)),
         gauge(machine),
         element("p", { class: "since" }, began ? `${say("since")} ${when(began)} (${lasting(state.at - began)})` : ""),
         element("ul", { class: "why" }, ...why(machine).map((text) => element("li", {}, text))),

@@ -5,6 +5,7 @@ import { asset, state } from "./state.js";
 import { number, say, when } from "./words.js";
 
 const KEPT = 900; // snapshots of every machine that stay in this page: a quarter of an hour
+const GAP = 3; // seconds between two snapshots that are not drawn as one line
 const LIVE = 600; // seconds that are shown live
 const RANGES = [["live", 0], ["hour", 3600], ["shift", 8 * 3600], ["day", 86400], ["week", 7 * 86400], ["month", 28 * 86400]];
 const POINTS = 600;
@@ -25,15 +26,17 @@ export function keep() {
     if (!known) continue;
     if (!kept.has(machine.name)) kept.set(machine.name, { at: [], columns: {} });
     const { at, columns } = kept.get(machine.name);
+    if (at.length && state.at - at.at(-1) > GAP) {
+      at.push(at.at(-1) + 1); // nothing was seen here, and no line is drawn through nothing
+      for (const column of Object.values(columns)) column.push(null);
+    }
     const put = (key, value) => (columns[key] ??= new Array(at.length - 1).fill(null)).push(value ?? null);
     at.push(state.at);
     for (const output of machine.outputs) put(`score ${output.name}`, output.score);
     for (const input of known.inputs) put(`input ${input.name}`, machine.inputs[input.tag]);
-    for (const column of Object.values(columns)) {
-      while (column.length < at.length) column.push(null);
-      if (column.length > KEPT) column.shift();
-    }
-    if (at.length > KEPT) at.shift();
+    for (const column of Object.values(columns)) while (column.length < at.length) column.push(null);
+    const old = Math.max(0, at.length - KEPT);
+    for (const column of [at, ...Object.values(columns)]) column.splice(0, old);
   }
 }
 
@@ -101,7 +104,8 @@ function figure(key, title, unit, height, shown, hooks) {
   const place = element("div", { class: "plot", role: "img", "aria-label": title });
   const made = element("figure", { "data-key": key }, element("figcaption", {}, element("span", {}, unit ? `${title} [${unit}]` : title), value), place);
   find("#trends").append(made);
-  if (window.uPlot) charts.push(chart(place, key, height, shown, hooks));
+  // A chart is as wide as its column, which is known once all figures stand.
+  return () => chart(place, key, height, shown, hooks);
 }
 
 // Draws the charts of the machine that is looked at anew.
@@ -113,16 +117,17 @@ export function lay() {
   find("#selected").textContent = known ? known.name : "";
   if (!known) return;
   if (!window.uPlot) find("#trends").append(element("p", { class: "refused", role: "alert" }, say("noCharts")));
+  const figures = [];
   for (const output of known.outputs) {
     const limits = ["alarm", "warning"].filter((level) => output[level]);
     const lines = limits.map((level) => line(output[level].on, level));
     const least = output.kind === "probability" ? [0, 1] : [];
-    figure(`score ${output.name}`, `${say("score")} ${output.name}`, output.unit, 200, [...least, ...limits.map((level) => output[level].on)], { under: [], over: lines });
+    figures.push(figure(`score ${output.name}`, `${say("score")} ${output.name}`, output.unit, 200, [...least, ...limits.map((level) => output[level].on)], { under: [], over: lines }));
   }
   for (const input of known.inputs)
-    figure(`input ${input.name}`, input.name, input.unit, 130, [input.low, input.high], { under: [band(input.low, input.high)], over: [] });
+    figures.push(figure(`input ${input.name}`, input.name, input.unit, 130, [input.low, input.high], { under: [band(input.low, input.high)], over: [] }));
+  if (window.uPlot) charts = figures.map((make) => make());
   drawRanges();
-  fill(known.name);
   if (range) load();
 }
 
@@ -138,10 +143,7 @@ async function fill(name) {
     past = { error: true };
   }
   const there = kept.get(name);
-  if (past.error || !there) {
-    filled.delete(name); // asked again with the next layout
-    return;
-  }
+  if (past.error || !there) return;
   const older = past.at.filter((at) => at < there.at[0]).length;
   there.at.unshift(...past.at.slice(0, older));
   for (const [key, column] of Object.entries(there.columns))
@@ -243,6 +245,7 @@ export function drawTrends() {
     figure.classList.toggle("outside", Boolean(outside));
     figure.querySelector(".plot").setAttribute("aria-label", `${key.replace(/^\w+ /, "")}: ${text}`);
   }
+  fill(state.selected);
   if (range) return;
   const empty = at.map(() => null);
   for (const { key, plot } of charts) {

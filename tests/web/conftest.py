@@ -1,0 +1,37 @@
+"""The demo's pump and the agent beside it, as processes."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+from agent_process import until
+from http_client import Http
+from modbus_proxy import free_port
+from page_rig import SECTIONS, TOKEN, Plant
+
+from edge_agent.demo import site
+from edge_agent.plant.process import PlantProcess
+
+
+@pytest.fixture(scope="module")
+def pump(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plant]:
+    folder = tmp_path_factory.mktemp("pump")
+    secret = folder / "page"
+    secret.write_text(TOKEN + "\n", encoding="utf-8")
+    secret.chmod(0o600)
+    with pytest.MonkeyPatch.context() as patch, PlantProcess() as plant:
+        patch.setitem(os.environ, "CREDENTIALS_DIRECTORY", str(folder))
+        assert plant.opcua_port is not None
+        config = site.make(folder, None, plant.modbus_port, plant.opcua_port)
+        port = free_port()
+        with config.open("a", encoding="utf-8") as file:
+            file.write(SECTIONS.format(port=port))
+        yield Plant(plant, config, Http(port))
+
+
+@pytest.fixture(scope="module")
+def running(pump: Plant) -> Iterator[Plant]:
+    """The same, with the agent running and ready."""
+    with pump.agent():
+        until(pump.ready, "the page says ready", 60)
+        yield pump
