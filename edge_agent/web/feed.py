@@ -21,7 +21,7 @@ BEHIND = 8
 
 
 class Signal(msgspec.Struct, frozen=True, kw_only=True):
-    """An input of a machine: the bundle's name, the tag that feeds it, what it was in training."""
+    """An input of a machine: the bundle's name, the tag that feeds it, between what it was in training."""
 
     name: str
     tag: str
@@ -186,14 +186,21 @@ def _asset(name: str, tags: list[str], manifest: Manifest, sha256: str) -> Asset
         sha256=sha256,
         period=manifest.period,
         inputs=[
-            Signal(name=i.name, tag=tag, unit=i.unit, low=i.min, high=i.max)
-            for i, tag in zip(manifest.inputs, tags, strict=True)
+            Signal(name=i.name, tag=tag, unit=i.unit, low=low, high=high)
+            for i, tag, low, high in zip(manifest.inputs, tags, *_trained(manifest), strict=True)
         ],
         outputs=[
             Score(name=o.name, kind=o.kind, unit=o.unit, alarm=o.limits, warning=o.warning)
             for o in manifest.outputs
         ],
     )
+
+
+def _trained(manifest: Manifest) -> tuple[list[float], list[float]]:
+    """Return between what the inputs are as they were in training: the envelope, or all that was seen."""
+    if manifest.envelope:
+        return manifest.envelope.low, manifest.envelope.high
+    return [i.min for i in manifest.inputs], [i.max for i in manifest.inputs]
 
 
 def _everything(parts: Parts) -> Values:

@@ -9,7 +9,7 @@ import { condition, drawTiles } from "./tiles.js";
 import { drawTrends, keep, lay, relay } from "./trends.js";
 import { begin, say, when } from "./words.js";
 
-const WORST = ["alarm", "none", "warning", "waiting", "normal"];
+const WORST = ["alarm", "none", "warning", "uncertain", "waiting", "normal"];
 let linked = false;
 
 function select(machine) {

@@ -15,6 +15,15 @@ function sign(good, yes, no) {
   return element("td", { class: good ? "good" : "bad" }, `${good ? "✓" : "✗"} ${say(good ? yes : no)}`);
 }
 
+// The largest stability index of the last hour and day: above 0.2 the inputs are not those of training any more.
+function drift(machine) {
+  const told = Object.entries(machine.drift ?? {}).map(([span, found]) => {
+    const [name, index] = Object.entries(found).sort((a, b) => b[1] - a[1])[0] ?? [];
+    return name === undefined ? null : `${say(`drift.${span}`)}: ${name} ${number(index)}`;
+  });
+  return told.filter(Boolean).join("; ") || null;
+}
+
 export function drawModels() {
   const drawn = state.status.machines.map((machine) => {
     const known = asset(machine.name);
@@ -27,10 +36,11 @@ export function drawModels() {
       sign(machine.model_runs, "proven", "notProven"),
       machine.runtime,
       String(machine.model_starts),
+      drift(machine),
       candidate ? Object.entries(candidate).map(([key, value]) => `${key} ${value}`).join(", ") : null,
     );
   });
-  show(find("#models"), table(heads("machine", "bundle", "sequence", "knownAnswers", "runtime", "starts", "candidate"), drawn));
+  show(find("#models"), table(heads("machine", "bundle", "sequence", "knownAnswers", "runtime", "starts", "drift", "candidate"), drawn));
 }
 
 export function drawWrites() {
@@ -73,7 +83,8 @@ export function drawDevices() {
     table(heads("device", "linkState", "roundTrip", "reads", "failures", "badTags", "refusedTags"), drawn),
     table(heads("scan", "cycles", "overruns", "cycleTook", "cycleLate"), scans),
   );
-  const lost = state.status.history_lost;
+  const { history_lost: lost, history_trouble: trouble } = state.status;
+  show(find("#trouble"), ...(trouble ? [element("p", { class: "refused", role: "alert" }, `${say("history")}: ${trouble}`)] : []));
   find("#about").textContent =
     `${state.status.name} · edge-agent ${state.status.version} · ${say("uptime")} ${lasting(state.status.uptime)} · ` +
     `${say("history")}: ${state.status.history_committed}` + (lost ? ` · ${say("historyLost")}: ${lost}` : "");

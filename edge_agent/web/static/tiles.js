@@ -7,12 +7,13 @@ import { lasting, number, say, when } from "./words.js";
 const WAITING = ["UNACKNOWLEDGED", "RETURNED", "LATCHED_UNACKNOWLEDGED"];
 const CALM = ["STARTING", "OFF"];
 
-// The worst that is true of a machine: alarm, none (no result), warning, waiting, normal.
+// The worst that is true of a machine: alarm, none (no result), warning, waiting, uncertain, normal.
 export function condition(machine) {
   if (machine.alarm) return "alarm";
   if (["FALLBACK", "FAULT"].includes(machine.state)) return "none";
   if (machine.outputs.some((o) => ["UNACKNOWLEDGED", "ACKNOWLEDGED"].includes(o.warning_state))) return "warning";
   if (CALM.includes(machine.state) || machine.reason !== "NONE") return "waiting";
+  if (machine.outside) return "uncertain";
   return "normal";
 }
 
@@ -28,6 +29,7 @@ export function why(machine) {
   const told = [];
   for (const output of machine.outputs.filter(standing)) told.push(`${output.name}: ${stateWords(output)}`);
   for (const reason of machine.reasons ?? []) told.push(reason.text ?? reason);
+  if (machine.outside) told.push(machine.outside);
   if (machine.reason !== "NONE") {
     const word = say(`reason.${machine.reason}`);
     told.push(machine.culprit ? `${word}: ${machine.culprit}` : word);
