@@ -16,6 +16,7 @@ from edge_agent.bundle import Bundle, Known
 from edge_agent.core.manifest import Manifest, Model, OutputTensor
 from edge_agent.core.packing import Packing
 from edge_agent.core.parsing import parse
+from edge_agent.core.spread import kept, spread
 from edge_agent.inference.process import InferenceFailed
 
 
@@ -67,9 +68,11 @@ def write(out: Path, manifest: Manifest, tflite: bytes, windows: Floats, origina
         )
         unsealed = Bundle(manifest, tflite, judging.NOTHING, "")
         answers = gateway.wait_for(gateway.answer(unsealed, packed))
+        within, _ = spread(packed)
+        spread_answers = gateway.wait_for(gateway.answer(unsealed, within[: kept(answers.shape[1])]))
     except InferenceFailed as error:
         raise ConverterError(f"the gateway cannot run the converted model: {error}") from None
-    if not (np.isfinite(answers).all() and np.isfinite(originals).all()):
+    if not all(np.isfinite(numbers).all() for numbers in (answers, originals, spread_answers)):
         raise ConverterError("the model answers NaN or infinity to rows within the data's range")
     with writing(out, "choose another -o"):
-        bundle.write(out, manifest, tflite, Known(windows, answers, originals))
+        bundle.write(out, manifest, tflite, Known(windows, answers, originals, spread_answers))

@@ -21,10 +21,12 @@ import numpy.typing as npt
 from edge_agent import durable
 from edge_agent.core.manifest import Manifest
 from edge_agent.core.parsing import ManifestError, parse
+from edge_agent.core.spread import ROWS
 
 MODEL = "model.tflite"
 KNOWN_INPUTS, KNOWN_OUTPUTS = "known_inputs.npy", "known_outputs.npy"
 KNOWN_ORIGINALS = "known_originals.npy"
+KNOWN_SPREAD = "known_spread.npy"
 MANIFEST, SIGNATURE = "manifest.json", "manifest.json.sig"
 PARTS = (MODEL, KNOWN_INPUTS, KNOWN_OUTPUTS, KNOWN_ORIGINALS)
 LARGEST = 256 * 1024 * 1024
@@ -51,6 +53,8 @@ class Known:
     inputs: Floats
     outputs: Floats32
     originals: Floats32
+    spread: Floats32 | None = None
+    """What the model answered to the first inputs of `edge_agent.core.spread`; None for none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +111,7 @@ def decode(data: bytes, path: Path) -> Bundle:
             _array(parts[KNOWN_INPUTS], np.float64),
             _array(parts[KNOWN_OUTPUTS], np.float32),
             _array(parts[KNOWN_ORIGINALS], np.float32),
+            _array(parts[KNOWN_SPREAD], np.float32) if KNOWN_SPREAD in parts else None,
         )
         _verify_known(manifest, known)
     except (zipfile.BadZipFile, EOFError, ValueError, NotImplementedError, RuntimeError) as error:
@@ -122,6 +127,8 @@ def write(path: Path, manifest: Manifest, model: bytes, known: Known) -> None:
         KNOWN_OUTPUTS: _npy(known.outputs, np.float32),
         KNOWN_ORIGINALS: _npy(known.originals, np.float32),
     }
+    if known.spread is not None:
+        parts[KNOWN_SPREAD] = _npy(known.spread, np.float32)
     hashes = {name: hashlib.sha256(part).hexdigest() for name, part in parts.items()}
     text = msgspec.json.format(msgspec.json.encode(msgspec.structs.replace(manifest, parts=hashes)), indent=2)
     durable.replace(path, _sealed({MANIFEST: text, **parts}))
@@ -150,17 +157,17 @@ def _members(archive: zipfile.ZipFile) -> dict[str, bytes]:
     """Read the members, once it is sure that they are no larger than the file itself."""
     found = archive.infolist()
     names = [member.filename for member in found]
-    wanted = (MANIFEST, *PARTS)
-    if sorted(names) not in (sorted(wanted), sorted((*wanted, SIGNATURE))):
-        raise ManifestError(f"members: must be {', '.join(wanted)}, and may be {SIGNATURE}")
+    wanted, optional = (MANIFEST, *PARTS), (KNOWN_SPREAD, SIGNATURE)
+    if len(set(names)) < len(names) or not set(wanted) <= set(names) <= {*wanted, *optional}:
+        raise ManifestError(f"members: must be {', '.join(wanted)}, and may be {', '.join(optional)}")
     if any(member.compress_type != zipfile.ZIP_STORED for member in found):
         raise ManifestError("members: must be stored, not compressed")
     return {member.filename: archive.read(member) for member in found}
 
 
 def _verify_parts(manifest: Manifest, parts: dict[str, bytes]) -> None:
-    if set(manifest.parts) != set(PARTS):
-        raise ManifestError(f"parts: must be {', '.join(PARTS)}")
+    if set(manifest.parts) != set(parts):
+        raise ManifestError(f"parts: must be {', '.join(parts)}")
     for name, part in parts.items():
         if hashlib.sha256(part).hexdigest() != manifest.parts[name]:
             raise ManifestError(f"parts: {name} is not the file that the manifest was written for")
@@ -173,7 +180,10 @@ def _verify_known(manifest: Manifest, known: Known) -> None:
     for name, answers in ((KNOWN_OUTPUTS, known.outputs), (KNOWN_ORIGINALS, known.originals)):
         if answers.shape != (k, manifest.model.output_size):
             raise ManifestError(f"{name}: shape {answers.shape} does not fit the model")
-    if not all(np.isfinite(part).all() for part in (known.inputs, known.outputs, known.originals)):
+    spread = known.outputs[:0] if known.spread is None else known.spread
+    if spread.shape != (len(spread), manifest.model.output_size) or len(spread) > ROWS:
+        raise ManifestError(f"{KNOWN_SPREAD}: shape {spread.shape} does not fit the model")
+    if not all(np.isfinite(part).all() for part in (known.inputs, known.outputs, known.originals, spread)):
         raise ManifestError("known answers: NaN or infinity proves nothing")
 
 
