@@ -1,5 +1,6 @@
 """One machine's cycle in the shell: inputs out of the image, the model asked, the result block written."""
 
+import asyncio
 import logging
 import math
 from collections.abc import Callable, Mapping
@@ -30,6 +31,8 @@ from edge_agent.inference.host import ModelHost
 
 log = logging.getLogger(__name__)
 
+EXPLAIN = 0.2
+"""Share of the period that may be spent on asking the model why there is an alarm."""
 MISMATCHES = 2
 """Read-backs in a row that differ before writing is latched off: somebody else writes there too."""
 
@@ -172,6 +175,31 @@ class Machine:
             self._alarms_to_keep.append(verdict)
         self._historian.result(self.name, self._sequence, self.inputs, verdict, now)
 
+    async def explain(self) -> None:
+        """Find the inputs that made an alarm which has just come: asks the model, one window at a time.
+
+        It ends with an answer that does not come, and after a share of the period.
+        """
+        reasons = self._pipeline.reasons
+        question = reasons.question if reasons else None
+        if reasons is None or question is None:
+            return
+        time = asyncio.get_running_loop().time
+        until = time() + EXPLAIN * self._config.bundle.manifest.period
+        for place in question.candidates:
+            asked = question.occluded(place)
+            answers = await self.model.ask(asked[None])
+            if isinstance(answers, Reason):
+                break
+            question.hear(place, asked, answers[0].reshape(-1))
+            if time() > until:
+                break
+        causes = question.causes()
+        self.verdict = msgspec.structs.replace(self.verdict, causes=reasons.answered(causes))
+        text = "; ".join(cause.text for cause in causes) or "no single input makes it"
+        self._historian.event(self.name, "reasons", f"{question.output}: {text}")
+        log.warning("machine %s: alarm %s: %s", self.name, question.output, text)
+
     def _may_write(self, verdict: Verdict, now: int) -> Denied:
         if self._permit is None or self._following is None:
             return Denied.MODE
@@ -250,6 +278,7 @@ class Machine:
             value=verdict.readings[0].value if verdict.readings else math.nan,
             input_age_ms=self._age_ms,
             input_quality=min(int(self.inputs.quality.min()), verdict.trust),
+            reasons=tuple(cause.number for cause in verdict.causes),
             denied=self.denied,
             bundle=self.model.bundle.short_id,
         )

@@ -152,6 +152,9 @@ class Scan:
         # A PLC that takes no answer holds up its own machine's next frame, and no other machine.
         writes = [self._spawner.create_task(machine.finish(now)) for machine in machines]
         await asyncio.wait(writes, timeout=WAIT * self.period)
+        # Nobody waits for the reasons of an alarm before the alarm is told.
+        for machine in machines:
+            await machine.explain()
 
     async def _sleep_until(self, time: float) -> None:
         if self._stopping:

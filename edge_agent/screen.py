@@ -44,7 +44,11 @@ def render(status: Status) -> Group:
             m.state,
             "-" if m.score is None else f"{m.score:.4g}",
             "[bold red]ALARM[/]" if m.alarm else "no",
-            " ".join(word for word in (m.reason if m.reason != "NONE" else "", m.culprit, m.outside) if word),
+            " ".join(
+                word
+                for word in (m.reason if m.reason != "NONE" else "", m.culprit, m.outside, *m.reasons)
+                if word
+            ),
             "[red]LATCHED OFF[/]" if m.latched else f"{m.writes.get('verified', 0)} verified",
             m.bundle,
         )

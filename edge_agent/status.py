@@ -80,6 +80,8 @@ class MachineStatus(msgspec.Struct, frozen=True, kw_only=True):
     output_writes: dict[str, int]
     """The outcomes of writes of declared outputs."""
     latched: bool
+    reasons: list[str]
+    """What made the score of an alarm that is raised, in sentences."""
     outside: str
     """What of the inputs is outside of what the model was trained on, "" if nothing: then it is UNCERTAIN."""
     drift: dict[str, dict[str, float]]
@@ -197,6 +199,7 @@ def _machine(machine: Machine) -> MachineStatus:
         written_at=_wall(machine.written_at),
         output_writes={outcome.value: n for outcome, n in machine.outputs_written.items()},
         latched=machine.latched,
+        reasons=[cause.text for cause in verdict.causes],
         outside=verdict.outside.text if verdict.outside else "",
         drift=machine.drift,
         denied=machine.denied.name,

@@ -2,6 +2,7 @@
 
 import asyncio
 
+import dense_model
 import msgspec
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from edge_agent.config.schema import Alarms
 from edge_agent.core.alarm import Handling
 from edge_agent.core.manifest import Limits
 from edge_agent.core.resultblock import AlarmBits
+from edge_agent.core.tags import Reason
 from edge_agent.machine import Machine
 
 pytestmark = pytest.mark.timeout(20)
@@ -70,3 +72,57 @@ async def test_a_button_held_from_before_the_start_is_not_pressed() -> None:
         s.start()
         await s.run(3.05)
         assert machine.verdict.bits & WAITS
+
+
+async def test_an_alarm_names_the_input_that_made_it(caplog: pytest.LogCaptureFixture) -> None:
+    async with site("ab") as s:
+        made = manifest()
+        inputs = [
+            msgspec.structs.replace(i, mean=m, std=d, unit="degC" if i.name == "power" else "")
+            for i, m, d in zip(made.inputs, dense_model.OFFSET, dense_model.SCALE, strict=True)
+        ]
+        made = msgspec.structs.replace(made, inputs=inputs, outputs=dense_model.limited(Limits(on=5, off=4)))
+        model = FormulaModel(made)
+        model.answer = lambda rows: (rows.reshape(len(rows), 4, 4) ** 2).sum(axis=2).mean(axis=1)[:, None]
+        machine = s.machine("m", "a", "b", model)
+        s.start()
+        running = s.spawner.create_task(s.scan.run())
+        await asyncio.sleep(2.05)
+        asked = len(model.batches)
+        s.drivers["a"].values |= {"a.power": 65.0, "a.head": 23.0}
+        await asyncio.sleep(1)
+        assert len(model.batches) == asked + 10 + 4, "each input once, when the alarm came"
+        block = frames(s.drivers["b"], "m")[-1][1]
+        assert [block[f"reason_{i}"] for i in (1, 2, 3)] == [4, 2, 0]
+        first, second = machine.verdict.causes
+        assert first.text.startswith("power +")
+        assert first.text.endswith("degC above its mean in training")
+        assert second.input == "head"
+        s.drivers["a"].values |= {"a.power": 40.0, "a.head": 20.0}
+        await asyncio.sleep(1)
+        block = frames(s.drivers["b"], "m")[-1][1]
+        assert [block[f"reason_{i}"] for i in (1, 2, 3)] == [0, 0, 0]
+        s.scan.stop()
+        await running
+    told = [r.getMessage() for r in caplog.records if "alarm wear" in r.getMessage()]
+    assert len(told) == 1
+    assert told[0].startswith("machine m: alarm wear: power +")
+
+
+async def test_a_model_that_does_not_answer_a_second_time_delays_no_alarm() -> None:
+    async with site("ab") as s:
+        score = [0.1]
+        machine = alarming(s, score)
+        model = machine.model
+        s.start()
+        running = s.spawner.create_task(s.scan.run())
+        await asyncio.sleep(2.05)
+        score[0] = 0.9
+        answers = model.answer
+        count = len(model.batches)
+        model.answer = lambda rows: answers(rows) if len(model.batches) <= count + 1 else Reason.MODEL_LATE
+        await asyncio.sleep(0.15)
+        assert AlarmBits(int(frames(s.drivers["b"], "m")[-1][1]["alarm"])) & UP
+        assert machine.verdict.causes == ()
+        s.scan.stop()
+        await running

@@ -11,6 +11,7 @@ from edge_agent.core.envelope import Guard, Outside
 from edge_agent.core.manifest import Manifest
 from edge_agent.core.outputs import Reader, Reading
 from edge_agent.core.packing import Packing
+from edge_agent.core.reasons import Cause, Reasons
 from edge_agent.core.resultblock import AlarmBits, State
 from edge_agent.core.states import Situation, state_of
 from edge_agent.core.steps import Preparation
@@ -40,6 +41,8 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """Whether the state of any alarm changed in this cycle."""
     bits: AlarmBits = AlarmBits(0)
     readings: tuple[Reading, ...] = ()
+    causes: tuple[Cause, ...] = ()
+    """The inputs that made the score of an alarm, from when it came until it is gone."""
     outside: Outside | None = None
     """What of the window is outside of what the model was trained on: the result is UNCERTAIN."""
 
@@ -62,6 +65,7 @@ class Pipeline:
         self._pack = Packing.of(manifest)
         self._readers = [Reader(output, manifest, handling) for output in manifest.outputs]
         self._guard = Guard(manifest, manifest.envelope) if manifest.envelope else None
+        self.reasons = _reasons(manifest)
         self._begin(manifest)
 
     def _begin(self, manifest: Manifest) -> None:
@@ -86,6 +90,7 @@ class Pipeline:
             reader.exchange(output, manifest)
         # Rows that the window keeps were looked at by the envelope before.
         self._guard = Guard(manifest, manifest.envelope) if manifest.envelope else None
+        self.reasons = _reasons(manifest)
         if not alike:
             self._begin(manifest)
 
@@ -105,6 +110,8 @@ class Pipeline:
         if self._guard:
             self._guard.see(tick, image)
         np.copyto(self._latest, image.value, where=usable)
+        if self.reasons:
+            self.reasons.push(tick, self._latest)
         blocked = self._window.blocked
         if blocked is not None:
             self._restart()
@@ -161,11 +168,13 @@ class Pipeline:
         # A forecast says nothing before its time has come.
         reason = Reason.WARMING_UP if math.isnan(score) else Reason.NONE
         outside = self._guard.outside if self._guard else None
-        return self._verdict(readings, reason, score=score, outside=outside)
+        return self._verdict(readings, reason, score=score, outside=outside, asked=asked)
 
     def _restart(self) -> None:
         if self._guard:
             self._guard.restart()
+        if self.reasons:
+            self.reasons.restart()
         for reader in self._readers:
             reader.restart()
         if self._stream:
@@ -186,7 +195,9 @@ class Pipeline:
         reason: Reason,
         culprit: str = "",
         score: float = math.nan,
+        *,
         outside: Outside | None = None,
+        asked: Floats32 | None = None,
     ) -> Verdict:
         return Verdict(
             state=state_of(Situation(mode=self._mode, reason=reason)),
@@ -198,6 +209,7 @@ class Pipeline:
             bits=_all_bits(readings),
             readings=readings,
             outside=outside,
+            causes=self.reasons.see(readings, asked) if self.reasons else (),
         )
 
 
@@ -205,6 +217,11 @@ def _filled(manifest: Manifest) -> object:
     """Return what decides which numbers stand in a window."""
     m = manifest
     return [(i.name, i.unit) for i in m.inputs], m.period, m.window, m.max_gap, m.steps, m.model.state
+
+
+def _reasons(manifest: Manifest) -> Reasons | None:
+    """Return what finds the reasons of alarms, None where there is no alarm to come."""
+    return Reasons(manifest) if any(output.limits for output in manifest.outputs) else None
 
 
 def _all_bits(readings: tuple[Reading, ...]) -> AlarmBits:
