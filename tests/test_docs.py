@@ -50,3 +50,18 @@ def test_the_published_schema_is_that_of_the_manifest() -> None:
     """It is made by msgspec.json.schema(Manifest), indented by two."""
     published = json.loads((DOCS / "manifest.schema.json").read_text(encoding="utf-8"))
     assert published == msgspec.json.schema(Manifest)
+
+
+def test_every_test_that_the_reliability_page_names_is_there() -> None:
+    page = (DOCS / "reliability.md").read_text(encoding="utf-8")
+    named = re.findall(r"`(tests/[^`:]+)(?:::(\w+))?`", page)
+    assert len(named) > 60
+    for file, name in named:
+        path = DOCS.parent / file
+        assert path.exists(), file
+        assert not name or f"def {name}(" in path.read_text(encoding="utf-8"), f"{file} has no {name}"
+
+
+def test_the_reliability_page_has_every_fault_once() -> None:
+    page = (DOCS / "reliability.md").read_text(encoding="utf-8")
+    assert [int(n) for n in re.findall(r"^\| (\d+) \|", page, re.MULTILINE)] == list(range(1, 53))
