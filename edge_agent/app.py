@@ -26,6 +26,7 @@ from edge_agent.control import SOCKET as CONTROL
 from edge_agent.control import serve
 from edge_agent.historian import Historian
 from edge_agent.history.flight import FlightRecorder
+from edge_agent.north import tellers
 from edge_agent.observed import Observed
 from edge_agent.running import ModelRefused, Running
 from edge_agent.status import SOCKET
@@ -45,7 +46,7 @@ async def _end() -> None:
 
 
 def _only_at_start(config: Config) -> object:
-    return config.name, config.state, config.web, config.metrics
+    return config.name, config.state, config.web, config.metrics, config.north
 
 
 def _only_one(state: Path) -> int:
@@ -115,6 +116,8 @@ class App:
                 group.create_task(self._reload_when_asked(running))
                 trial = Trial(self._state, self._config.trial, self._reload.set)
                 group.create_task(trial.run(lambda: running.parts, self._historian))
+                for teller in tellers(self._config, lambda: running.parts):
+                    group.create_task(teller.run())
                 self._historian.event(self._config.name, "agent", "started")
                 self._journal()
                 await self._stop.wait()
@@ -206,7 +209,7 @@ class App:
             raise ConfigError(["this agent has no configuration file to read again"])
         config = await asyncio.to_thread(self._read_again)
         if _only_at_start(config) != _only_at_start(self._config):
-            raise ConfigError(["agent: name, state, web and metrics can only change with a restart"])
+            raise ConfigError(["agent: name, state, web, metrics and mqtt can only change with a restart"])
         return config
 
     def _show(self, running: Running, spawner: Spawner) -> None:

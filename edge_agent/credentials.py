@@ -53,17 +53,26 @@ def login(name: str) -> UserName | UserCertificate:
 
 def read(name: str) -> bytes:
     """Read a credential whole. Raises `NoCredential`."""
+    file = path(name)
+    try:
+        with file.open("rb") as opened:
+            return opened.read(LARGEST)
+    except OSError as error:
+        raise NoCredential(f"credential {name}: {file}: {error.strerror}") from None
+
+
+def path(name: str) -> Path:
+    """Return the file of a credential that is there, for its owner's eyes only. Raises `NoCredential`."""
     folder = os.environ.get(DIRECTORY)
     if not folder:
         raise NoCredential(f"credential {name}: ${DIRECTORY} is not set; use LoadCredential={name}:FILE")
-    path = Path(folder) / name
+    file = Path(folder) / name
     try:
-        if path.stat().st_mode & 0o007:
-            raise NoCredential(f"credential {name}: {path} can be read by everybody; chmod 600 it")
-        with path.open("rb") as file:
-            return file.read(LARGEST)
+        if file.stat().st_mode & 0o007:
+            raise NoCredential(f"credential {name}: {file} can be read by everybody; chmod 600 it")
     except OSError as error:
-        raise NoCredential(f"credential {name}: {path}: {error.strerror}") from None
+        raise NoCredential(f"credential {name}: {file}: {error.strerror}") from None
+    return file
 
 
 def _certificate(name: str, data: bytes) -> UserCertificate:

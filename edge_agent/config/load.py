@@ -7,7 +7,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from edge_agent.bundle import Bundle
-from edge_agent.config import alarms, gates, modbus, opcua, overlap, web, writes
+from edge_agent.config import alarms, gates, modbus, north, opcua, overlap, web, writes
 from edge_agent.config.bundles import Bundles
 from edge_agent.config.fields import ConfigError, Place, build, nearest
 from edge_agent.config.links import Link
@@ -28,7 +28,7 @@ from edge_agent.core.manifest import Input
 from edge_agent.core.registers import Address
 
 _DRIVERS = (*modbus.DRIVERS, "opc-ua")
-_SECTIONS = ("agent", "history", "link", "device", "machine", *web.SECTIONS)
+_SECTIONS = ("agent", "history", "link", "device", "machine", *web.SECTIONS, *north.SECTIONS)
 
 
 def load(
@@ -63,11 +63,13 @@ def load(
         known = {scanned.tag.name: scanned for device in devices.values() for scanned in device.tags}
         alarms.tag_there(agent.stop, known, broken, root.at("agent.stop"))
     page, metrics = web.web_of(data, root), web.metrics_of(data, root)
+    told = north.north_of(data, agent.name if agent else "", _section(data, root.at("machine")), root)
     if check_units:
         _units(devices, root.at("device"))
     if root.errors or agent is None or history is None:
         raise ConfigError(root.errors)
     warnings = [warning for device in devices.values() for warning in _warnings(device)]
+    warnings += north.warnings(told)
     return Config(
         name=agent.name,
         state=str(state),
@@ -80,6 +82,7 @@ def load(
         trial=agent.trial,
         web=page,
         metrics=metrics,
+        north=told,
     )
 
 

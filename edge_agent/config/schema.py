@@ -8,6 +8,7 @@ import msgspec
 from edge_agent.bundle import Bundle
 from edge_agent.config.fields import Days, Delay, Seconds, Size
 from edge_agent.config.links import Link
+from edge_agent.config.north import North
 from edge_agent.config.web import Metrics, Web
 from edge_agent.core.alarm import SIMPLE, Handling
 from edge_agent.core.drift import LIMIT
@@ -293,3 +294,4 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     """A tag of the PLC that stops all writing while it is not 0; "" for none."""
     web: Web | None = None
     metrics: Metrics | None = None
+    north: North = North()

@@ -1,0 +1,89 @@
+"""What ``[mqtt]`` and ``[opcua-server]`` may say: to whom results are told, and how that is secured."""
+
+import re
+from collections.abc import Iterable, Mapping
+
+import msgspec
+
+from edge_agent.config.fields import Place, Seconds, build
+
+_CREDENTIAL = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*")
+_FORBIDDEN = re.compile(r"[/+#\0]")
+_PLAIN, _SECURE = 1883, 8883
+
+
+class MqttTable(msgspec.Struct, frozen=True, kw_only=True):
+    """``[mqtt]``: results as Sparkplug B. `port` 0 is the usual one.
+
+    `ca`, `certificate` and `login` name credentials: whose brokers are trusted (else those that the system
+    trusts), our certificate with its key, user name and password. With `primary`, a primary host
+    application, nothing is told while it is not online. `forward` is how many waiting results a second are
+    sent once the broker is back.
+    """
+
+    host: str
+    group: str
+    node: str = ""
+    port: int = 0
+    tls: bool = True
+    ca: str = ""
+    certificate: str = ""
+    login: str = ""
+    primary: str = ""
+    keepalive: Seconds = Seconds(30)
+    forward: int = 500
+
+
+class North(msgspec.Struct, frozen=True, kw_only=True):
+    """To whom results are told; None where nobody asked for it."""
+
+    mqtt: MqttTable | None = None
+
+
+SECTIONS = ("mqtt",)
+
+
+def north_of(data: Mapping[str, object], name: str, machines: Iterable[str], root: Place) -> North:
+    """Read the sections, keeping every error. `name` is the agent's."""
+    mqtt = build(MqttTable, data["mqtt"], root.at("mqtt")) if "mqtt" in data else None
+    return North(mqtt=mqtt and _mqtt(mqtt, name, machines, root))
+
+
+def warnings(north: North) -> list[str]:
+    """Return what is allowed and had better not be."""
+    if north.mqtt and not north.mqtt.tls:
+        return ["mqtt: no TLS: anybody on the way can read and change what is sent"]
+    return []
+
+
+def _mqtt(table: MqttTable, name: str, machines: Iterable[str], root: Place) -> MqttTable:
+    place = root.at("mqtt")
+    if not table.host:
+        place.at("host").wrong("is empty; name the broker's host")
+    if not 0 <= table.port <= 0xFFFF:
+        place.at("port").wrong(f"{table.port} is no port; write 1 to 65535")
+    if not 1 <= table.forward <= 10_000:
+        place.at("forward").wrong(
+            f"{table.forward} is too few or too many; write 1 to 10000 results a second"
+        )
+    node = table.node or name
+    for key, value in (("group", table.group), ("node", node)):
+        _segment(value, place.at(key))
+    if table.primary:
+        _segment(table.primary, place.at("primary"))
+    for machine in machines:
+        _segment(machine, root.at("machine").at(machine))
+    for key in ("ca", "certificate", "login"):
+        credential = getattr(table, key)
+        if credential and not _CREDENTIAL.fullmatch(credential):
+            place.at(key).wrong(f"{credential!r} is not a credential's name: write letters, digits, - _ .")
+        elif credential and not table.tls:
+            place.at(key).wrong("needs TLS; take it out, or take out tls = false")
+    port = table.port or (_SECURE if table.tls else _PLAIN)
+    return msgspec.structs.replace(table, node=node, port=port)
+
+
+def _segment(value: str, place: Place) -> None:
+    """Check one part of a topic (Sparkplug 3.0.0, 4.1)."""
+    if not value or _FORBIDDEN.search(value):
+        place.wrong(f"{value!r} cannot be part of an MQTT topic: write a name without / + #")

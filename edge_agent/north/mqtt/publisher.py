@@ -1,0 +1,259 @@
+"""The connection to the broker: made again whenever it is lost, with patience and jitter."""
+
+import asyncio
+import json
+import logging
+import random
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from aiomqtt import Client, MqttError, Will
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+from pysparkplug import NCmd
+
+from edge_agent.build import Parts
+from edge_agent.config.north import MqttTable
+from edge_agent.credentials import NoCredential
+from edge_agent.north.mqtt import secure
+from edge_agent.north.mqtt.node import NAMESPACE, REBIRTH, Message, Node
+from edge_agent.north.mqtt.outbox import Outbox
+
+log = logging.getLogger(__name__)
+
+FIRST_WAIT, LONGEST_WAIT = 1.0, 60.0
+"""Seconds between attempts; the wait doubles, and half of it is random: all gateways come back at once."""
+TURN = 1.0
+"""Seconds between looks at the history."""
+COUNTERS_EVERY = 10.0
+DEADLINE = 10.0
+"""Seconds that the broker may take to answer."""
+FAREWELL, PATIENCE = 2.0, 0.1
+MOST_QUEUED = 100
+LARGEST_COMMAND = 10_000
+
+
+class _Ended(Exception):
+    """A session ended on purpose, to be begun again."""
+
+
+class Publisher:
+    """Tells the results of an agent; `parts` are what it is made of at present. Use `run`."""
+
+    def __init__(self, table: MqttTable, state: Path, parts: Callable[[], Parts]) -> None:
+        self._table, self._parts_now = table, parts
+        self._outbox = Outbox(state, table.forward)
+        self._parts = parts()
+        self._birth = 0
+        self._wake, self._reborn, self._online = asyncio.Event(), False, asyncio.Event()
+        self._host_at = -1
+        self._told, self._why, self._counted_at = "", "", 0.0
+        self.connected = False
+
+    @property
+    def waiting(self) -> int:
+        """How many results wait to be sent."""
+        return self._outbox.cursor.waiting
+
+    @property
+    def lost(self) -> int:
+        """How many results were dropped from the history before they could be sent."""
+        return self._outbox.cursor.lost
+
+    async def run(self) -> None:
+        """Connect and tell, for ever."""
+        wait = FIRST_WAIT
+        try:
+            while True:
+                began, self._why = time.monotonic(), ""
+                try:
+                    # A task of its own, so that `_heed_cancel` sees the cancelling of this session alone.
+                    await asyncio.create_task(self._session())
+                except* (_Ended, MqttError, NoCredential, OSError) as ended:
+                    self.connected = False
+                    self._say(_text(ended) + self._why)
+                wait = FIRST_WAIT if time.monotonic() - began > LONGEST_WAIT else min(2 * wait, LONGEST_WAIT)
+                await asyncio.sleep(wait * random.uniform(0.5, 1.0))  # noqa: S311 - jitter is no secret
+        finally:
+            self._outbox.close()
+
+    async def _session(self) -> None:
+        """One connection, from its will to its end. Raises whatever ended it."""
+        node = await asyncio.to_thread(self._node)
+        client = self._client(node)
+        try:
+            async with client:
+                await self._live(client, node)
+        finally:
+            self._why = await _why(client)
+
+    def _client(self, node: Node) -> Client:
+        table, login = self._table, secure.login(self._table)
+        will = node.death(self._birth, _now())
+        return Client(
+            table.host,
+            table.port,
+            username=login.name,
+            password=login.password,
+            identifier=f"{table.group}.{table.node}",
+            will=Will(*will, qos=1),
+            clean_session=True,
+            tls_context=secure.context(table),
+            timeout=DEADLINE,
+            keepalive=round(table.keepalive),
+            max_queued_incoming_messages=MOST_QUEUED,
+        )
+
+    async def _live(self, client: Client, node: Node) -> None:
+        self._online.clear()
+        self._host_at = -1
+        topics = [(node.topic("NCMD"), 1)]
+        if self._table.primary:
+            topics.append((f"{NAMESPACE}/STATE/{self._table.primary}", 1))
+        try:
+            await client.subscribe(topics)
+            _heed_cancel()
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._listen(client))
+                group.create_task(self._tell(client, node))
+        finally:
+            client.timeout = FAREWELL
+            await self._farewell(client, node)
+
+    def _node(self) -> Node:
+        self._parts = self._parts_now()
+        config = self._parts.config
+        self._outbox.settle({machine.name: machine.inputs for machine in config.machines})
+        node = Node(self._table.group, self._table.node, config, self._outbox.since)
+        self._birth = self._outbox.connected(node)
+        return node
+
+    async def _listen(self, client: Client) -> None:
+        async for message in client.messages:
+            payload = message.payload if isinstance(message.payload, bytes) else b""
+            if str(message.topic).startswith(f"{NAMESPACE}/STATE/"):
+                self._hear_host(payload)
+            elif _asks_rebirth(payload):
+                self._reborn = True
+                self._wake.set()
+
+    def _hear_host(self, payload: bytes) -> None:
+        """Take what the primary host says, unless it said something newer (Sparkplug 3.0.0, 5.4)."""
+        try:
+            said = json.loads(payload)
+            online, at = bool(said["online"]), int(said["timestamp"])
+        except (ValueError, TypeError, KeyError):
+            log.warning("mqtt: the state of %s cannot be read; ignored", self._table.primary)
+            return
+        if at < self._host_at:
+            return
+        self._host_at = at
+        if online:
+            self._online.set()
+        elif self._online.is_set():
+            raise _Ended(f"the primary host {self._table.primary} is offline; results wait")
+
+    async def _tell(self, client: Client, node: Node) -> None:
+        if self._table.primary:
+            self._say(f"connected; waits for the primary host {self._table.primary}")
+            await self._online.wait()
+        await self._be_born(client, node)
+        self.connected = True
+        self._say(f"connected to {self._table.host}:{self._table.port}, {self.waiting} results wait")
+        while True:
+            if self._parts_now() is not self._parts:
+                raise _Ended("the configuration changed; born again")
+            _heed_cancel()
+            self._wake.clear()
+            if self._reborn:
+                await self._be_born(client, node)
+            if not await self._turn(client, node):
+                await self._pause()
+
+    async def _be_born(self, client: Client, node: Node) -> None:
+        self._reborn = False
+        await _publish(client, node.birth(self._birth, _now(), self.waiting, self.lost))
+
+    async def _turn(self, client: Client, node: Node) -> bool:
+        """Send what is next; return whether there is more."""
+        batch = await asyncio.to_thread(self._outbox.batch, node, _now())
+        await _publish(client, batch.messages)
+        if time.monotonic() - self._counted_at >= COUNTERS_EVERY:
+            self._counted_at = time.monotonic()
+            written = {machine.name: machine.written for machine in self._parts.machines}
+            await _publish(client, node.counted(written, _now()))
+            await _publish(client, node.backlog(self.waiting, self.lost, _now()))
+        if batch.messages:
+            # At QoS 0 nobody says that it arrived. But a broker handles what a connection sends in its order
+            # (MQTT 3.1.1, 4.6), so when it answers this, which changes nothing, it has all that was before.
+            await client.unsubscribe(node.topic("NDATA"))
+        await asyncio.to_thread(self._outbox.done, batch)
+        return batch.more
+
+    async def _pause(self) -> None:
+        try:
+            async with asyncio.timeout(TURN):
+                await self._wake.wait()
+        except TimeoutError:
+            return
+
+    async def _farewell(self, client: Client, node: Node) -> None:
+        """Say that it is gone: a connection that is closed in order is none that the broker tells of."""
+        try:
+            async with asyncio.timeout(FAREWELL):
+                await _publish(client, [node.death(self._birth, _now())])
+        except (MqttError, TimeoutError):
+            return  # the connection is lost, and so it is the broker that tells
+
+    def _say(self, text: str) -> None:
+        """Log what is new: a broker that is away for a week is told once."""
+        if text != self._told:
+            self._told = text
+            log.info("mqtt: %s", text) if self.connected else log.warning("mqtt: %s", text)
+
+
+async def _why(client: Client) -> str:
+    """Return why the connection ended, where it was not we who ended it.
+
+    Has to be asked for: aiomqtt keeps it in a future that complains if nobody looks.
+    """
+    try:
+        async with asyncio.timeout(PATIENCE):
+            await anext(client.messages)
+    except MqttError as error:
+        return f": {error.__cause__}" if error.__cause__ else ""
+    except TimeoutError:
+        pass
+    return ""
+
+
+def _heed_cancel() -> None:
+    """End a task that was cancelled: `asyncio.wait_for` before Python 3.12, in aiomqtt, may swallow that."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
+
+
+async def _publish(client: Client, messages: Iterable[Message]) -> None:
+    for message in messages:
+        await client.publish(message.topic, message.payload, qos=0)
+
+
+def _asks_rebirth(payload: bytes) -> bool:
+    try:
+        command = NCmd.decode(payload[:LARGEST_COMMAND])
+    except (DecodeError, ValueError, OverflowError, TypeError):
+        log.warning("mqtt: a command that cannot be read; ignored")
+        return False
+    return any(metric.name == REBIRTH and metric.value is True for metric in command.metrics)
+
+
+def _text(group: BaseExceptionGroup[BaseException]) -> str:
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return str(error) or type(error).__name__
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000_000

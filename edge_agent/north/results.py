@@ -1,0 +1,109 @@
+"""Results as they stand in the history, oldest first, through a connection that cannot write."""
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import quote
+
+import msgspec
+
+_COLUMNS = "id, time, machine, state, reason, score, alarm, inputs, outputs"
+_BETWEEN = f"SELECT {_COLUMNS} FROM result WHERE id > ? AND id <= ? ORDER BY id LIMIT ?"  # noqa: S608 - constant
+_LATEST = f"SELECT {_COLUMNS} FROM result WHERE machine = ? AND id > ? AND id <= ? ORDER BY id DESC LIMIT 1"  # noqa: S608
+_BUSY = 1.0
+FURTHEST = 100_000
+"""Rows that the latest result of a machine is looked for in."""
+
+
+class NoHistory(Exception):
+    """The history cannot be read, or is not there yet."""
+
+
+class Result(msgspec.Struct, frozen=True, kw_only=True):
+    """One cycle of one machine; `at` is in seconds since 1970. None is where there is no number."""
+
+    id: int
+    at: float
+    machine: str
+    state: str
+    reason: str
+    score: float | None
+    alarm: bool
+    inputs: list[float | None]
+    outputs: dict[str, dict[str, float | bool]]
+
+
+class Span(msgspec.Struct, frozen=True, kw_only=True):
+    """Which results there are: their first and last number, both 0 if there are none."""
+
+    oldest: int
+    newest: int
+
+
+class Results:
+    """Use it from one thread at a time. Every method raises `NoHistory`."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._connection: sqlite3.Connection | None = None
+        self._inode = 0
+
+    def span(self) -> Span:
+        """Return which results there are. A history that was begun anew is noticed here."""
+        with self._reading(fresh=True) as connection:
+            oldest, newest = connection.execute("SELECT min(id), max(id) FROM result").fetchone()
+        return Span(oldest=oldest or 0, newest=newest or 0)
+
+    def between(self, after: int, until: int, most: int) -> list[Result]:
+        """Return at most so many results, oldest first: numbers over `after` and up to `until`."""
+        with self._reading() as connection:
+            return [_result(row) for row in connection.execute(_BETWEEN, (after, until, most))]
+
+    def latest(self, machine: str, until: int) -> Result | None:
+        """Return the last result of a machine up to a number, if it is not too far back."""
+        with self._reading() as connection:
+            row = connection.execute(_LATEST, (machine, until - FURTHEST, until)).fetchone()
+        return _result(row) if row else None
+
+    def time(self, number: int) -> float | None:
+        """Return when the result of that number was, None if it is not there."""
+        with self._reading() as connection:
+            row = connection.execute("SELECT time FROM result WHERE id = ?", (number,)).fetchone()
+        return float(row[0]) if row else None
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    @contextmanager
+    def _reading(self, *, fresh: bool = False) -> Iterator[sqlite3.Connection]:
+        try:
+            if fresh and self._connection is not None and self._path.stat().st_ino != self._inode:
+                self.close()
+            if self._connection is None:
+                self._inode = self._path.stat().st_ino
+                uri = f"file:{quote(str(self._path.absolute()))}?mode=ro"
+                self._connection = sqlite3.connect(uri, uri=True, timeout=_BUSY, check_same_thread=False)
+            yield self._connection
+        except (sqlite3.Error, OSError, ValueError) as error:
+            self.close()
+            raise NoHistory(f"{self._path}: {error}") from None
+
+
+def _result(row: tuple[int, float, str, str, str, float | None, int, str, str]) -> Result:
+    number, at, machine, state, reason, score, alarm, inputs, outputs = row
+    return Result(
+        id=number,
+        at=at,
+        machine=machine,
+        state=state,
+        reason=reason,
+        score=score,
+        alarm=bool(alarm),
+        inputs=json.loads(inputs),
+        outputs=json.loads(outputs),
+    )

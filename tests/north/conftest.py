@@ -1,0 +1,27 @@
+"""A broker and a history for every test, and a publisher that does not dawdle."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from broker import Broker, History, quickly
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[Broker]:
+    started = Broker(tmp_path).start()
+    yield started
+    started.kill()
+
+
+@pytest.fixture
+def history(tmp_path: Path) -> Iterator[History]:
+    kept = History(tmp_path / "state")
+    yield kept
+    kept.close()
+
+
+@pytest.fixture(autouse=True)
+def quick() -> Iterator[None]:
+    with quickly():
+        yield
