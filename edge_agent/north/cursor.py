@@ -5,10 +5,11 @@ oldest first. So there is one number up to which everything is dealt with, and g
 """
 
 import logging
-import os
 from pathlib import Path
 
 import msgspec
+
+from edge_agent import durable
 
 log = logging.getLogger(__name__)
 
@@ -103,14 +104,4 @@ def load(path: Path) -> Cursor:
 
 def save(path: Path, cursor: Cursor) -> None:
     """Write the cursor so that a power cut leaves this one or the one before. Raises OSError."""
-    part = path.with_suffix(".part")
-    with part.open("wb") as file:
-        file.write(msgspec.json.encode(cursor))
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    durable.replace(path, msgspec.json.encode(cursor))

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import json
 import socket
-import sqlite3
 import subprocess
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -154,7 +153,7 @@ class History:
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.path = folder / FILE
-        self._connection: sqlite3.Connection = file.connect(self.path)
+        self._connection, _ = file.connect(self.path)
 
     def add(
         self, machine: str, at: float, score: float | None, *, alarm: bool = False, **changes: Any
