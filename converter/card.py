@@ -9,18 +9,25 @@ import msgspec
 
 from edge_agent.config.fields import Delay, Seconds
 from edge_agent.core import manifest
+from edge_agent.core.fill import Fill
+from edge_agent.core.steps import CLOCK, Step
 
 
 class Input(msgspec.Struct, frozen=True, kw_only=True):
     """One input of the model. `column` is its column in the data, by default `name`.
 
-    `tensor` names the model's input that it goes to; needed if the model has several.
+    `tensor` names the model's input that it goes to; needed if the model has several. With `elements` it
+    stands for so many inputs, ``name[0]`` and on, the samples of a waveform. `fill` and `max_age` are as
+    `edge_agent.core.manifest.Input` has them.
     """
 
     name: str
     column: str = ""
     unit: str = ""
     tensor: str = ""
+    elements: int = 0
+    fill: Fill = "hold"
+    max_age: Seconds | None = None
 
     @property
     def source(self) -> str:
@@ -28,19 +35,17 @@ class Input(msgspec.Struct, frozen=True, kw_only=True):
         return self.column or self.name
 
 
-class Affine(msgspec.Struct, frozen=True, kw_only=True):
-    """The scaling that the training script used: ``(x - offset) / scale``, in the order of the inputs."""
+class Constant(msgspec.Struct, frozen=True, kw_only=True):
+    """A number of the machine that no tag gives. In the data it is a column, the same all through a run."""
 
-    offset: list[float]
-    scale: list[float]
+    name: str
+    column: str = ""
+    unit: str = ""
 
-
-class Steps(msgspec.Struct, frozen=True, kw_only=True):
-    """At most one of three ways to scale the inputs. The first two are computed from the training rows."""
-
-    standardise: bool = False
-    divide_by_max: bool = False
-    affine: Affine | None = None
+    @property
+    def source(self) -> str:
+        """The column in the data."""
+        return self.column or self.name
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,8 +93,9 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     """A whole card. `train_rows` are the first rows of the data; None means all of them.
 
     `sequence` is the number of the release; a gateway tells by it which of two bundles is newer. `group` is a
-    column that names contiguous runs: no window spans two of them. `columns` names the columns of a ``.npy``
-    table.
+    column that names contiguous runs: no window spans two of them. `time` is the column that says when, for
+    steps that ask for the wall time. `columns` names the columns of a ``.npy`` table. `tensors` says which of
+    the model's inputs a feature goes to, if not to that of the input it is made of.
     """
 
     name: str
@@ -102,10 +108,19 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     max_gap: Delay = Delay(0)
     streaming: bool = False
     """Whether the model goes row by row and keeps its state; `window` is then how many rows warm it up."""
-    steps: Steps = Steps()
+    min_good: float = 0.0
+    steps: list[Step] = []
+    constants: list[Constant] = []
+    tensors: dict[str, str] = {}
     group: str = ""
+    time: str = ""
     train_rows: int | None = None
     columns: list[str] = []
+
+    @property
+    def clock(self) -> bool:
+        """Whether a step asks for the wall time."""
+        return any(step.clock for step in self.steps)
 
 
 def of_bundle(bundle: manifest.Manifest) -> Card:
@@ -115,5 +130,8 @@ def of_bundle(bundle: manifest.Manifest) -> Card:
         version=bundle.version,
         period=Seconds(bundle.period),
         inputs=[Input(name=i.name) for i in bundle.inputs],
+        constants=[Constant(name=c.name) for c in bundle.constants],
+        steps=bundle.steps,
+        time=CLOCK,
         outputs=[Output(name=o.name, kind=o.kind) for o in bundle.outputs],
     )

@@ -15,7 +15,7 @@ def write(inferred: Inferred, data: str) -> str:
         f"period = {float(card.period)!r}  {_comment(why['period'])}",
         f"window = {card.window}  {_comment(why['window'])}",
         "",
-        "# No [steps]: the model takes the columns as they are. If your training scaled them, say so here.",
+        "# No [[steps]]: the model takes the columns as they are. If your training scaled them, say so here.",
         "",
         _comment(why["inputs"]),
     ]

@@ -17,6 +17,8 @@ from pathlib import Path
 import msgspec
 
 from converter import job, lifetime
+from edge_agent.core.steps import decode
+from edge_agent.installed import find
 
 _NEEDED = ("keras", "tensorflow")
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -64,7 +66,7 @@ def _work(folder: Path, missing: str, verbose: bool) -> int:
         return _refuse(folder, missing)
     from converter import by_layer, candidates, looking, originals, training  # noqa: PLC0415 - known to work
 
-    task = msgspec.json.decode((folder / job.JOB).read_bytes(), type=job.Job)
+    task = msgspec.json.decode((folder / job.JOB).read_bytes(), type=job.Job, dec_hook=decode(find))
     try:
         match task:
             case job.Convert():

@@ -36,6 +36,7 @@ from converter.report import Report
 from converter.trying import Outcome, Wanted
 from edge_agent import __version__, bundle
 from edge_agent.core.manifest import Manifest, Origin
+from edge_agent.core.preparation import Preparation
 
 FEW = 100
 """Windows to calibrate with: fewer are worth a warning."""
@@ -84,14 +85,19 @@ def convert(
         progress("reading the data")
         loading = msgspec.structs.replace(loading, streamed=said.window if said.streaming else 0)
         rows = dataset.load(data, said, drop_nan, [o for o in said.outputs if o.divide_by_max])
-        split = holdout.split(said, rows)
         draft = facts.draft(said, rows, _origin(model, data, loading))
+        prepare = Preparation(draft)
+        if not len(rows.ends(prepare.span)):
+            raise ConverterError(
+                f"{data}: no {prepare.span} rows follow each other, which one window and its steps need"
+            )
+        split = holdout.split(said, rows, prepare.span)
         asked = known.Asked.of(draft, rows, split.held)
         done = trying.choose(
             Wanted(recipe, Budget(max_error, max_flips), html is not None, there),
-            _task(model, said, loading),
+            _task(model, said, loading, prepare),
             draft,
-            facts.in_engineering_units(said, rows, draft.steps),
+            facts.in_engineering_units(said, rows, draft),
             asked=asked,
             split=split,
             tensorflow=loaded,
@@ -123,8 +129,12 @@ def _require(model: Path, loading: Loading, out: Path, html: Path | None) -> Non
         pages.check(html)
 
 
-def _task(model: Path, said: Card, loading: Loading) -> job.Convert:
-    columns = [job.Column(name=i.name, tensor=i.tensor) for i in said.inputs]
+def _task(model: Path, said: Card, loading: Loading, prepare: Preparation) -> job.Convert:
+    goes = {i.name: i.tensor for i in said.inputs}
+    columns = [
+        job.Column(name=feature, tensor=said.tensors.get(feature, goes.get(prepare.origin(feature), "")))
+        for feature in prepare.features
+    ]
     return job.Convert(
         model=str(model.absolute()), recipes=[], window=said.window, columns=columns, loading=loading
     )

@@ -19,6 +19,7 @@ from converter.table import Floats, Integers
 from edge_agent import bundle
 from edge_agent.config.fields import nearest
 from edge_agent.core.manifest import Manifest, Output, Tensor
+from edge_agent.core.preparation import Preparation
 from edge_agent.inference.process import InferenceFailed
 
 Targets = dict[str, Floats]
@@ -106,6 +107,11 @@ def _labelled(
     names = [i.name for i in said.inputs]
     if names != [i.name for i in manifest.inputs]:
         raise ConverterError(f"{card}: its inputs {', '.join(names)} are not the bundle's, in the same order")
+    if [c.name for c in said.constants] != [c.name for c in manifest.constants]:
+        raise ConverterError(f"{card}: its constants are not the bundle's, in the same order")
+    said = replace(said, steps=manifest.steps)
+    if said.clock and not said.time:
+        raise ConverterError(f"{card}: the bundle asks for the wall time; name its column as `time`")
     known = {o.name: o for o in manifest.outputs}
     for output in said.outputs:
         if output.name not in known:
@@ -113,8 +119,9 @@ def _labelled(
                 f"{card}: the bundle has no output {output.name!r}; {nearest(output.name, known)}"
             )
     rows = dataset.load(data, said, drop_nan, [o for o in said.outputs if known[o.name].kind != "forecast"])
-    if not len(rows.ends(manifest.window)):
-        raise ConverterError(f"{data}: no {manifest.window} rows follow each other, which one window needs")
+    span = Preparation(manifest).span
+    if not len(rows.ends(span)):
+        raise ConverterError(f"{data}: no {span} rows follow each other, which one window needs")
     return [known[o.name] for o in said.outputs], rows
 
 

@@ -5,11 +5,14 @@ from pathlib import Path
 
 import msgspec
 
+from converter import fitting
 from converter.card import Card, Output
 from converter.dataset import Dataset
 from converter.errors import ConverterError
 from converter.table import Floats
 from edge_agent.core import manifest
+from edge_agent.core.preparation import Preparation
+from edge_agent.core.steps import StepError
 
 
 def draft(card: Card, data: Dataset, origin: manifest.Origin) -> manifest.Manifest:
@@ -17,10 +20,8 @@ def draft(card: Card, data: Dataset, origin: manifest.Origin) -> manifest.Manife
 
     Raises `ConverterError`.
     """
-    described = inputs(card, data.rows[: card.train_rows])
-    names = [i.name for i in described]
-    whole = manifest.InputTensor(name="window", shape=[1, card.window, len(names)], columns=names)
-    return manifest.Manifest(
+    described, constants = inputs(card, data.rows[: card.train_rows])
+    bare = manifest.Manifest(
         schema=manifest.SCHEMA,
         name=card.name,
         version=card.version,
@@ -29,60 +30,64 @@ def draft(card: Card, data: Dataset, origin: manifest.Origin) -> manifest.Manife
         period=float(card.period),
         window=card.window,
         max_gap=float(card.max_gap),
-        steps=steps(card, described),
+        steps=card.steps,
         outputs=[],
-        model=manifest.Model(recipe="", inputs=[whole], outputs=[], ops=[]),
+        model=manifest.Model(recipe="", inputs=[], outputs=[], ops=[]),
         origin=origin,
         parts={},
+        constants=constants,
+        min_good=card.min_good,
+    )
+    training = [data.rows[run.start : min(run.stop, card.train_rows or run.stop)] for run in data.runs]
+    found = fitting.fit(card.steps, bare.columns, [rows for rows in training if len(rows)], bare.period)
+    fitted = msgspec.structs.replace(bare, steps=found)
+    features = _features(fitted)
+    whole = manifest.InputTensor(name="window", shape=[1, card.window, len(features)], columns=list(features))
+    return msgspec.structs.replace(fitted, model=msgspec.structs.replace(bare.model, inputs=[whole]))
+
+
+def _features(fitted: manifest.Manifest) -> tuple[str, ...]:
+    try:
+        return Preparation(fitted).features
+    except StepError as error:
+        raise ConverterError(f"the card's {error}") from None
+
+
+def inputs(card: Card, training: Floats) -> tuple[list[manifest.Input], list[manifest.Input]]:
+    """Describe inputs and constants by the columns of float64[n, columns] of training rows."""
+    columns = list(training.T)
+    found = [
+        msgspec.structs.replace(
+            _described(i.name, i.unit, column),
+            fill=i.fill,
+            max_age=None if i.max_age is None else float(i.max_age),
+        )
+        for i, column in zip(card.inputs, columns, strict=False)
+    ]
+    beside = zip(card.constants, columns[len(found) :], strict=False)
+    return found, [_described(c.name, c.unit, column) for c, column in beside]
+
+
+def _described(name: str, unit: str, column: Floats) -> manifest.Input:
+    return manifest.Input(
+        name=name,
+        unit=unit,
+        min=float(column.min()),
+        max=float(column.max()),
+        mean=float(column.mean()),
+        std=float(column.std()),
     )
 
 
-def inputs(card: Card, training: Floats) -> list[manifest.Input]:
-    """Describe each column of float64[n, inputs] of training rows."""
-    columns = zip(card.inputs, training.T, strict=True)
-    return [
-        manifest.Input(
-            name=i.name,
-            unit=i.unit,
-            min=float(c.min()),
-            max=float(c.max()),
-            mean=float(c.mean()),
-            std=float(c.std()),
-        )
-        for i, c in columns
-    ]
-
-
-def steps(card: Card, described: list[manifest.Input]) -> list[manifest.Affine]:
-    """Return the scaling, computed only where the card asks for it. Raises `ConverterError`."""
-    if card.steps.affine is not None:
-        return [manifest.Affine(offset=card.steps.affine.offset, scale=card.steps.affine.scale)]
-    if card.steps.standardise:
-        _refuse([i.name for i in described if i.min == i.max], "is constant: its standard deviation is 0")
-        return [manifest.Affine(offset=[i.mean for i in described], scale=[i.std for i in described])]
-    if card.steps.divide_by_max:
-        _refuse([i.name for i in described if i.max == 0], "has the maximum 0")
-        return [manifest.Affine(offset=[0.0] * len(described), scale=[i.max for i in described])]
-    return []
-
-
-def _refuse(names: list[str], why: str) -> None:
-    if names:
-        raise ConverterError(
-            f"input {', '.join(names)} {why}; take it out of the model, or give the scaling "
-            "of the training script as [steps.affine]"
-        )
-
-
-def in_engineering_units(card: Card, data: Dataset, found: list[manifest.Affine]) -> list[Output]:
+def in_engineering_units(card: Card, data: Dataset, fitted: manifest.Manifest) -> list[Output]:
     """Return the card's outputs with the scale of each, computed where the card asks for it.
 
-    `found` are the steps. Raises `ConverterError`.
+    `fitted` has the steps. Raises `ConverterError`.
     """
-    return [_in_engineering_units(output, card, data, found) for output in card.outputs]
+    return [_in_engineering_units(output, card, data, fitted) for output in card.outputs]
 
 
-def _in_engineering_units(o: Output, card: Card, data: Dataset, found: list[manifest.Affine]) -> Output:
+def _in_engineering_units(o: Output, card: Card, data: Dataset, fitted: manifest.Manifest) -> Output:
     if o.divide_by_max:
         scale = float(data.targets[o.name][: card.train_rows].max())
         if scale == 0:
@@ -92,12 +97,16 @@ def _in_engineering_units(o: Output, card: Card, data: Dataset, found: list[mani
         return msgspec.structs.replace(o, scale=scale)
     if o.kind != "forecast":
         return o
-    place = [i.name for i in card.inputs].index(o.of)
-    unit = o.unit or card.inputs[place].unit
-    if o.scale is not None or o.offset is not None or not found:
+    unit = o.unit or next(i.unit for i in card.inputs if i.name == o.of)
+    if o.scale is not None or o.offset is not None or not fitted.steps:
         return msgspec.structs.replace(o, unit=unit)
-    [step] = found
-    return msgspec.structs.replace(o, unit=unit, scale=step.scale[place], offset=step.offset[place])
+    back = fitting.line(fitted.steps, fitted.columns, o.of, fitted.period)
+    if back is None:
+        raise ConverterError(
+            f"output {o.name!r}: the steps make more than a straight line of {o.of!r}, so the unit of its "
+            "forecast is not clear; give scale and offset"
+        )
+    return msgspec.structs.replace(o, unit=unit, scale=back[0], offset=back[1])
 
 
 def fingerprint(path: Path, *beside: Path) -> str:

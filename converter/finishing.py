@@ -18,6 +18,7 @@ from edge_agent.core.packing import Packing
 from edge_agent.core.parsing import parse
 from edge_agent.core.spread import kept, spread
 from edge_agent.inference.process import InferenceFailed
+from edge_agent.installed import find
 
 
 def with_model(draft: Manifest, said: list[Output], found: job.Facts) -> Manifest:
@@ -32,7 +33,7 @@ def with_model(draft: Manifest, said: list[Output], found: job.Facts) -> Manifes
         model=Model(recipe="", inputs=found.inputs, outputs=outputs, ops=[], state=found.state),
         origin=msgspec.structs.replace(draft.origin, tools=found.tools),
     )
-    return parse(msgspec.json.encode(whole))
+    return parse(msgspec.json.encode(whole), find)
 
 
 def finished(draft: Manifest, chosen: Candidate, tflite: bytes, original: Floats32) -> Manifest:

@@ -10,6 +10,7 @@ from converter.errors import ConverterError
 from converter.process import TensorFlow, workspace
 from converter.table import Floats, Integers
 from edge_agent.core.manifest import Manifest
+from edge_agent.core.preparation import Preparation
 
 _SEED = 0
 
@@ -22,7 +23,7 @@ def plan(ends: Integers, manifest: Manifest, count: int, train: str, *, forward:
     script, _, function = train.rpartition(":")
     if not script or not function:
         raise ConverterError(f"{train!r} does not say what trains a fold; give script.py:function")
-    trains, tests = (split_forward if forward else split)(ends, manifest.window, count)
+    trains, tests = (split_forward if forward else split)(ends, Preparation(manifest).span, count)
     return job.Folds(
         script=str(Path(script).absolute()),
         function=function,

@@ -1,6 +1,7 @@
 """What the gateway computes, computed the gateway's way: its pipeline, its inference child."""
 
 import asyncio
+import math
 from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
@@ -13,7 +14,7 @@ from converter.decisions import Course
 from edge_agent.bundle import Bundle
 from edge_agent.core.outputs import Reading
 from edge_agent.core.pipeline import Pipeline, windows
-from edge_agent.core.steps import Preparation
+from edge_agent.core.preparation import Preparation
 from edge_agent.core.tags import Columns, Quality, Reason
 from edge_agent.inference.process import InferenceProcess
 from edge_agent.inference.replay import replay
@@ -54,12 +55,14 @@ async def answer_all(bundle: Bundle, data: Dataset, packed: Floats32) -> Floats3
     manifest, size = bundle.manifest, bundle.manifest.model.state
     if not size:
         return await answer(bundle, packed)
-    rows, found = Preparation(manifest)(data.rows), []
+    prepare, found = Preparation(manifest), []
     child = await InferenceProcess.start(bundle)
     try:
         for run in data.runs:
             state = np.zeros(size, np.float32)
-            for place, row in enumerate(rows[run.start : run.stop], 1):
+            if len(run) <= prepare.memory:
+                continue
+            for place, row in enumerate(prepare(data.rows[run.start : run.stop]), 1):
                 said = (await child.run(np.concatenate((row, state))[None], DEADLINE))[0]
                 state = said[-size:]
                 if place >= manifest.window:
@@ -71,11 +74,11 @@ async def answer_all(bundle: Bundle, data: Dataset, packed: Floats32) -> Floats3
 
 def all_windows(bundle: Bundle, data: Dataset) -> Windows:
     """Return every window of every run."""
-    rows, window = data.rows, bundle.manifest.window
-    ends = data.ends(window)
-    runs = [run for run in data.runs if len(run) >= window]
+    rows, span = data.rows, Preparation(bundle.manifest).span
+    ends = data.ends(span)
+    runs = [run for run in data.runs if len(run) >= span]
     packed = [windows(bundle.manifest, rows[run.start : run.stop]) for run in runs]
-    return Windows(ends, rows[ends], np.concatenate(packed))
+    return Windows(ends, rows[ends, : len(bundle.manifest.inputs)], np.concatenate(packed))
 
 
 async def tick_by_tick(bundle: Bundle, data: Dataset) -> dict[str, Course]:
@@ -83,22 +86,23 @@ async def tick_by_tick(bundle: Bundle, data: Dataset) -> dict[str, Course]:
 
     Each run is a machine that has just been connected.
     """
-    manifest = bundle.manifest
+    manifest, n = bundle.manifest, len(bundle.manifest.inputs)
+    constants, span = len(manifest.constants), Preparation(manifest).span
     found: list[tuple[Reading, ...]] = []
     child = await InferenceProcess.start(bundle)
     try:
         for run in data.runs:
-            pipeline = Pipeline(manifest)
+            given = data.rows[run.start, n : n + constants].tolist()
+            pipeline = Pipeline(manifest, constants=given)
             for tick, row in enumerate(data.rows[run.start : run.stop], run.start):
                 now = round(tick * manifest.period * _NS)
-                asked = pipeline.take(tick, _good(row, now))
+                wall = float(row[-1]) if len(row) > n + constants else math.nan
+                asked = pipeline.take(tick, _good(row[:n], now), now, wall)
                 if asked is None:
                     continue
                 reply = (await child.run(asked[None], DEADLINE))[0]
                 readings = pipeline.conclude(asked, reply, now).readings
-                if (
-                    tick >= run.start + manifest.window - 1
-                ):  # a model with a state is asked from the first row on
+                if tick >= run.start + span - 1:  # a model with a state is asked from the first row on
                     found.append(readings)
     finally:
         child.close()

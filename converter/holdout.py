@@ -30,16 +30,17 @@ class Split:
     clean: bool
 
 
-def split(card: Card, data: Dataset) -> Split:
+def split(card: Card, data: Dataset, span: int) -> Split:
     """Split by the card's `train_rows`, or if all rows are training rows, by blocks of time.
 
+    A window is made of `span` rows.
     Whatever is calibrated sees the smallest and the largest value of every input, wherever they are.
     """
-    ends = data.ends(card.window)
-    most = max(FEWEST_HELD, min(HELD, BYTES // (4 * card.window * len(card.inputs))))
+    ends = data.ends(span)
+    most = max(FEWEST_HELD, min(HELD, BYTES // (4 * span * data.rows.shape[1])))
     if card.train_rows is not None:
         training = ends[ends < card.train_rows]
-        later = ends[ends - card.window + 1 >= card.train_rows]
+        later = ends[ends - span + 1 >= card.train_rows]
         if len(later) >= FEWEST_HELD:
             calibrating = dataset.stratified(data.rows, training, CALIBRATING)
             return Split(calibrating, dataset.stretches(later, most, PIECES), len(training), clean=True)
@@ -47,10 +48,10 @@ def split(card: Card, data: Dataset) -> Split:
         training = ends
     blocks = np.array_split(ends, BLOCKS)
     held = np.concatenate(blocks[EVERY - 1 :: EVERY])
-    free = np.setdiff1d(apart(training, held, card.window), held)
+    free = np.setdiff1d(apart(training, held, span), held)
     extremes = dataset.extremes(data.rows, training)
     calibrating = np.union1d(dataset.stratified(data.rows, free, CALIBRATING), extremes)
-    held = apart(held, calibrating, card.window)
+    held = apart(held, calibrating, span)
     if len(held) >= FEWEST_HELD and len(free):
         return Split(calibrating, dataset.stretches(held, most, PIECES), len(training), clean=True)
     calibrating = dataset.stratified(data.rows, training, CALIBRATING)
@@ -59,7 +60,7 @@ def split(card: Card, data: Dataset) -> Split:
     return Split(calibrating, dataset.stretches(held, most, PIECES), len(training), clean=False)
 
 
-def apart(ends: Integers, others: Integers, window: int) -> Integers:
+def apart(ends: Integers, others: Integers, span: int) -> Integers:
     """Return those windows of `ends` that share no row with one of `others`, ascending."""
     if not len(others):
         return ends
@@ -67,5 +68,5 @@ def apart(ends: Integers, others: Integers, window: int) -> Integers:
     next_one = others[np.minimum(after, len(others) - 1)]
     one_before = others[np.maximum(after - 1, 0)]
     near = np.minimum(np.abs(next_one - ends), np.abs(ends - one_before))
-    left: Integers = ends[near >= window]
+    left: Integers = ends[near >= span]
     return left

@@ -12,6 +12,7 @@ from converter.decisions import Course
 from converter.table import Floats, Integers
 from edge_agent.core.manifest import Manifest
 from edge_agent.core.packing import Packing
+from edge_agent.core.preparation import Preparation
 
 OVER_TIME, OVER_ANSWERS, CORNERS = 16, 8, 3
 
@@ -20,8 +21,8 @@ OVER_TIME, OVER_ANSWERS, CORNERS = 16, 8, 3
 class Asked:
     """What the original is asked: the windows held back, some spread over time, and the corners.
 
-    `held` and `over_time` are the last rows of windows; `flat` float32[k, window * inputs] holds all of them
-    after the steps, the three corners last.
+    `held` and `over_time` are the last rows of windows; `flat` float32[k, window * features] holds
+    all of them after the steps, the three corners last.
     """
 
     data: Dataset
@@ -32,7 +33,7 @@ class Asked:
     @classmethod
     def of(cls, draft: Manifest, data: Dataset, held: Integers) -> Self:
         """Choose what is spread over time."""
-        over_time = dataset.spread(data.ends(draft.window), OVER_TIME)
+        over_time = dataset.spread(data.ends(Preparation(draft).span), OVER_TIME)
         real = dataset.flat(draft, data.rows, np.concatenate([held, over_time]))
         made_up = dataset.prepared(draft, corners(draft))
         return cls(data, held, over_time, np.concatenate([real, made_up]))
@@ -40,7 +41,7 @@ class Asked:
     def seen(self, manifest: Manifest) -> Windows:
         """Return the windows held back, packed for the model of `manifest`."""
         packed = Packing.of(manifest)(self.flat[: len(self.held)])
-        return Windows(self.held, self.data.rows[self.held], packed)
+        return Windows(self.held, self.data.rows[self.held, : len(manifest.inputs)], packed)
 
     def known(
         self, manifest: Manifest, answers: Floats32, said: Mapping[str, Course]
@@ -54,14 +55,19 @@ class Asked:
         chosen, first = np.unique(np.concatenate([self.held[places], self.over_time]), return_index=True)
         over_time = np.arange(len(self.held), len(answers) - CORNERS)
         rows = np.concatenate([places, over_time])[first]
-        real = dataset.raw_windows(self.data.rows, chosen, manifest.window)
+        real = dataset.raw_windows(self.data.rows, chosen, Preparation(manifest).span)
         return np.concatenate([real, corners(manifest)]), np.concatenate([answers[rows], answers[-CORNERS:]])
 
 
 def corners(manifest: Manifest) -> Floats:
-    """Return windows with every input at its minimum, its maximum, its mean: float64[3, window, inputs]."""
-    levels = np.array([[getattr(i, k) for i in manifest.inputs] for k in ("min", "max", "mean")])
-    found: Floats = np.repeat(levels[:, None], manifest.window, axis=1)
+    """Return windows with every input at its minimum, its maximum, its mean: float64[3, span, columns].
+
+    The wall time is that of the beginning of 1970.
+    """
+    given = [*manifest.inputs, *manifest.constants]
+    levels = np.zeros((3, len(manifest.columns)))
+    levels[:, : len(given)] = [[getattr(i, k) for i in given] for k in ("min", "max", "mean")]
+    found: Floats = np.repeat(levels[:, None], Preparation(manifest).span, axis=1)
     return found
 
 

@@ -7,6 +7,7 @@ from array import array
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -31,17 +32,20 @@ class Table:
     dropped: int
 
 
-def read(path: Path, wanted: Sequence[str], group: str, names: Sequence[str], drop_nan: bool) -> Table:
+def read(
+    path: Path, wanted: Sequence[str], group: str, names: Sequence[str], drop_nan: bool, *, time: str = ""
+) -> Table:
     """Read the `wanted` columns. `names` are the columns of a ``.npy`` table, `group` may be empty.
 
-    Raises `ConverterError` that names the line and the column.
+    The column `time` may hold ISO dates: they are read as seconds since 1970, UTC if they do not say. Raises
+    `ConverterError` that names the line and the column.
     """
     if path.suffix == ".npy":
         with _readable(path):
             values, run = _from_npy(path, wanted, group, names)
     else:
         with _readable(path), path.open(newline="", encoding="utf-8-sig") as file:
-            values, run = _from_csv(path, file, wanted, group)
+            values, run = _from_csv(path, file, wanted, group, time)
     if len(values) == 0:
         raise ConverterError(f"{path}: no rows")
     bad = np.any(~np.isfinite(values), axis=1)
@@ -101,7 +105,7 @@ def _from_npy(path: Path, wanted: Sequence[str], group: str, names: Sequence[str
 
 
 def _from_csv(
-    path: Path, file: io.TextIOWrapper, wanted: Sequence[str], group: str
+    path: Path, file: io.TextIOWrapper, wanted: Sequence[str], group: str, time: str
 ) -> tuple[Floats, Integers]:
     header, delimiter = _header(file)
     found = _find(path, wanted, group, header)
@@ -109,7 +113,14 @@ def _from_csv(
     mark, runs = None, 0
     for line, cells in _lines(path, file, delimiter, len(header)):
         for column in found[: len(wanted)]:
-            numbers.append(_number(cells[column], delimiter, path, line, header[column]))
+            read_cell = moment if header[column] == time else number
+            try:
+                numbers.append(read_cell(cells[column], delimiter))
+            except ValueError:
+                raise ConverterError(
+                    f"{path}: line {line}, column {header[column]!r}: {cells[column]!r} is not a "
+                    f"{'time' if header[column] == time else 'number'}"
+                ) from None
         if group and cells[found[-1]] != mark:
             mark, runs = cells[found[-1]], runs + 1
         run.append(runs)
@@ -143,11 +154,13 @@ def number(cell: str, delimiter: str) -> float:
     return float((cell.replace(",", ".") if delimiter == ";" else cell) if cell.strip() else "nan")
 
 
-def _number(cell: str, delimiter: str, path: Path, line: int, column: str) -> float:
+def moment(cell: str, delimiter: str) -> float:
+    """Read a time, a number of seconds since 1970 or an ISO date. Raises ValueError if it is none."""
     try:
         return number(cell, delimiter)
     except ValueError:
-        raise ConverterError(f"{path}: line {line}, column {column!r}: {cell!r} is not a number") from None
+        at = datetime.fromisoformat(cell.strip())
+        return at.replace(tzinfo=at.tzinfo or UTC).timestamp()
 
 
 def _find(path: Path, wanted: Sequence[str], group: str, header: Sequence[str]) -> list[int]:

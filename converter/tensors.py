@@ -53,7 +53,7 @@ def _require_names(model: str, found: Sequence[Tensor], columns: Sequence[Column
         if not column.tensor:
             raise ConverterError(
                 f"{model}: has {len(found)} inputs, {_list(found)}; say in the card to which one "
-                f'{column.name!r} goes: tensor = "{known[0]}" in its [[inputs]]'
+                f'{column.name!r} goes: tensor = "{known[0]}" in its [[inputs]], or in [tensors]'
             )
         if column.tensor not in known:
             raise ConverterError(

@@ -21,7 +21,9 @@ import numpy.typing as npt
 from edge_agent import durable
 from edge_agent.core.manifest import Manifest
 from edge_agent.core.parsing import ManifestError, parse
+from edge_agent.core.preparation import Preparation
 from edge_agent.core.spread import ROWS
+from edge_agent.installed import find
 
 MODEL = "model.tflite"
 KNOWN_INPUTS, KNOWN_OUTPUTS = "known_inputs.npy", "known_outputs.npy"
@@ -45,7 +47,8 @@ class BundleError(Exception):
 class Known:
     """Known answers to k windows.
 
-    `inputs` float64[k, window, inputs] are windows in engineering units, before the steps. `outputs`
+    `inputs` float64[k, span, columns] are windows in engineering units, before the steps, with the rows
+    before them that the steps need, see `edge_agent.core.preparation`. `outputs`
     float32[k, output_size] is what the model answered to each, on the converter's machine, through the same
     code that the agent runs; `originals`, of the same shape, what the unconverted model answered.
     """
@@ -105,7 +108,7 @@ def decode(data: bytes, path: Path) -> Bundle:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             parts = _members(archive)
         text, signature = parts.pop(MANIFEST), parts.pop(SIGNATURE, b"")
-        manifest = parse(text)
+        manifest = parse(text, find)
         _verify_parts(manifest, parts)
         known = Known(
             _array(parts[KNOWN_INPUTS], np.float64),
@@ -175,7 +178,7 @@ def _verify_parts(manifest: Manifest, parts: dict[str, bytes]) -> None:
 
 def _verify_known(manifest: Manifest, known: Known) -> None:
     k = len(known.inputs)
-    if known.inputs.shape != (k, manifest.window, len(manifest.inputs)) or k == 0:
+    if known.inputs.shape != (k, Preparation(manifest).span, len(manifest.columns)) or k == 0:
         raise ManifestError(f"{KNOWN_INPUTS}: shape {known.inputs.shape} does not fit the window")
     for name, answers in ((KNOWN_OUTPUTS, known.outputs), (KNOWN_ORIGINALS, known.originals)):
         if answers.shape != (k, manifest.model.output_size):

@@ -19,7 +19,8 @@ import psutil
 from pymodbus.client import ModbusTcpClient
 
 from edge_agent import bundle
-from edge_agent.core.manifest import Affine, Input, Manifest
+from edge_agent.core.manifest import Input, Manifest
+from edge_agent.core.steps import Affine
 from edge_agent.plant.plc import crc
 
 T = TypeVar("T")

@@ -8,7 +8,6 @@ import numpy.typing as npt
 
 from edge_agent.bundle import Known
 from edge_agent.core.manifest import (
-    Affine,
     Input,
     InputTensor,
     Limits,
@@ -18,6 +17,7 @@ from edge_agent.core.manifest import (
     Output,
     OutputTensor,
 )
+from edge_agent.core.steps import Affine
 
 Floats32 = npt.NDArray[np.float32]
 

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_agent.core.manifest import Envelope, Manifest
+from edge_agent.core.preparation import Preparation
 from edge_agent.core.tags import Columns, Floats, Quality
 
 _UNBOUNDED = 1e200
@@ -76,7 +77,7 @@ class Guard:
     """Looks at every row that a window takes. One that is outside counts for as long as a window holds it."""
 
     def __init__(self, manifest: Manifest, envelope: Envelope) -> None:
-        self._inputs, self._window = manifest.inputs, manifest.window
+        self._inputs, self._span = manifest.inputs, Preparation(manifest).span
         self._low, self._high = np.array(envelope.low, np.float64), np.array(envelope.high, np.float64)
         rate = np.array([_UNBOUNDED if rate is None else rate for rate in envelope.rate])
         self._rate, self._per_tick = rate, rate * manifest.period
@@ -106,7 +107,7 @@ class Guard:
         self._seen[good], self._tick = tick, tick
         self._row = value
         if found is not None:
-            self._found, self._until = found, tick + self._window
+            self._found, self._until = found, tick + self._span
 
     def _judge(self, value: Floats, gaps: Integers) -> Outside | None:
         # A comparison with NaN is False: an input that was never there is not outside.

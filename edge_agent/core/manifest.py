@@ -5,15 +5,20 @@ from typing import Literal
 
 import msgspec
 
+from edge_agent.core.fill import Fill
+from edge_agent.core.steps.step import CLOCK, Step
+
 SCHEMA = 2
 
 Kind = Literal["probability", "value", "reconstruction_error", "class", "forecast"]
 
 
 class Input(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One column of the window, in engineering units.
+    """What one tag gives, or a constant of the machine, in engineering units.
 
-    `min`, `max`, `mean` and `std` are those of the training data.
+    `min`, `max`, `mean` and `std` are those of the training data. `fill` says how a gap of up to the bundle's
+    `max_gap` is filled once its end is there; until then the last value is held. A value that was read
+    more than `max_age` seconds ago is none.
     """
 
     name: str
@@ -22,13 +27,8 @@ class Input(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     max: float
     mean: float
     std: float
-
-
-class Affine(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="affine"):
-    """Scale each input: ``(x - offset) / scale``, column by column. Standardises or divides by a maximum."""
-
-    offset: list[float]
-    scale: list[float]
+    fill: Fill = "hold"
+    max_age: float | None = None
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -86,7 +86,10 @@ class Tensor(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class InputTensor(Tensor, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Filled in C order with the last rows of the window, of each row the inputs named in `columns`."""
+    """Filled in C order with the last rows of the window, of each row the features named in `columns`.
+
+    Features are what the steps make of the inputs.
+    """
 
     columns: list[str]
 
@@ -185,7 +188,9 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Everything about a model but its weights. `period` and `max_gap` are seconds, `window` is rows.
 
-    `sequence` grows with every release of a name. The score of the first output is the machine's.
+    `sequence` grows with every release of a name. The score of the first output is the machine's. `constants`
+    are numbers of the machine that no tag gives. A window counts only if at least the share `min_good` of
+    its rows was measured in every input, and not filled.
     """
 
     schema: int
@@ -196,13 +201,21 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     period: float
     window: int
     max_gap: float
-    steps: list[Affine]
+    steps: list[Step]
     outputs: list[Output]
     model: Model
     origin: Origin
     envelope: Envelope | None = None
     parts: dict[str, str]
     """SHA-256 of every other part of the bundle, by name."""
+    constants: list[Input] = []
+    min_good: float = 0.0
+
+    @property
+    def columns(self) -> list[str]:
+        """The columns of a row before the steps: inputs, constants, the wall time if a step asks for it."""
+        clock = [CLOCK] if any(step.clock for step in self.steps) else []
+        return [*(i.name for i in (*self.inputs, *self.constants)), *clock]
 
     @property
     def drifting(self) -> list[str]:

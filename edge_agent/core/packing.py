@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_agent.core.manifest import InputTensor, Manifest, Tensor
+from edge_agent.core.preparation import Preparation
 
 Floats32 = npt.NDArray[np.float32]
 
@@ -30,8 +31,8 @@ class Packing:
 
     @classmethod
     def of(cls, manifest: Manifest) -> Self:
-        """Return the packing that a bundle promises."""
-        return cls(manifest.model.inputs, [i.name for i in manifest.inputs], manifest.window)
+        """Return the packing that a bundle promises. Its columns are the features."""
+        return cls(manifest.model.inputs, Preparation(manifest).features, manifest.window)
 
     def __call__(self, flat: Floats32) -> Floats32:
         """Turn float32[..., window * columns] into float32[..., input_size]."""

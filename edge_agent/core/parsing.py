@@ -5,6 +5,8 @@ from collections.abc import Iterator
 import msgspec
 
 from edge_agent.core.manifest import SCHEMA, Envelope, InputTensor, Limits, Manifest, Model, Output
+from edge_agent.core.preparation import Preparation
+from edge_agent.core.steps import CLOCK, LONGEST, Find, StepError, decode, own
 
 
 class ManifestError(ValueError):
@@ -15,15 +17,15 @@ class _Schema(msgspec.Struct):
     schema: int
 
 
-def parse(text: bytes) -> Manifest:
-    """Read and check a manifest. Raises `ManifestError`."""
+def parse(text: bytes, find: Find = own) -> Manifest:
+    """Read and check a manifest, whose steps are found by `find`. Raises `ManifestError`."""
     try:
         schema = msgspec.json.decode(text, type=_Schema).schema
         if schema != SCHEMA:
             raise ManifestError(
                 f"manifest.json: schema {schema} is not {SCHEMA}: use an agent of the bundle's age"
             )
-        manifest = msgspec.json.decode(text, type=Manifest)
+        manifest = msgspec.json.decode(text, type=Manifest, dec_hook=decode(find))
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ManifestError(f"manifest.json: {error}") from None
     problems = list(_problems(manifest))
@@ -33,9 +35,10 @@ def parse(text: bytes) -> Manifest:
 
 
 def _problems(manifest: Manifest) -> Iterator[str]:
-    width = len(manifest.inputs)
-    if width == 0 or _doubled([i.name for i in manifest.inputs]):
-        yield "inputs: at least one, each with a name of its own"
+    columns = [i.name for i in (*manifest.inputs, *manifest.constants)]
+    if not manifest.inputs or _doubled([*columns, CLOCK]):
+        yield f"inputs: at least one, each with a name of its own, constants among them, and none {CLOCK}"
+    yield from _of_filling(manifest)
     if not 1 <= manifest.window <= 100_000:
         yield f"window {manifest.window}: 1 to 100000 rows"
     if not manifest.period > 0:
@@ -44,12 +47,17 @@ def _problems(manifest: Manifest) -> Iterator[str]:
         yield f"max_gap {manifest.max_gap}: must not be negative"
     if manifest.sequence < 1:
         yield f"sequence {manifest.sequence}: releases count from 1"
-    if any(len(s.offset) != width or len(s.scale) != width or 0.0 in s.scale for s in manifest.steps):
-        yield f"steps: affine needs {width} offsets and {width} scales, none of them 0"
     shapes = list(_of_shapes(manifest.model))
     yield from shapes
-    if not shapes:
-        yield from _of_columns(manifest)
+    try:
+        prepare = Preparation(manifest) if manifest.period > 0 else None
+    except StepError as error:
+        yield str(error)
+        prepare = None
+    if prepare is not None:
+        yield from _of_steps(prepare)
+    if prepare is not None and not shapes:
+        yield from _of_columns(manifest, prepare)
     if not manifest.outputs or _doubled([o.name for o in manifest.outputs]):
         yield "outputs: at least one, each with a name of its own"
     if manifest.model.state and any(o.kind == "reconstruction_error" for o in manifest.outputs):
@@ -104,12 +112,31 @@ def _of_shapes(model: Model) -> Iterator[str]:
             yield f"model.outputs: tolerance {tensor.tolerance} of {tensor.name} must not be negative"
 
 
-def _of_columns(manifest: Manifest) -> Iterator[str]:
+def _of_filling(manifest: Manifest) -> Iterator[str]:
+    for i in manifest.inputs:
+        if i.max_age is not None and not i.max_age > 0:
+            yield f"input {i.name}: max_age {i.max_age} must be more than 0 s"
+    if any(i.fill != "hold" or i.max_age is not None for i in manifest.constants):
+        yield "constants: have neither fill nor max_age"
+    if not 0 <= manifest.min_good <= 1:
+        yield f"min_good {manifest.min_good}: is a share, 0 to 1"
+    if manifest.model.state and (manifest.min_good or any(i.fill != "hold" for i in manifest.inputs)):
+        yield "inputs: a model with a state has seen a row before it could be filled; hold, without min_good"
+
+
+def _of_steps(prepare: Preparation) -> Iterator[str]:
+    if prepare.memory > LONGEST:
+        yield f"steps: remember {prepare.memory} rows together, more than {LONGEST}"
+    if CLOCK in prepare.features:
+        yield f"steps: the last one must not pass on {CLOCK}"
+
+
+def _of_columns(manifest: Manifest, prepare: Preparation) -> Iterator[str]:
     """Check that tensors and window are made of the same numbers, none of which is left out."""
-    known, tensors = {i.name for i in manifest.inputs}, manifest.model.inputs
+    known, tensors = set(prepare.features), manifest.model.inputs
     used = {column for t in tensors for column in t.columns}
     if used != known or any(not t.columns or _doubled(t.columns) for t in tensors):
-        yield "model.inputs: columns must name every input of the window, and nothing else"
+        yield "model.inputs: columns must name every input of the window, after the steps, and nothing else"
         return
     for tensor in tensors:
         if not _fits(tensor, manifest.window):

@@ -1,6 +1,7 @@
 """One machine's thought, in two halves around the model: image -> packed input, answer -> verdict."""
 
 import math
+from collections.abc import Sequence
 
 import msgspec
 import numpy as np
@@ -14,9 +15,8 @@ from edge_agent.core.packing import Packing
 from edge_agent.core.reasons import Cause, Reasons
 from edge_agent.core.resultblock import AlarmBits, State
 from edge_agent.core.states import Situation, state_of
-from edge_agent.core.steps import Preparation
 from edge_agent.core.stream import Stream
-from edge_agent.core.tags import Columns, Floats, Quality, Reason
+from edge_agent.core.tags import Columns, Floats, Reason
 from edge_agent.core.window import Window
 
 Floats32 = npt.NDArray[np.float32]
@@ -60,27 +60,34 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
 class Pipeline:
     """Everything between the image and the result block of one machine, except the model itself."""
 
-    def __init__(self, manifest: Manifest, handling: Handling = SIMPLE, mode: str = "advisory") -> None:
+    def __init__(
+        self,
+        manifest: Manifest,
+        handling: Handling = SIMPLE,
+        mode: str = "advisory",
+        constants: Sequence[float] = (),
+    ) -> None:
+        """Plan. `constants` are the machine's, in the bundle's order."""
         self._manifest, self._mode, self._handling = manifest, mode, handling
         self._pack = Packing.of(manifest)
         self._readers = [Reader(output, manifest, handling) for output in manifest.outputs]
         self._guard = Guard(manifest, manifest.envelope) if manifest.envelope else None
         self.reasons = _reasons(manifest)
-        self._begin(manifest)
+        self._begin(manifest, constants)
 
-    def _begin(self, manifest: Manifest) -> None:
-        self._prepare = Preparation(manifest)
-        max_held = math.floor(manifest.max_gap / manifest.period + 1e-9)
-        self._window = Window(manifest.window, len(manifest.inputs), max_held)
+    def _begin(self, manifest: Manifest, constants: Sequence[float]) -> None:
+        self._constants = constants
+        self._window = Window(manifest, np.array(constants, np.float64))
         self._stream = Stream(manifest.model.state) if manifest.model.state else None
         self._tick = 0
         self._latest: Floats = np.full(len(manifest.inputs), np.nan)
         self._obstacle = (Reason.WARMING_UP, "")
 
-    def exchange(self, manifest: Manifest) -> None:
+    def exchange(self, manifest: Manifest, constants: Sequence[float] = ()) -> None:
         """Go on by another bundle. A window that it fills alike is kept, and alarms of equal limits."""
         readers = {o.name: reader for o, reader in zip(self._manifest.outputs, self._readers, strict=True)}
-        alike = _filled(manifest) == _filled(self._manifest) and not self._stream
+        before = _filled(self._manifest, self._constants)
+        alike = _filled(manifest, constants) == before and not self._stream
         self._manifest, self._pack = manifest, Packing.of(manifest)
         self._readers = [
             readers.get(output.name) or Reader(output, manifest, self._handling)
@@ -92,41 +99,32 @@ class Pipeline:
         self._guard = Guard(manifest, manifest.envelope) if manifest.envelope else None
         self.reasons = _reasons(manifest)
         if not alike:
-            self._begin(manifest)
+            self._begin(manifest, constants)
 
-    def take(self, tick: int, image: Columns) -> Floats32 | None:
+    def take(self, tick: int, image: Columns, now: int = 0, wall: float = math.nan) -> Floats32 | None:
         """Take the inputs of one tick, in the bundle's order.
 
+        `now` is monotonic, in ns, `wall` in seconds since 1970; NaN says that nobody knows the wall time.
         Return the packed model input, float32[input_size], or None while there is no whole window. A model
         with a state gets every row, and the state before it; its answers count once a window is full.
-        Only GOOD values that the model's float32 can hold enter a window.
+        Only GOOD values enter a window.
         """
-        row = self._prepare(image.value)
-        usable = np.isfinite(row) & (image.quality == Quality.GOOD)
         if self._stream and tick != self._tick + 1:
             self._restart()  # a row that the state has not seen
-        self._window.push(tick, row, usable)
+        obstacle = self._window.push(tick, image, now, wall)
         self._tick = tick
         if self._guard:
             self._guard.see(tick, image)
-        np.copyto(self._latest, image.value, where=usable)
+        np.copyto(self._latest, image.value, where=self._window.usable)
         if self.reasons:
-            self.reasons.push(tick, self._latest)
-        blocked = self._window.blocked
-        if blocked is not None:
+            self.reasons.push(tick, self._window.row)
+        if obstacle is not None:
+            self._obstacle = obstacle
+        if self._window.restarted:
             self._restart()
-        elif self._stream:
+        elif self._stream and self._window.count:
             return self._stream.ask(self._window.view[-1])
-        if self._window.full:
-            return self._pack(self._window.view.reshape(-1))
-        if blocked is None:
-            self._obstacle = (Reason.WARMING_UP, "")
-        elif usable[blocked]:
-            self._obstacle = (Reason.LATE, "")  # ticks were missed, which is no input's fault
-        else:
-            reason = Reason(int(image.reason[blocked])) or Reason.NOT_FINITE
-            self._obstacle = (reason, self._manifest.inputs[blocked].name)
-        return None
+        return self._pack(self._window.view.reshape(-1)) if obstacle is None else None
 
     def pause(self, reason: Reason, culprit: str = "") -> None:
         """Take nothing at this tick, for this reason: the window begins anew with the next row."""
@@ -213,10 +211,11 @@ class Pipeline:
         )
 
 
-def _filled(manifest: Manifest) -> object:
+def _filled(m: Manifest, constants: Sequence[float]) -> object:
     """Return what decides which numbers stand in a window."""
-    m = manifest
-    return [(i.name, i.unit) for i in m.inputs], m.period, m.window, m.max_gap, m.steps, m.model.state
+    inputs = [(i.name, i.unit, i.fill, i.max_age) for i in m.inputs]
+    beside = [(c.name, value) for c, value in zip(m.constants, constants, strict=True)]
+    return inputs, beside, m.period, m.window, m.max_gap, m.min_good, m.steps, m.model.state
 
 
 def _reasons(manifest: Manifest) -> Reasons | None:
@@ -232,10 +231,10 @@ def _all_bits(readings: tuple[Reading, ...]) -> AlarmBits:
 
 
 def windows(manifest: Manifest, table: Floats) -> Floats32:
-    """Return every window of float64[n, inputs], packed as the agent would have: float32[k, input_size].
+    """Return every window of float64[n, columns], packed as the agent would have: float32[k, input_size].
 
-    Row i of the result ends with row ``i + window - 1`` of the table. Raises ValueError if `table` is
-    not finite.
+    Row i of the result ends with row ``i + span - 1`` of the table, see `Preparation`. Raises ValueError if
+    `table` is not finite.
     """
     if not np.isfinite(table).all():
         raise ValueError("the table holds NaN or infinity")

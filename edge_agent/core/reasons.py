@@ -17,7 +17,7 @@ from edge_agent.core.manifest import Manifest, Output
 from edge_agent.core.outputs import Reading
 from edge_agent.core.packing import Packing
 from edge_agent.core.scoring import scorer
-from edge_agent.core.steps import Preparation
+from edge_agent.core.preparation import Preparation
 from edge_agent.core.tags import Floats
 
 Floats32 = npt.NDArray[np.float32]
@@ -36,10 +36,10 @@ class Cause(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Trail:
-    """The last rows that a window took, float64[window, inputs] in engineering units."""
+    """The last rows that a window is made of, float64[span, columns] in engineering units."""
 
-    def __init__(self, window: int, inputs: int) -> None:
-        self._ring = np.zeros((window, inputs))
+    def __init__(self, span: int, columns: int) -> None:
+        self._ring = np.zeros((span, columns))
         self._tick: int | None = None
         self._count = 0
 
@@ -78,9 +78,9 @@ class Question:
         self._sign = -1.0 if output.limits.when == "below" else 1.0
         self._score = scorer(output, manifest.model)
         self._likeness = Likeness(manifest)
-        self._off = self._likeness.unexplained(rows)
+        self._off = self._likeness.unexplained(rows[:, : len(manifest.inputs)])
         # The last quarter is what is there now; an alarm comes before the whole window shows it.
-        self._now = self._off[-max(1, len(rows) // 4) :].mean(axis=0)
+        self._now = self._off[-max(1, manifest.window // 4) :].mean(axis=0)
         std = np.array([i.std for i in manifest.inputs], np.float64)
         unlikely = np.abs(np.divide(self._now, std, out=np.zeros_like(std), where=std > 0))
         self.candidates: list[int] = np.argsort(-unlikely, kind="stable")[:MOST].tolist()
@@ -125,14 +125,14 @@ class Reasons:
 
     def __init__(self, manifest: Manifest) -> None:
         self._manifest = manifest
-        self._trail = Trail(manifest.window, len(manifest.inputs))
+        self._trail = Trail(Preparation(manifest).span, len(manifest.columns))
         self._causes: dict[str, tuple[Cause, ...]] = {}
         self._raised: set[str] = set()
         self.question: Question | None = None
         """What there is to ask the model now."""
 
     def push(self, tick: int, row: Floats) -> None:
-        """Take the row of a tick, float64[inputs] as the window took it."""
+        """Take the row of a tick, float64[columns] as the window took it."""
         self._trail.push(tick, row)
 
     def restart(self) -> None:

@@ -1,6 +1,6 @@
 """What the model's answer means, as the bundle says: one function for each output, planned once.
 
-The converter and the agent call these same functions, see `edge_agent.core.steps`.
+The converter and the agent call these same functions, see `edge_agent.core.preparation`.
 """
 
 import math

@@ -51,6 +51,7 @@ class Reason(IntEnum):
     UNDECODABLE = 12  # the bytes are no value of the tag's type
     QUARANTINED = 13  # the device refuses this address; it is asked again once in a while
     ROUNDED = 14  # an integer that a float64 cannot hold to the last digit
+    FILLED = 15  # too few rows of the window were measured
     WARMING_UP = 20  # the window is not full yet
     MODEL_DOWN = 21  # the inference child is dead or restarting
     MODEL_LATE = 22  # no answer before the deadline

@@ -8,7 +8,7 @@ import numpy as np
 
 from edge_agent.bundle import Bundle
 from edge_agent.core.packing import Packing
-from edge_agent.core.steps import Preparation
+from edge_agent.core.preparation import Preparation
 from edge_agent.doctor import reference
 from edge_agent.doctor.processor import model_name
 from edge_agent.doctor.profile import Profile

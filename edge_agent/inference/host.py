@@ -10,7 +10,7 @@ import numpy.typing as npt
 from edge_agent.bundle import Bundle
 from edge_agent.core.histogram import Histogram
 from edge_agent.core.packing import Packing, spans
-from edge_agent.core.steps import Preparation
+from edge_agent.core.preparation import Preparation
 from edge_agent.core.tags import Reason
 from edge_agent.inference.process import InferenceFailed, InferenceLate, InferenceProcess
 from edge_agent.inference.replay import replay

@@ -13,7 +13,6 @@ from converter.judging import NOTHING
 from converter.recipes import RECIPES, Name
 from edge_agent import bundle
 from edge_agent.core.manifest import (
-    Affine,
     Input,
     InputTensor,
     Manifest,
@@ -22,6 +21,7 @@ from edge_agent.core.manifest import (
     Output,
     OutputTensor,
 )
+from edge_agent.core.steps import Affine
 from edge_agent.inference.model import SIZES
 from edge_agent.inference.model import Model as Inference
 

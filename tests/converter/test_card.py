@@ -64,8 +64,10 @@ def test_contradictions_are_told_at_once(tmp_path: Path) -> None:
         name = "a"
         [[inputs]]
         name = "a"
-        [steps]
-        affine = { offset = [0.0], scale = [0.0, 1.0] }
+        [[steps]]
+        kind = "affine"
+        offset = [0.0]
+        scale = [0.0, 1.0]
         [[outputs]]
         name = "y"
         kind = "probability"
@@ -80,18 +82,46 @@ def test_contradictions_are_told_at_once(tmp_path: Path) -> None:
     keys = [problem.removeprefix(f"{path}: ").partition(":")[0] for problem in caught.value.problems]
     assert keys == [
         "inputs", "window", "train_rows",
-        "steps.affine.offset", "steps.affine.scale", "outputs[0].scale", "outputs[0].limits.off",
+        "steps[0]", "outputs[0].scale", "outputs[0].limits.off",
     ]  # fmt: skip
 
 
-def test_two_ways_of_scaling_exclude_each_other(tmp_path: Path) -> None:
-    path = write(
-        tmp_path,
-        'name="p"\nversion="1"\nperiod=1\ninputs=[{name="a"}]\noutputs=[{name="y",kind="value"}]\n'
-        "steps={standardise=true,divide_by_max=true}",
-    )
-    with pytest.raises(CardError, match="exclude each other"):
-        load(path)
+INPUTS = (
+    'name="p"\nversion="1"\nperiod=1\ninputs=[{name="a"},{name="b"}]\noutputs=[{name="y",kind="value"}]\n'
+)
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ('[steps]\nkind = "standardise"', r"steps: must be \[\[steps\]\], one table for each step"),
+        ("[[steps]]\nrows = 2", r"steps\[0\].kind: is missing; known: affine, "),
+        ('[[steps]]\nkind = "standardize"', r"steps\[0\].kind: 'standardize' is not installed; did you mean"),
+        ('[[steps]]\nkind = "clip"\nlo = [1]', r"steps\[0\].lo: unknown key; did you mean 'low'"),
+        ('[[steps]]\nkind = "log"', r"steps\[0\].floor: is missing"),
+        (
+            '[[steps]]\nkind = "clip"\n[[steps]]\nkind = "rate"\ncolumns = ["c"]',
+            r"steps\[1\]: there is no column 'c' here, only a, b",
+        ),
+        ('[[steps]]\nkind = "calendar"', "time: a step asks for the wall time; name the column"),
+        ("min_good = 1.5", "min_good: 1.5 is no share"),
+        ('[tensors]\nc = "x"', "tensors.c: the steps make no such column"),
+        ('[[constants]]\nname = "a"', "inputs: 'a' is there 2 times"),
+        ('[[constants]]\nname = "time"', "inputs: 'time' is the column of the wall time"),
+    ],
+)
+def test_a_step_that_cannot_be_is_told_by_its_place(tmp_path: Path, given: str, told: str) -> None:
+    with pytest.raises(CardError, match=told):
+        load(write(tmp_path, INPUTS + given))
+
+
+def test_a_waveform_is_an_input_for_each_of_its_samples(tmp_path: Path) -> None:
+    text = INPUTS.replace('{name="b"}', '{name="vib",column="v",elements=3,unit="g"}')
+    inputs = load(write(tmp_path, text)).inputs
+    assert [(i.name, i.source, i.unit) for i in inputs] == [
+        ("a", "a", ""),
+        *((f"vib[{i}]", f"v[{i}]", "g") for i in range(3)),
+    ]
 
 
 @pytest.mark.parametrize(

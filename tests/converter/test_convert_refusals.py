@@ -150,9 +150,9 @@ def test_data_that_cannot_be_used_is_refused_before_tensorflow_starts(
     with pytest.raises(ConverterError, match="no column b"):
         convert(model, table(tmp_path, few, "a,c"), small_card, out, deadline=0)
     card = small_card.with_name("standard.toml")
-    card.write_text(small_card.read_text() + "[steps]\nstandardise = true\n")
+    card.write_text(small_card.read_text() + '[[steps]]\nkind = "standardise"\n')
     few[:, 1] = 0.1
-    with pytest.raises(ConverterError, match="input b is constant: its standard deviation is 0"):
+    with pytest.raises(ConverterError, match=r"steps\[0\], standardise: column b is constant"):
         convert(model, table(tmp_path, few), card, out, deadline=0)
     card.write_text(small_card.read_text().replace("[[inputs]]", "window = 30\n[[inputs]]", 1))
     with pytest.raises(ConverterError, match="no 30 rows follow each other"):

@@ -48,8 +48,8 @@ HOLES = np.where(np.arange(30)[:, None] % 10 == 3, np.nan, ROWS)
         (
             CONSTANT,
             "a,b",
-            "steps = { standardise = true }",
-            "input b is constant: .*; take it out of the model",
+            "steps = [{ kind = 'standardise' }]",
+            r"standardise: column b is constant .*; take it out of the model",
         ),
     ],
 )
@@ -73,11 +73,11 @@ def test_a_card_with_another_number_of_inputs_than_scales_is_told(small_card: Pa
     change(
         small_card,
         'period = "1s"\n',
-        'period = "1s"\nsteps.affine = { offset = [0.0], scale = [1.0, 1.0] }\n',
+        'period = "1s"\nsteps = [{ kind = "affine", offset = [0, 0, 0], scale = [1] }]\n',
     )
     done = convert(tmp_path / "two.keras", tmp_path / "data.csv", small_card, tmp_path / "x.bundle")
     assert done.exit_code == 78
-    assert "1 numbers for 2 inputs; give one for each, in their order" in done.stderr
+    assert "steps[0]: offset: 3 numbers for 2 columns; give one, or one for each" in done.stderr
 
 
 def test_an_operator_that_the_gateway_does_not_have_is_named(small_card: Path, tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ def rows_of(ends: np.ndarray, window: int) -> set[int]:
 @pytest.mark.parametrize("train_rows", [None, 20_000])
 def test_what_is_held_back_shares_no_row_with_what_calibrates(train_rows: int | None) -> None:
     data = recording(25_000, 4)
-    found = holdout.split(card(10, 4, train_rows), data)
+    found = holdout.split(card(10, 4, train_rows), data, 10)
     assert found.clean
     assert holdout.FEWEST_HELD <= len(found.held) <= holdout.HELD
     assert not rows_of(found.calibrating, 10) & rows_of(found.held, 10)
@@ -53,10 +53,10 @@ def test_what_calibrates_covers_the_range_evenly_and_not_only_where_the_data_is(
 
 
 def test_few_rows_and_wide_windows_are_split_as_well_as_can_be() -> None:
-    few = holdout.split(card(2, 2), recording(60, 2))
+    few = holdout.split(card(2, 2), recording(60, 2), 2)
     assert not few.clean
     assert len(few.held) == 59
-    wide = holdout.split(card(1000, 64), recording(20_000, 64))
+    wide = holdout.split(card(1000, 64), recording(20_000, 64), 1000)
     assert len(wide.held) * 1000 * 64 * 4 <= 2 * holdout.BYTES
 
 

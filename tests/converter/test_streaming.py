@@ -41,7 +41,8 @@ def card(folder: Path) -> Path:
     path = folder / "card.toml"
     path.write_text(
         'name = "pump"\nversion = "1"\nperiod = "1s"\nwindow = 20\nstreaming = true\n'
-        f'{inputs}[steps]\nstandardise = true\n[[outputs]]\nname = "vibration"\nkind = "value"\nelement = 0\n'
+        f'{inputs}[[steps]]\nkind = "standardise"\n'
+        '[[outputs]]\nname = "vibration"\nkind = "value"\nelement = 0\n'
     )
     return path
 
