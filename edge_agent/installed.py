@@ -31,8 +31,9 @@ def find(name: str) -> type[Step] | None:
 
 
 def _is_step(found: object, name: str) -> TypeGuard[type[Step]]:
-    both = isinstance(found, type) and issubclass(found, Step) and issubclass(found, msgspec.Struct)
-    return both and kind(found) == name
+    if not (isinstance(found, type) and issubclass(found, Step) and issubclass(found, msgspec.Struct)):
+        return False
+    return kind(found) == name
 
 
 def names() -> list[str]:

@@ -70,7 +70,10 @@ def decode(find: Find) -> Callable[[type, Any], Any]:
                 f"the step {name!r} is not installed here; install the package that brings it, in the group "
                 "edge_agent.steps, or take a bundle without it"
             )
-        return msgspec.convert(data, found)
+        try:
+            return msgspec.convert(data, found)
+        except msgspec.ValidationError as error:
+            raise ValueError(f"the step {name!r}: {error}") from None
 
     return hook
 
