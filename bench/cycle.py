@@ -77,7 +77,7 @@ class Agent:
             self._tick += 1
             now = int(loop.time() * 1e9)
             self.table.put(scan_class.rows, columns)
-            window = self.machine.take(self._tick, self.table.image(now), now)
+            window = self.machine.take(self._tick, self.table.image(now), now, time.time())
             thought = time.perf_counter_ns() - began
             assert window is not None
             answer = await timed(spent["model"], self.model.ask(window[np.newaxis]))

@@ -71,7 +71,9 @@ class Machine:
         self._config, self.name, self.model = config, config.name, model
         self.mode, self.input_names, self.stored = config.mode, config.inputs, config.stored
         self._historian = historian
-        self._pipeline = Pipeline(config.bundle.manifest, config.alarm.handling, config.mode)
+        self._pipeline = Pipeline(
+            config.bundle.manifest, config.alarm.handling, config.mode, config.constants
+        )
         self._gate = Gatekeeper(config.gate) if config.gate else None
         self._permit = Permit(config.permit.conditions) if config.permit else None
         self.denied = Denied.MODE
@@ -112,7 +114,7 @@ class Machine:
         """Take over what `rewire` and `exchange` said: the scan does so between two cycles."""
         if self._exchanged is not None:
             self._config, self.model = self._exchanged
-            self._pipeline.exchange(self._config.bundle.manifest)
+            self._pipeline.exchange(self._config.bundle.manifest, self._config.constants)
             self._orders = Orders(self._config.bundle.manifest)
             self._drift = _drift(self._config)
             self._exchanged = None
@@ -134,26 +136,34 @@ class Machine:
         self._stopped = wiring.stopped
 
     @property
+    def constants(self) -> tuple[float, ...]:
+        """The machine's constants, in the bundle's order."""
+        return self._config.constants
+
+    @property
     def block(self) -> schema.Result | None:
         """The result block that it writes, if any."""
         return self._config.written
 
-    def take(self, tick: int, image: Columns, now: int) -> Floats32 | None:
-        """Take this tick's inputs; return the model input if there is a whole window."""
+    def take(self, tick: int, image: Columns, now: int, wall: float) -> Floats32 | None:
+        """Take this tick's inputs; return the model input if there is a whole window.
+
+        `now` is monotonic, in ns, `wall` in seconds since 1970.
+        """
         self.inputs = image.take(self._rows)
         self._age_ms = (now - int(self.inputs.at.min())) // 1_000_000
-        self._asked = self._through_the_gate(tick, image, now)
+        self._asked = self._through_the_gate(tick, image, now, wall)
         self._order = self._orders.next(self._buttons, image)
         self._signals = [image[row] for row in self._signal_rows]
         return self._asked
 
-    def _through_the_gate(self, tick: int, image: Columns, now: int) -> Floats32 | None:
+    def _through_the_gate(self, tick: int, image: Columns, now: int, wall: float) -> Floats32 | None:
         if self._gate is not None:
             reason, culprit = self._gate.judge(image.take(self._gate_rows), now)
             if reason is not Reason.NONE:
                 self._pipeline.pause(reason, culprit)
                 return None
-        return self._pipeline.take(tick, self.inputs)
+        return self._pipeline.take(tick, self.inputs, now, wall)
 
     def judge(self, answer: Floats32 | Reason | None, now: int) -> None:
         """Judge the model's answer to what `take` returned."""

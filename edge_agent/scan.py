@@ -119,21 +119,21 @@ class Scan:
         if self._asking is None:
             self._asking = Asking(self.classes, self.table, self._spawner)
         await self._asking.read(read_until)
-        now = _now()
+        now, wall = _now(), time.time()
         image = self.table.image(now)
         if self.track:
             self.track.cycle(tick, now, image)
         thinking = []
         for group in self.groups:
             if group.thinking is None or group.thinking.done():
-                group.thinking = self._spawner.create_task(self.think(group.machines, tick, image, now))
+                group.thinking = self._spawner.create_task(self.think(group.machines, tick, image, now, wall))
                 thinking.append(group.thinking)
         if thinking:
             await asyncio.wait(thinking, timeout=WAIT * self.period)
 
-    async def think(self, machines: list[Machine], tick: int, image: Columns, now: int) -> None:
+    async def think(self, machines: list[Machine], tick: int, image: Columns, now: int, wall: float) -> None:
         """Take, ask the one model that these machines share in one batch, judge, write."""
-        asked = [machine.take(tick, image, now) for machine in machines]
+        asked = [machine.take(tick, image, now, wall) for machine in machines]
         full = [window for window in asked if window is not None]
         answers = await machines[0].model.ask(np.stack(full)) if full else Reason.NONE
         row = 0

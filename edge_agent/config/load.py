@@ -10,6 +10,7 @@ from edge_agent.bundle import Bundle
 from edge_agent.config import alarms, gates, modbus, north, opcua, overlap, web, writes
 from edge_agent.config.bundles import Bundles
 from edge_agent.config.fields import ConfigError, Place, build, nearest
+from edge_agent.config.inputs import constants_of, inputs_of
 from edge_agent.config.links import Link
 from edge_agent.config.result import overlaps, result_of
 from edge_agent.config.schema import (
@@ -21,11 +22,8 @@ from edge_agent.config.schema import (
     Machine,
     MachineTable,
     OpcUaTable,
-    ScannedTag,
 )
 from edge_agent.config.tags import tags_of
-from edge_agent.core.manifest import Input
-from edge_agent.core.registers import Address
 
 _DRIVERS = (*modbus.DRIVERS, "opc-ua")
 _SECTIONS = ("agent", "history", "link", "device", "machine", *web.SECTIONS, *north.SECTIONS)
@@ -181,7 +179,8 @@ def _machines(
                 bundle=bundle,
                 bundle_path=str(path),
                 stored="" if table.bundle.endswith(".bundle") else table.bundle,
-                inputs=_inputs(table.inputs, bundle, tags, broken, where.at("inputs")),
+                inputs=inputs_of(table.inputs, bundle.manifest, tags, broken, where.at("inputs")),
+                constants=constants_of(table.constants, bundle.manifest, where.at("constants")),
                 mode=table.mode,
                 result=result,
                 gate=gates.gate_of(table, tags, broken, where),
@@ -199,31 +198,3 @@ def _positive(number: float, place: Place) -> float:
     if not number > 0:
         place.wrong(f"{number:g}: must be more than 0")
     return number
-
-
-def _inputs(
-    named: dict[str, str], bundle: Bundle, tags: dict[str, ScannedTag], broken: set[str], place: Place
-) -> list[str]:
-    wanted = {i.name: i for i in bundle.manifest.inputs}
-    for name in named:
-        if name not in wanted:
-            place.at(name).wrong(f"the bundle has no such input; {nearest(name, wanted)}")
-    for name, wants in wanted.items():
-        where = place.at(name)
-        if name not in named:
-            where.wrong("the bundle needs this input; name the tag that holds it")
-        elif named[name] in tags:
-            _fits(wants, tags[named[name]], bundle.manifest.period, where)
-        elif named[name].split(".")[0] not in broken:
-            where.wrong(f"there is no tag {named[name]!r}; {nearest(named[name], tags)}")
-    return [named[name] for name in wanted if name in named]
-
-
-def _fits(wants: Input, scanned: ScannedTag, period: float, place: Place) -> None:
-    tag = scanned.tag
-    if isinstance(tag.address, Address) and tag.address.type == "string":
-        place.wrong(f"{tag.name} is a text; a model takes numbers")
-    if wants.unit and tag.unit and wants.unit != tag.unit:
-        place.wrong(f"{tag.name} is in {tag.unit!r}, the bundle wants {wants.unit!r}; scale the tag")
-    if scanned.scan > period * (1 + 1e-6):
-        place.wrong(f"{tag.name} is read every {scanned.scan:g} s, the bundle steps every {period:g} s")

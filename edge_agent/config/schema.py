@@ -167,10 +167,12 @@ class MachineTable(msgspec.Struct, frozen=True, kw_only=True):
 
     `outside` says what inputs do in mode active that the model was not trained on: inhibit writing, or flag
     the result and no more. `drift` is the population stability index above which drift is told.
+    `constants` are numbers of the machine that its bundle asks for, by name.
     """
 
     bundle: str
     inputs: dict[str, str]
+    constants: dict[str, float] = msgspec.field(default_factory=dict)
     mode: Mode = "shadow"
     running: str = ""
     settle: Delay = Delay(0)
@@ -239,7 +241,7 @@ class Follow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Machine(msgspec.Struct, frozen=True, kw_only=True):
-    """The asset a model watches. `inputs` are tag names in the bundle's order.
+    """The asset a model watches. `inputs` are tag names, `constants` numbers in the bundle's order.
 
     `stored` is the bundle's name in the store, "" for one that is a file of the configuration's.
     """
@@ -249,6 +251,7 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
     bundle_path: str
     stored: str = ""
     inputs: list[str]
+    constants: tuple[float, ...] = ()
     mode: Mode
     result: Result | None
     gate: Gate | None = None

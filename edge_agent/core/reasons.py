@@ -16,8 +16,8 @@ from edge_agent.core.envelope import Likeness
 from edge_agent.core.manifest import Manifest, Output
 from edge_agent.core.outputs import Reading
 from edge_agent.core.packing import Packing
-from edge_agent.core.scoring import scorer
 from edge_agent.core.preparation import Preparation
+from edge_agent.core.scoring import scorer
 from edge_agent.core.tags import Floats
 
 Floats32 = npt.NDArray[np.float32]

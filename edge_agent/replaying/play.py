@@ -70,7 +70,9 @@ class Player:
                 for group in scan.groups:
                     if _took(moment, group.machines):
                         _foresight(group.machines[0]).failing = moment.reason
-                        await scan.think(group.machines, moment.tick, moment.image, moment.now)
+                        await scan.think(
+                            group.machines, moment.tick, moment.image, moment.now, moment.wall / 1e9
+                        )
                         for machine in group.machines:
                             take(self._cycle(machine, moment))
 
@@ -105,7 +107,7 @@ class _Scout:
     def __init__(self, machine: Machine, rows: dict[str, int]) -> None:
         self.name, self.model = machine.name, _foresight(machine)
         manifest = self.model.bundle.manifest
-        self._pipeline = None if manifest.model.state else Pipeline(manifest)
+        self._pipeline = None if manifest.model.state else Pipeline(manifest, constants=machine.constants)
         self._rows = [rows[name] for name in machine.input_names]
 
     def asked(self, moment: Moment) -> Floats32 | None:
@@ -114,7 +116,7 @@ class _Scout:
             return None
         image, rows = moment.image, self._rows
         inputs = Columns(image.value[rows], image.quality[rows], image.reason[rows], image.at[rows])
-        asked = self._pipeline.take(moment.tick, inputs)
+        asked = self._pipeline.take(moment.tick, inputs, moment.now, moment.wall / 1e9)
         return None if asked is None else asked.copy()
 
 
