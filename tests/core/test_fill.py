@@ -189,6 +189,6 @@ def test_a_manifest_that_cannot_be_obeyed_is_told(changes: dict, told: str) -> N
 
 
 def test_a_machine_without_its_constants_is_not_made() -> None:
-    of = manifest(constants=[Input(name="rated", min=55, max=55, mean=55, std=0)])
+    of = manifest(steps=[], constants=[Input(name="rated", min=55, max=55, mean=55, std=0)])
     with pytest.raises(ValueError, match="0 constants, the bundle names 1"):
         Pipeline(of)
