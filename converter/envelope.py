@@ -29,7 +29,7 @@ BINS, PIECES, FEWEST = 10, 10, 100
 
 def of(manifest: Manifest, card: Card, data: Dataset, courses: Mapping[str, Course]) -> Envelope:
     """Return the envelope of the training rows; `courses` are what outputs say to the windows held back."""
-    rows = data.rows[: card.train_rows]
+    rows = data.rows[: card.train_rows, : len(manifest.inputs)]
     runs = [rows[run.start : run.stop] for run in data.runs if run.start < len(rows)]
     low, high = np.quantile(rows, [FRINGE, 1 - FRINGE], axis=0)
     # A constant that a PLC holds as float32 is still the same.

@@ -16,7 +16,7 @@ from edge_agent.core.reasons import Cause, Reasons
 from edge_agent.core.resultblock import AlarmBits, State
 from edge_agent.core.states import Situation, state_of
 from edge_agent.core.stream import Stream
-from edge_agent.core.tags import Columns, Floats, Reason
+from edge_agent.core.tags import Columns, Floats, Quality, Reason
 from edge_agent.core.window import Window
 
 Floats32 = npt.NDArray[np.float32]
