@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-from edge_agent.bundle import Bundle
 from edge_agent.config import alarms, gates, modbus, north, opcua, overlap, web, writes
 from edge_agent.config.bundles import Bundles
 from edge_agent.config.fields import ConfigError, Place, build, nearest

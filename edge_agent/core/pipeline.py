@@ -12,6 +12,7 @@ from edge_agent.core.envelope import Guard, Outside
 from edge_agent.core.manifest import Manifest
 from edge_agent.core.outputs import Reader, Reading
 from edge_agent.core.packing import Packing
+from edge_agent.core.preparation import Preparation
 from edge_agent.core.reasons import Cause, Reasons
 from edge_agent.core.resultblock import AlarmBits, State
 from edge_agent.core.states import Situation, state_of
