@@ -32,7 +32,7 @@ ENVELOPE = Envelope(
 
 def bundle(**changes: Any):
     envelope = msgspec.structs.replace(ENVELOPE, **changes)
-    return manifest(inputs=INPUTS, envelope=envelope, window=3, period=2.0)
+    return manifest(inputs=INPUTS, steps=[], envelope=envelope, window=3, period=2.0)
 
 
 def image(*values: float) -> Columns:
