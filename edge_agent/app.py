@@ -46,7 +46,7 @@ async def _end() -> None:
 
 
 def _only_at_start(config: Config) -> object:
-    return config.name, config.state, config.web, config.metrics, config.north
+    return config.name, config.state, config.history, config.web, config.metrics, config.north
 
 
 def _only_one(state: Path) -> int:
@@ -209,7 +209,9 @@ class App:
             raise ConfigError(["this agent has no configuration file to read again"])
         config = await asyncio.to_thread(self._read_again)
         if _only_at_start(config) != _only_at_start(self._config):
-            raise ConfigError(["agent: name, state, web, metrics and mqtt can only change with a restart"])
+            raise ConfigError(
+                ["agent: name, state, history, web, metrics and mqtt can only change with a restart"]
+            )
         return config
 
     def _show(self, running: Running, spawner: Spawner) -> None:
