@@ -56,11 +56,12 @@ class _Gathered:
 
     def put(self, table: Table) -> None:
         """Decode what is whole."""
-        if self.whole:
-            columns = self._gather([self._index[one] for one in self.whole], list(self.whole.values()))
-            for one, part in zip(self.whole, columns, strict=True):
-                table.put(one.of.rows, part)
-            self.whole.clear()
+        if not self.whole:
+            return
+        columns = self._gather([self._index[one] for one in self.whole], list(self.whole.values()))
+        for one, part in zip(self.whole, columns, strict=True):
+            table.put(one.of.rows, part)
+        self.whole.clear()
 
 
 class Asking:

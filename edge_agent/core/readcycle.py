@@ -118,6 +118,8 @@ class ReadCycle:
 
     def news(self) -> list[str]:
         """Return a sentence on what went into quarantine since the last, and one on what came out of it."""
+        if not self._quarantine.changes:
+            return []
         changes, self._quarantine.changes = self._quarantine.changes, []
         bad = [self._place(change.block) for change in changes if change.bad]
         good = [self._place(change.block) for change in changes if not change.bad]

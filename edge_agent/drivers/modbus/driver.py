@@ -227,10 +227,11 @@ class Reading:
             self.ask(cycle.more())
 
     def _end(self, error: LinkDown | None) -> None:
-        done = self._done
-        self.give_up()
+        done, self._done = self._done, None
         if error is None:
             for line in self._plan.cycle.news():
                 log.warning("%s", line)
+        else:
+            self.give_up()
         if done is not None:
             done(error)

@@ -58,7 +58,7 @@ class Request:
 
     def data(self, reply: bytes) -> bytes:
         """Return what follows the head of a reply. Raises `BadReply`, `DeviceException`."""
-        if reply.startswith(self.head) and self.length in {None, len(reply)}:
+        if reply.startswith(self.head) and (self.length == len(reply) or self.length is None):
             return reply[len(self.head) :]
         function = self.pdu[0]
         if len(reply) == 2 and reply[0] == function | 0x80:

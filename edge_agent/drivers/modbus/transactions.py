@@ -29,6 +29,8 @@ class Transactions(Generic[T]):
 
     def __init__(self, framer: Framer) -> None:
         self._framer = framer
+        self.numbered = framer.numbered
+        """Whether a late answer can be told from the one that is due."""
         self._sent: dict[int, _Sent[T]] = {}
         self._late: dict[int, int] = {}  # number of a request that was given up -> its unit
         # Not from the same number every time: an answer to an earlier connection must not fit by chance.
@@ -37,14 +39,9 @@ class Transactions(Generic[T]):
     def __len__(self) -> int:
         return len(self._sent)
 
-    @property
-    def numbered(self) -> bool:
-        """Whether a late answer can be told from the one that is due."""
-        return self._framer.numbered
-
     def send(self, unit: int, request: Request, ticket: T) -> tuple[int, bytes]:
         """Return the number of a request and the bytes to send."""
-        if self._framer.numbered:
+        if self.numbered:
             self._number = self._number % 0xFFFF + 1
         assert self._number not in self._sent, "more requests under way than there are numbers"
         self._sent[self._number] = _Sent(unit, request, ticket)
