@@ -176,17 +176,19 @@ def status(config: Path, *, as_json: bool, watch: bool) -> None:
 
 
 @main.command()
-@click.option("--state", type=_FOLDER, default=STATE, show_default=True, help="The state folder to look at.")
+@click.option("--config", type=_FILE, help="Look at what this configuration asks of the box as well.")
+@click.option("--state", type=_FOLDER, help=f"The state folder; else the configuration's, or {STATE}.")
 @click.option("--bench", "path", type=_FILE, metavar="BUNDLE", help="Measure how fast this box answers it.")
 @_JSON
-def doctor(state: Path, path: Path | None, *, as_json: bool) -> None:
-    """Say what this box is fit for: disk, clocks, runtime. Exit 1 if anything is BAD."""
+def doctor(config: Path | None, state: Path | None, path: Path | None, *, as_json: bool) -> None:
+    """Say what this box is fit for: disk, clocks, runtime, models. Exit 1 if anything is BAD."""
     from edge_agent.doctor import Grade, examine  # noqa: PLC0415
 
     if path:
         _bench(path, as_json=as_json)
         return
-    findings = examine(state)
+    checked = _load(config, as_json=as_json) if config else None
+    findings = examine(state or Path(checked.state if checked else STATE), checked)
     if as_json:
         click.echo(msgspec.json.encode(findings))
     else:

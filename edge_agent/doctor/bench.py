@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -46,7 +47,17 @@ def bench(bundle: Bundle) -> Bench:
     return asyncio.run(_bench(bundle))
 
 
-async def _bench(bundle: Bundle) -> Bench:
+class Measured(NamedTuple):
+    """What a bundle does here; see `Bench`."""
+
+    difference: float
+    latency: Latency
+    rss: int
+    runtime: str
+
+
+async def measured(bundle: Bundle) -> Measured:
+    """Prove a bundle in a child and measure it. Raises `InferenceFailed`."""
     child = await InferenceProcess.start(bundle)
     try:
         difference = await prove(bundle, child)
@@ -54,9 +65,13 @@ async def _bench(bundle: Bundle) -> Bench:
         packed = Packing.of(bundle.manifest)(Preparation(bundle.manifest)(known).reshape(len(known), -1))
         rows = openings(child, np.ascontiguousarray(packed, np.float32))
         latency = (await latencies({0: child}, {0: rows}))[0]
-        rss, runtime = resident(child.pid), child.runtime
+        return Measured(difference, latency, resident(child.pid), child.runtime)
     finally:
         child.close()
+
+
+async def _bench(bundle: Bundle) -> Bench:
+    difference, latency, rss, runtime = await measured(bundle)
     times, refused = await reference.measure()
     profile = Profile(
         processor=model_name(),
