@@ -1,58 +1,126 @@
 """The agent's status in a terminal."""
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 
-from rich.console import Console, Group
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.table import Table
+from rich.text import Text
 
-from edge_agent.status import Status, ask
+from edge_agent.status import MachineStatus, NotRunning, Status, ask
 
 EVERY = 1.0
 """Seconds between two looks."""
+FEW = 5
+"""Names of tags that fit into a column."""
 
 
 def show(state: Path, *, watch: bool) -> None:
-    """Print the status once, or keep showing it until Ctrl-C. Raises `NotRunning`."""
+    """Print the status once, or keep showing it until Ctrl-C. Raises `NotRunning` if nobody answers."""
     console = Console()
-    first = render(ask(state))
+    first = ask(state)
     if not watch:
-        console.print(first)
+        console.print(render(first))
         return
-    with Live(first, console=console, auto_refresh=False) as live:
-        try:
-            while True:
-                time.sleep(EVERY)
-                live.update(render(ask(state)), refresh=True)
-        except KeyboardInterrupt:
-            return
+    try:
+        follow(console, first, lambda: ask(state), time.sleep)
+    except KeyboardInterrupt:
+        return
+
+
+def follow(
+    console: Console, last: Status, look: Callable[[], Status], sleep: Callable[[float], object]
+) -> None:
+    """Draw what `look` returns, again and again, until it raises anything but `NotRunning`.
+
+    While nobody answers what was seen last stays, and it is said above it that it is old.
+    """
+    seen = time.time()
+    with Live(render(last), console=console, auto_refresh=False) as live:
+        while True:
+            sleep(EVERY)
+            try:
+                last, seen = look(), time.time()
+                live.update(render(last), refresh=True)
+            except NotRunning as error:
+                old = f"NO CONNECTION: {error}; what follows is of {clock(seen)} and no longer true"
+                live.update(Group(Text(old, "bold white on magenta"), render(last)), refresh=True)
+
+
+def clock(wall: float) -> str:
+    """Return the time of day of seconds since 1970."""
+    return time.strftime("%H:%M:%S", time.localtime(wall))
 
 
 def render(status: Status) -> Group:
-    """Draw devices, machines and scans."""
-    devices = Table("device", "state", "reads", "failures", "bad tags", "refused", title=status.name)
-    for d in status.devices:
-        state = {True: "[green]answers[/]", False: "[red]DOWN[/]", None: "not asked yet"}[d.healthy]
-        bad, refused = ", ".join(d.bad_tags[:5]), ", ".join(d.quarantined[:5])
-        devices.add_row(d.name, state, str(d.reads), str(d.failures), bad, refused)
-    machines = Table("machine", "mode", "state", "score", "alarm", "why", "writes", "bundle")
+    """Draw machines, their alarms, devices and scans."""
+    parts = [_machines(status), _alarms(status), _devices(status), _scans(status)]
+    if status.history_trouble:
+        parts.append(Text(f"history: {status.history_trouble}; {status.history_lost} rows lost", "bold red"))
+    return Group(*(part for part in parts if part is not None))
+
+
+def _machines(status: Status) -> RenderableType:
+    table = Table("machine", "", "score", "state", "since", "why", "writes", "bundle", title=status.name)
     for m in status.machines:
-        machines.add_row(
+        table.add_row(
             m.name,
-            m.mode,
-            m.state,
+            _condition(m),
             "-" if m.score is None else f"{m.score:.4g}",
-            "[bold red]ALARM[/]" if m.alarm else "no",
-            " ".join(
-                word
-                for word in (m.reason if m.reason != "NONE" else "", m.culprit, m.outside, *m.reasons)
-                if word
-            ),
+            f"{m.state}\n{m.mode}",
+            "-" if m.since is None else clock(m.since),
+            Text("\n".join(_why(m))),
             "[red]LATCHED OFF[/]" if m.latched else f"{m.writes.get('verified', 0)} verified",
-            m.bundle,
+            m.bundle if m.model_runs else f"{m.bundle}\n[red]model is down[/]",
         )
-    scans = Table("period s", "cycles", "overruns")
+    return table
+
+
+def _condition(m: MachineStatus) -> Text:
+    """Say the worst that is true of a machine. The word says it, the colour only helps."""
+    if m.alarm:
+        return Text("ALARM", "bold white on red")
+    if m.state in ("FALLBACK", "FAULT"):
+        return Text("NO RESULT", "bold white on magenta")
+    if any(o.warning_state in ("UNACKNOWLEDGED", "ACKNOWLEDGED") for o in m.outputs):
+        return Text("WARNING", "bold black on yellow")
+    if m.reason != "NONE":
+        return Text("waiting", "cyan")
+    return Text("UNCERTAIN", "bold black on yellow") if m.outside else Text("normal", "green")
+
+
+def _why(m: MachineStatus) -> list[str]:
+    obstacle = " ".join(word for word in (m.reason if m.reason != "NONE" else "", m.culprit) if word)
+    return [line for line in (obstacle, m.outside, *m.reasons) if line]
+
+
+def _alarms(status: Status) -> RenderableType | None:
+    """Draw the alarms that are not normal; None if all are."""
+    table = Table("since", "machine", "output", "alarm", "warning", "score", title="alarms")
+    for m in status.machines:
+        for o in m.outputs:
+            if (o.alarm_state, o.warning_state) != ("NORMAL", "NORMAL"):
+                since = "-" if o.since is None else clock(o.since)
+                score = "-" if o.score is None else f"{o.score:.4g}"
+                table.add_row(since, m.name, o.name, o.alarm_state, o.warning_state, score)
+    return table if table.row_count else None
+
+
+def _devices(status: Status) -> RenderableType:
+    table = Table("device", "state", "round trip", "reads", "failures", "bad tags", "refused")
+    for d in status.devices:
+        state = {True: "[green]answers[/]", False: "[bold red]DOWN[/]", None: "not asked yet"}[d.healthy]
+        trip = "-" if d.round_trip is None else f"{1000 * d.round_trip:.1f} ms"
+        bad, refused = (Text(", ".join(tags[:FEW])) for tags in (d.bad_tags, d.quarantined))
+        table.add_row(d.name, state, trip, str(d.reads), str(d.failures), bad, refused)
+    return table
+
+
+def _scans(status: Status) -> RenderableType:
+    table = Table("period", "cycles", "overruns", "took", "late")
     for s in status.scans:
-        scans.add_row(f"{s.period:g}", str(s.cycles), str(s.overruns))
-    return Group(devices, machines, scans)
+        took, late = ("-" if t is None else f"{1000 * t:.1f} ms" for t in (s.took, s.late))
+        table.add_row(f"{s.period:g} s", str(s.cycles), str(s.overruns), took, late)
+    return table

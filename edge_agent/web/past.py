@@ -14,7 +14,8 @@ import msgspec
 EXACT = 100_000
 """Rows of all machines in a range up to which every one of them is looked at."""
 MOST_POINTS = 1000
-MOST_ALARMS = 200
+LATEST = 200
+"""Rows of a list, the latest first."""
 DEADLINE = 5.0
 """Seconds after which a question is given up."""
 _STEPS = 10_000
@@ -29,6 +30,7 @@ _THINNED = (
 )
 _ROW = "SELECT time, score, inputs, outputs FROM result WHERE id = ?"
 _ALARMS = "SELECT time, machine, output, active, score, alarm, warning FROM alarm ORDER BY id DESC LIMIT ?"
+_EVENTS = "SELECT time, subject, kind, text FROM event ORDER BY id DESC LIMIT ?"
 
 A = TypeVar("A")
 Column = list[float | None]
@@ -61,6 +63,22 @@ class AlarmRow(msgspec.Struct, frozen=True, kw_only=True):
     warning: str | None
 
 
+class EventRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A sentence about something that changed. `at` is wall time in seconds since 1970."""
+
+    at: float
+    subject: str
+    kind: str
+    text: str
+
+
+class Log(msgspec.Struct, frozen=True, kw_only=True):
+    """The latest changes of alarms and the latest events, the latest first."""
+
+    alarms: list[AlarmRow]
+    events: list[EventRow]
+
+
 class Question(msgspec.Struct, frozen=True, kw_only=True):
     """A machine, the names of its inputs and outputs, and a range of wall time in at most `points` parts."""
 
@@ -87,9 +105,9 @@ class History:
         """Answer a question. Raises `NoHistory`."""
         return await self._in_thread(lambda connection: _past(connection, question))
 
-    async def alarms(self) -> list[AlarmRow]:
-        """Return the latest changes of alarms, the latest first. Raises `NoHistory`."""
-        return await self._in_thread(_alarms)
+    async def log(self) -> Log:
+        """Return what happened lately. Raises `NoHistory`."""
+        return await self._in_thread(_log)
 
     async def _in_thread(self, answer: Callable[[sqlite3.Connection], A]) -> A:
         async with self._lock:
@@ -182,8 +200,8 @@ def _columns(
     )
 
 
-def _alarms(connection: sqlite3.Connection) -> list[AlarmRow]:
-    return [
+def _log(connection: sqlite3.Connection) -> Log:
+    alarms = [
         AlarmRow(
             at=at,
             machine=machine,
@@ -193,5 +211,10 @@ def _alarms(connection: sqlite3.Connection) -> list[AlarmRow]:
             alarm=alarm,
             warning=warning,
         )
-        for at, machine, output, active, score, alarm, warning in connection.execute(_ALARMS, (MOST_ALARMS,))
+        for at, machine, output, active, score, alarm, warning in connection.execute(_ALARMS, (LATEST,))
     ]
+    events = [
+        EventRow(at=at, subject=subject, kind=kind, text=text)
+        for at, subject, kind, text in connection.execute(_EVENTS, (LATEST,))
+    ]
+    return Log(alarms=alarms, events=events)

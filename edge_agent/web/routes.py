@@ -80,10 +80,10 @@ class Pages:
         except NoHistory as error:
             return _error(503, str(error))
 
-    async def alarms(self, _: Request) -> Response:
-        """The latest changes of alarms."""
+    async def log(self, _: Request) -> Response:
+        """The latest changes of alarms, and the latest events."""
         try:
-            return json_response({"alarms": await self._history.alarms()})
+            return json_response(await self._history.log())
         except NoHistory as error:
             return _error(503, str(error))
 
@@ -126,7 +126,7 @@ def application(web: Web, observed: Observed, feed: Feed) -> Starlette:
             Route("/api/stream", pages.stream),
             Route("/api/status", pages.status),
             Route("/api/history", pages.history),
-            Route("/api/alarms", pages.alarms),
+            Route("/api/log", pages.log),
             Route("/api/order", pages.order, methods=["POST"]),
             Route("/metrics", pages.metrics),
             Route("/healthz", pages.healthy),

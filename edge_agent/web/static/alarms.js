@@ -87,7 +87,7 @@ export function drawAlarms() {
       element("td", { class: WAITING.includes(how) ? "unacknowledged" : "" }, say(`alarm.${how}`)),
       number(output.score),
       limits ? number(limits.on) : null,
-      (machine.reasons ?? []).map((reason) => reason.text ?? reason).join("; ") || null,
+      machine.reasons.join("; ") || null,
       element("td", { class: "buttons" }, ...(actions(found) ?? [say("readOnly")])),
     );
   });
@@ -113,12 +113,17 @@ export async function drawLog() {
   const heads = ["time", "machine", "alarmOf", "alarmState", "warningLevel", "score"].map((key) => say(key));
   let answer;
   try {
-    answer = await fetch("/api/alarms");
+    answer = await fetch("/api/log");
   } catch {
     return;
   }
-  const { alarms, error } = await answer.json();
+  const { alarms, events, error } = await answer.json();
   if (error) return show(log.lastElementChild, element("p", {}, error));
   const drawn = alarms.map((a) => row(a.at, when(a.at), a.machine, a.output, say(`alarm.${a.alarm}`), say(`alarm.${a.warning}`), number(a.score)));
-  show(log.lastElementChild, drawn.length ? table(heads, drawn) : element("p", {}, say("noAlarmsEver")));
+  const happened = events.map((e, at) => row(`${e.at} ${at}`, when(e.at), e.subject, say(`event.${e.kind}`), e.text));
+  show(
+    log.lastElementChild,
+    drawn.length ? table(heads, drawn) : element("p", {}, say("noAlarmsEver")),
+    table(["time", "subject", "event", "text"].map((key) => say(key)), happened),
+  );
 }

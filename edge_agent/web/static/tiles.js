@@ -28,7 +28,7 @@ function since(machine, how) {
 export function why(machine) {
   const told = [];
   for (const output of machine.outputs.filter(standing)) told.push(`${output.name}: ${stateWords(output)}`);
-  for (const reason of machine.reasons ?? []) told.push(reason.text ?? reason);
+  told.push(...machine.reasons);
   if (machine.outside) told.push(machine.outside);
   if (machine.reason !== "NONE") {
     const word = say(`reason.${machine.reason}`);

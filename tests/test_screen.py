@@ -1,0 +1,100 @@
+"""The status in a terminal: every condition has a word, and what is old is said to be."""
+
+import io
+from collections.abc import Iterator
+from typing import Any, get_origin
+
+import msgspec
+import pytest
+from rich.console import Console
+
+from edge_agent.screen import follow, render
+from edge_agent.status import DeviceStatus, MachineStatus, NotRunning, OutputStatus, ScanStatus, Status
+
+OUTPUT = OutputStatus(
+    name="wear", score=0.91, value=None, confidence=None, alarm=False, alarm_state="NORMAL",
+    warning_state="NORMAL", since=1.0,
+)  # fmt: skip
+DEVICE = DeviceStatus(
+    name="plc", healthy=False, reads=3, failures=1, round_trip=0.0125, bad_tags=["plc.vib[a]"],
+    quarantined=[], exact={},
+)  # fmt: skip
+
+
+def filled(kind: type[Any], known: dict[str, Any]) -> Any:
+    """Make a struct of which only some fields matter here; the others are empty."""
+    empty: dict[Any, Any] = {str: "", bool: False, int: 0, float: 0.0, list: [], dict: {}}
+    fields = {field.name: field.type for field in msgspec.structs.fields(kind)}
+    return kind(**{name: empty.get(get_origin(of) or of) for name, of in fields.items()} | known)
+
+
+def machine(**changes: Any) -> MachineStatus:
+    known = {"name": "pump", "state": "ADVISORY", "reason": "NONE", "outputs": [OUTPUT], "model_runs": True}
+    made: MachineStatus = filled(MachineStatus, known | changes)
+    return made
+
+
+def status(*machines: MachineStatus, **changes: Any) -> Status:
+    scans = [ScanStatus(period=0.1, cycles=9, overruns=2, took=0.0042, late=None)]
+    known = {"name": "demo", "devices": [DEVICE], "machines": list(machines), "scans": scans}
+    made: Status = filled(Status, known | changes)
+    return made
+
+
+def drawn(told: Status) -> str:
+    console = Console(file=io.StringIO(), width=200)
+    console.print(render(told))
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("changes", "word"),
+    [
+        ({}, "normal"),
+        ({"alarm": True, "state": "FALLBACK"}, "ALARM"),
+        ({"state": "FAULT", "reason": "MODEL_DOWN"}, "NO RESULT"),
+        ({"outputs": [msgspec.structs.replace(OUTPUT, warning_state="UNACKNOWLEDGED")]}, "WARNING"),
+        ({"state": "STARTING", "reason": "WARMING_UP"}, "waiting"),
+        ({"outside": "speed 1800 rpm is above 1500 rpm"}, "UNCERTAIN"),
+        ({"latched": True}, "LATCHED OFF"),
+        ({"model_runs": False}, "model is down"),
+    ],
+)
+def test_every_condition_has_a_word(changes: dict[str, Any], word: str) -> None:
+    assert word in drawn(status(machine(**changes)))
+
+
+def test_why_and_what_is_bad_is_said_as_it_is_named() -> None:
+    told = status(machine(reasons=["bearing_temp +11 degC"], culprit="flow", reason="NO_LINK"))
+    for said in ("bearing_temp +11 degC", "NO_LINK flow", "plc.vib[a]", "DOWN", "12.5 ms", "4.2 ms"):
+        assert said in drawn(told)
+
+
+def test_alarms_are_listed_until_they_are_normal() -> None:
+    raised = machine(outputs=[msgspec.structs.replace(OUTPUT, alarm_state="UNACKNOWLEDGED")])
+    assert "UNACKNOWLEDGED" in drawn(status(raised))
+    assert "alarms" not in drawn(status(machine()))
+    assert "disk is full" in drawn(status(machine(), history_trouble="disk is full"))
+
+
+class _Enough(Exception):
+    pass
+
+
+def test_a_restart_of_the_agent_is_survived_and_said() -> None:
+    looks: Iterator[Any] = iter([NotRunning("no agent answers"), status(machine(name="press")), _Enough()])
+
+    def look() -> Status:
+        next_one = next(looks)
+        if isinstance(next_one, Exception):
+            raise next_one
+        return next_one
+
+    console = Console(file=io.StringIO(), width=200, force_terminal=True)
+    with pytest.raises(_Enough):
+        follow(console, status(machine()), look, lambda _: None)
+    assert isinstance(console.file, io.StringIO)
+    said = console.file.getvalue()
+    assert "NO CONNECTION: no agent answers" in said
+    assert said.rindex("press") > said.index("NO CONNECTION")
