@@ -59,7 +59,7 @@ class Reader:
         self._warning = Alarm(output.warning, self._handling) if output.warning else None
 
     def judge(self, said: Said, tick: int, latest: Floats, now: int, order: Order | None = None) -> Reading:
-        """Judge what was said at `tick`, when float64[inputs] were `latest`; `now` is monotonic, in ns."""
+        """Judge what was said at `tick`, when float64[columns] were `latest`; `now` is monotonic, in ns."""
         score = said.score
         if self._forecasts:
             score = self._forecasts.residual(tick, float(latest[self._of]), said.value)

@@ -81,7 +81,6 @@ class Pipeline:
         self._window = Window(manifest, np.array(constants, np.float64))
         self._stream = Stream(manifest.model.state) if manifest.model.state else None
         self._tick = 0
-        self._latest: Floats = np.full(len(manifest.inputs), np.nan)
         self._obstacle = (Reason.WARMING_UP, "")
 
     def exchange(self, manifest: Manifest, constants: Sequence[float] = ()) -> None:
@@ -116,7 +115,6 @@ class Pipeline:
         self._tick = tick
         if self._guard:
             self._guard.see(tick, image)
-        np.copyto(self._latest, image.value, where=self._window.usable)
         if self.reasons:
             self.reasons.push(tick, self._window.row)
         if obstacle is not None:
@@ -160,7 +158,7 @@ class Pipeline:
         if not all(math.isfinite(s.value) for s in said):
             return self._fault(moment, Reason.MODEL_NOT_FINITE)
         readings = tuple(
-            reader.judge(s, self._tick, self._latest, now, order)
+            reader.judge(s, self._tick, self._window.row, now, order)
             for reader, s in zip(self._readers, said, strict=True)
         )
         score = readings[0].score

@@ -17,6 +17,7 @@ from edge_agent.core.tags import Columns, Floats, Nanoseconds, Quality, Reason
 
 Floats32 = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
+_GOOD = int(Quality.GOOD)
 Obstacle = tuple[Reason, str]
 """Why there is no whole window, and the input that stands in the way."""
 
@@ -98,13 +99,14 @@ class Window:
         """
         missed = 0 if self._tick is None else tick - self._tick - 1
         self._tick, self.restarted = tick, False
-        usable = (image.quality == Quality.GOOD) & np.isfinite(image.value)
+        usable = (image.quality == _GOOD) & np.isfinite(image.value)
         if self._oldest is not None:
             usable &= now - image.at <= self._oldest
         self.usable = usable
         late = False
-        for ago in range(min(missed, self._max_held + 1), 0, -1):
-            late |= self._put(image.value, self._nothing, wall - ago * self._period) is not None
+        if missed:
+            for ago in range(min(missed, self._max_held + 1), 0, -1):
+                late |= self._put(image.value, self._nothing, wall - ago * self._period) is not None
         measured = usable if self._refill is None else self._refill.fresh(usable, image.at)
         blocked = self._put(image.value, measured, wall)
         if blocked is not None:
@@ -116,14 +118,18 @@ class Window:
     def _put(self, values: Floats, measured: Mask, wall: float) -> str | None:
         """Put one row. Return the column that makes the window restart, if one does."""
         gaps = self._gaps
-        if measured.all():
+        whole = np.count_nonzero(measured) == len(measured)
+        if whole:
             self._gaps = self._no_gap
         else:
             self._gaps = np.where(measured, 0, gaps + 1)
             if not self._begun or self._gaps.max() > self._max_held:
                 return self._forget(self._names[int(self._gaps.argmax())])
         again = self._refill is not None and self._refill.close(self._last, values, measured, gaps)
-        np.copyto(self._last, values, where=measured)
+        if whole:
+            self._last[:] = values
+        else:
+            np.copyto(self._last, values, where=measured)
         if self._clock:
             self._row[-1] = wall
         self._begun = True
@@ -136,7 +142,7 @@ class Window:
         row = self._chain.push(self._row)
         if row is None:
             return None
-        if not np.isfinite(row).all():
+        if np.count_nonzero(np.isfinite(row)) < len(row):
             return self._forget(self._broken(row))
         self._features.append(row)
         return None
