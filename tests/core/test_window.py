@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 
 from edge_agent.core.manifest import Input
 from edge_agent.core.steps.change import Difference
+from edge_agent.core.steps.clocks import Calendar
+from edge_agent.core.steps.single import Ratio
 from edge_agent.core.tags import Columns, Quality, Reason
 from edge_agent.core.window import Obstacle, Window
 
@@ -176,3 +178,19 @@ def test_what_the_steps_make_nothing_finite_of_begins_the_window_anew_and_is_nam
     assert push(window, 2, 1, 1e300) == (Reason.NOT_FINITE, "1")
     assert push(window, 3, 1, 2) == (Reason.WARMING_UP, "")
     assert push(window, 4, 1, 2) is None
+
+
+def test_the_wall_time_and_constants_stand_behind_the_inputs() -> None:
+    load = [Input(name="load", min=0, max=1, mean=0, std=1)]
+    rated = [Input(name="rated", min=55, max=55, mean=55, std=0)]
+    steps = [Ratio(columns=["load"], by="rated", floor=1), Calendar(parts=("hour",))]
+    bundle = manifest(inputs=load, constants=rated, steps=steps, window=2, period=1.0)
+    window = Window(bundle, np.array([50.0]))
+    good, fine, at = np.full(1, Quality.GOOD, np.uint8), np.zeros(1, np.uint8), np.zeros(1, np.int64)
+    image = Columns(np.array([25.0]), good, fine, at)
+    assert window.push(0, image, 0, 6 * 3600.0) == (Reason.WARMING_UP, "")
+    assert window.push(1, image, 0, 12 * 3600.0) is None
+    expected = [[0.5, 50, 1, 0], [0.5, 50, 0, -1]]
+    np.testing.assert_allclose(window.view, expected, atol=1e-7)
+    assert window.row.tolist() == [25, 50, 12 * 3600]
+    assert window.push(2, image, 0, math.nan) == (Reason.NOT_FINITE, "time")
