@@ -20,7 +20,7 @@ from edge_agent.bugs import end_on_bug
 from edge_agent.build import Parts
 from edge_agent.bundles.store import StoreError
 from edge_agent.bundles.telling import LOCK
-from edge_agent.bundles.trial import Trial, begin, end_well, give_up, journal
+from edge_agent.bundles.trial import Trial, begin, end_well, give_up, journal, keep
 from edge_agent.config import Config, ConfigError
 from edge_agent.control import SOCKET as CONTROL
 from edge_agent.control import serve
@@ -123,6 +123,7 @@ class App:
                 await self._stop.wait()
                 health.notify("STOPPING=1")
                 end_well(self._config)
+                keep(running.parts)
                 await running.stop()
                 server.close()
                 control.close()

@@ -1,7 +1,7 @@
 """From a checked configuration to the parts that run, wired together."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
 
@@ -9,6 +9,8 @@ import numpy as np
 
 from edge_agent.asking import ScanClass, Spawner
 from edge_agent.bundle import Bundle
+from edge_agent.bundles.candidate import Candidate
+from edge_agent.bundles.store import Store
 from edge_agent.config import Config, schema
 from edge_agent.config.schema import DeviceTable, ModbusTable
 from edge_agent.core.writeback import Output
@@ -41,6 +43,13 @@ class Parts:
     scans: list[Scan]
     table: Table
     rows: dict[str, int]
+    candidates: list[ModelHost] = field(default_factory=list)
+    """Run models that are only compared; one that is active elsewhere may be among them."""
+
+    @property
+    def hosts(self) -> set[ModelHost]:
+        """All that run models."""
+        return {*self.models, *self.candidates}
 
 
 def driver_of(table: DeviceTable, links: Links | None = None) -> Driver:
@@ -67,7 +76,11 @@ def build(
     What an agent was made of `before` is used again where it is the same. `driver` makes the driver of a
     device, `host` runs a model.
     """
-    reuse = Reuse(before.config, before.devices, before.models, before.machines) if before else None
+    reuse = (
+        Reuse(before.config, before.devices, [*before.candidates, *before.models], before.machines)
+        if before
+        else None
+    )
     links = before.links if before else Links()
     devices = {
         device.name: (reuse and reuse.device(device)) or Device(device.name, driver(device, links))
@@ -92,6 +105,9 @@ def build(
         scan_of(period).classes.append(ScanClass(devices[name], devices[name].plan(tags), rows_of_class))
         start += len(tags)
     models: dict[str, ModelHost] = {}
+    candidates: dict[str, ModelHost] = {}
+    for bundle in (m.candidate.bundle for m in config.machines if m.candidate):
+        candidates[bundle.sha256] = (reuse and reuse.model(bundle.sha256)) or host_of(bundle, host)
     machines = []
     stop = Stop(Path(config.state), table, rows.get(config.stop))
     for machine_config in config.machines:
@@ -110,6 +126,7 @@ def build(
             machine.exchange(machine_config, model)
         else:
             machine = Machine(machine_config, model, historian, wiring)
+        machine.candidate = _beside(machine_config, machine, config, spawner, candidates)
         machines.append(machine)
         scan_of(bundle.manifest.period).add(machine, model)
     if historian.flight:
@@ -124,7 +141,25 @@ def build(
         list(scans.values()),
         table,
         rows,
+        list(candidates.values()),
     )
+
+
+def _beside(
+    config: schema.Machine,
+    machine: Machine,
+    whole: Config,
+    spawner: Spawner,
+    models: Mapping[str, ModelHost],
+) -> Candidate | None:
+    """Return what runs beside a machine: the candidate that does so already, if both bundles are the same."""
+    if config.candidate is None:
+        return None
+    known, active, sha256 = machine.candidate, config.bundle.sha256, config.candidate.bundle.sha256
+    if known is not None and (known.tally.active, known.tally.candidate) == (active, sha256):
+        return known
+    folder = Store(Path(whole.state), config.stored).folder
+    return Candidate(config, config.candidate, models[sha256], folder, spawner)
 
 
 def _track(scan: Scan, flight: FlightRecorder, config: Config, rows: dict[str, int]) -> Track:

@@ -129,6 +129,33 @@ def rollback(name: str, config: Path | None, state: Path | None) -> None:
         click.echo(changing.roll_back(_state(config, state), name, _who()))
 
 
+@bundle.command()
+@click.argument("which", metavar="NAME[@SEQUENCE]")
+@_CONFIG
+@_STATE
+def candidate(which: str, config: Path | None, state: Path | None) -> None:
+    """Run an installed version beside the active one, without writing; NAME alone ends that."""
+    from edge_agent.bundles import changing  # noqa: PLC0415
+
+    name, sequence = _parts(which) if "@" in which else (which, None)
+    with _failing():
+        click.echo(changing.nominate(_state(config, state), name, sequence, _who()))
+
+
+@bundle.command()
+@click.argument("name")
+@click.option("--config", type=_FILE, required=True, help="The configuration, which says what it must show.")
+@click.option("--force", is_flag=True, help="Although it has not shown that; the journal keeps it.")
+def promote(name: str, config: Path, *, force: bool) -> None:
+    """Make NAME's candidate the active version, once it has shown what every machine wants."""
+    from edge_agent.bundles import changing  # noqa: PLC0415
+
+    with _failing():
+        checked = load(config, lenient=True)
+        machines = {m.name: m.promotion for m in checked.machines if m.stored == name}
+        click.echo(changing.promote(Path(checked.state), name, machines, _who(), force=force))
+
+
 @bundle.command("list")
 @_CONFIG
 @_STATE

@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from edge_agent.bundles.candidate import Candidate
 from edge_agent.config import schema
 from edge_agent.core import resultblock
 from edge_agent.core.alarm import Command, Order
@@ -80,6 +81,9 @@ class Machine:
         self._rewired: Wiring | None = None
         self._exchanged: tuple[schema.Machine, ModelHost] | None = None
         self._wire(wiring)
+        self.candidate: Candidate | None = None
+        self._taken = (0, 0, 0.0)
+        self._gated: tuple[Reason, str] | None = None
         self._signals: list[Sample] = []
         self._orders = Orders(config.bundle.manifest)
         self._asked: Floats32 | None = None
@@ -158,9 +162,11 @@ class Machine:
         return self._asked
 
     def _through_the_gate(self, tick: int, image: Columns, now: int, wall: float) -> Floats32 | None:
+        self._taken, self._gated = (tick, now, wall), None
         if self._gate is not None:
             reason, culprit = self._gate.judge(image.take(self._gate_rows), now)
             if reason is not Reason.NONE:
+                self._gated = (reason, culprit)
                 self._pipeline.pause(reason, culprit)
                 return None
         return self._pipeline.take(tick, self.inputs, now, wall)
@@ -184,6 +190,8 @@ class Machine:
         if verdict.changed:
             self._alarms_to_keep.append(verdict)
         self._historian.result(self.name, self._sequence, self.inputs, verdict, now)
+        if self.candidate is not None:
+            self.candidate.watch(self._taken, self.inputs, verdict, self._gated)
 
     async def explain(self) -> None:
         """Find the inputs that made an alarm which has just come: asks the model, one window at a time.

@@ -53,6 +53,9 @@ class Reuse:
         return self._machines.get(name)
 
 
+_BUNDLES = {"bundle", "bundle_path", "candidate", "promotion"}
+
+
 def _connection(table: DeviceTable) -> DeviceTable:
     return msgspec.structs.replace(table, tags=[], scan=Seconds(1.0))
 
@@ -63,5 +66,5 @@ def _essence(name: str, config: Config) -> tuple[object, ...] | None:
         return None
     tags = {s.tag.name: s for device in config.devices for s in device.tags}
     inputs = [tags[tag] for tag in machine.inputs]
-    plain = {f: getattr(machine, f) for f in machine.__struct_fields__ if f not in ("bundle", "bundle_path")}
+    plain = {f: getattr(machine, f) for f in machine.__struct_fields__ if f not in _BUNDLES}
     return machine.bundle.sha256, machine.bundle.manifest.period, inputs, plain

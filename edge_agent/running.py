@@ -39,7 +39,7 @@ class Running:
 
     def start(self) -> None:
         """Start what does not run yet."""
-        parts: list[Scan | Device | ModelHost] = [*self.parts.scans, *self.parts.devices, *self.parts.models]
+        parts: list[Scan | Device | ModelHost] = [*self.parts.scans, *self.parts.devices, *self.parts.hosts]
         for part in parts:
             if part not in self._tasks:
                 self._tasks[part] = self._spawner.create_task(part.run())
@@ -81,14 +81,14 @@ class Running:
 
     async def close(self) -> None:
         """Close children and connections."""
-        for model in self.parts.models:
+        for model in self.parts.hosts:
             model.close()
         for device in self.parts.devices:
             await device.close()
 
     async def _proven(self, config: Config) -> list[ModelHost]:
         """Start and prove the models that do not run yet. Raises `ModelRefused`; then none is left behind."""
-        known = {model.bundle.sha256 for model in self.parts.models}
+        known = {model.bundle.sha256 for model in self.parts.hosts if model.pid is not None}
         wanted = {m.bundle.sha256: m.bundle for m in config.machines if not m.bundle.absent}
         hosts = [host_of(bundle) for sha256, bundle in wanted.items() if sha256 not in known]
         for host in hosts:
@@ -105,7 +105,7 @@ class Running:
             await asyncio.wait(tasks, timeout=STOP_DEADLINE)
 
     async def _end_unused(self) -> None:
-        used = {*self.parts.scans, *self.parts.devices, *self.parts.models}
+        used = {*self.parts.scans, *self.parts.devices, *self.parts.hosts}
         for part in [part for part in self._tasks if part not in used]:
             task = self._tasks.pop(part)
             task.cancel()

@@ -13,6 +13,7 @@ import numpy as np
 from edge_agent import __version__
 from edge_agent.build import Parts
 from edge_agent.config.schema import AgentTable
+from edge_agent.core.comparison import Tally, shortfalls
 from edge_agent.core.outputs import Reading
 from edge_agent.core.tags import Quality, Reason
 from edge_agent.historian import Historian
@@ -58,6 +59,21 @@ class OutputStatus(msgspec.Struct, frozen=True, kw_only=True):
     """When one of the two changed, in seconds since 1970."""
 
 
+class CandidateStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """A candidate beside the active model; see `core.comparison.Tally`. Times are in seconds, None for none.
+
+    `lacks` says what it needs before it may be promoted; nothing if it may.
+    """
+
+    bundle: str
+    sequence: int
+    tally: Tally
+    difference: float | None
+    p50: float | None
+    p99: float | None
+    lacks: list[str]
+
+
 class MachineStatus(msgspec.Struct, frozen=True, kw_only=True):
     """One machine. `inputs` maps tag to value, None where there is none; `writes` counts outcomes."""
 
@@ -95,6 +111,7 @@ class MachineStatus(msgspec.Struct, frozen=True, kw_only=True):
     bundle_id: str
     """The beginning of its SHA-256, as in the name of its file in the store."""
     runtime: str
+    candidate: CandidateStatus | None
     model_starts: int
     model_runs: bool
     """Whether there is a child that has proven the known answers."""
@@ -207,9 +224,27 @@ def _machine(machine: Machine) -> MachineStatus:
         stored=machine.stored,
         sequence=manifest.sequence,
         bundle_id=machine.model.bundle.sha256[:12],
+        candidate=_candidate(machine),
         runtime=machine.model.runtime,
         model_starts=machine.model.starts,
         model_runs=machine.model.pid is not None,
+    )
+
+
+def _candidate(machine: Machine) -> CandidateStatus | None:
+    candidate = machine.candidate
+    if candidate is None:
+        return None
+    manifest, tally = candidate.bundle.manifest, candidate.tally
+    p50, p99 = candidate.times
+    return CandidateStatus(
+        bundle=f"{manifest.name} {manifest.version}",
+        sequence=manifest.sequence,
+        tally=msgspec.structs.replace(tally),
+        difference=_known(tally.mean),
+        p50=_known(p50),
+        p99=_known(p99),
+        lacks=shortfalls(tally, candidate.wanted),
     )
 
 

@@ -10,6 +10,7 @@ from edge_agent.bundles.store import Store, StoreError, sequence_of
 from edge_agent.status import NotRunning, ask
 
 LOCK = "lock"
+TOLD = "the agent was told"
 PATIENCE = 40.0
 """Seconds for an agent to start a child, prove it and swap."""
 POLL = 0.1
@@ -35,6 +36,15 @@ def take_over(state: Path, name: str) -> str:
     """
     store = Store(state, name)
     wanted = store.read().active
+    said = tell(state)
+    return said if said != TOLD else _outcome(store, state, wanted)
+
+
+def tell(state: Path) -> str:
+    """Let a running agent read its configuration again; return `TOLD`, or why there is nobody to tell.
+
+    Raises `StoreError`.
+    """
     pid = running(state)
     if pid is None:
         return "no agent is running; it is taken at the next start"
@@ -42,11 +52,11 @@ def take_over(state: Path, name: str) -> str:
         os.kill(pid, signal.SIGHUP)
     except PermissionError:
         raise StoreError(
-            "active, but this user may not tell the agent: systemctl reload edge-agent"
+            "changed, but this user may not tell the agent: systemctl reload edge-agent"
         ) from None
     except ProcessLookupError:
         return "the agent has just ended; it is taken at the next start"
-    return _outcome(store, state, wanted)
+    return TOLD
 
 
 def _outcome(store: Store, state: Path, wanted: str) -> str:

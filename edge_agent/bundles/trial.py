@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 RESULTS = 10
 DEATHS = 3
 LOOK_EVERY = 1.0
+KEEP_EVERY = 60
+"""Looks after which the candidates' tallies are put on the disk."""
 AGENT = "agent"
 
 
@@ -78,6 +80,13 @@ def journal(state: Path, names: set[str], historian: Historian) -> None:
                     record.recorded = entry.number
 
 
+def keep(parts: Parts) -> None:
+    """Put the candidates' tallies on the disk."""
+    for machine in parts.machines:
+        if machine.candidate is not None:
+            machine.candidate.keep()
+
+
 def _give_up(name: str, record: Record, reason: str) -> None:
     left = sequence_of(record.active)
     record.roll_back()
@@ -106,8 +115,12 @@ class Trial:
 
     async def run(self, parts: Callable[[], Parts], historian: Historian) -> None:
         """Look once a second, for ever."""
+        looks = 0
         while True:
             await asyncio.sleep(LOOK_EVERY)
+            looks += 1
+            if looks % KEEP_EVERY == 0:
+                await asyncio.to_thread(keep, parts())
             stored: dict[str, list[Machine]] = {}
             for machine in parts().machines:
                 if machine.stored and not machine.model.bundle.absent:

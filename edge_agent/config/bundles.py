@@ -1,7 +1,7 @@
 """Which bundle a machine runs: a file beside the configuration, or the active version of a name."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
@@ -11,8 +11,18 @@ from edge_agent import bundle as files
 from edge_agent.bundle import Bundle, BundleError, Known
 from edge_agent.bundles.store import Store, StoreError
 from edge_agent.config.fields import Place
-from edge_agent.config.schema import MachineTable
-from edge_agent.core.manifest import SCHEMA, Input, InputTensor, Manifest, Model, Origin, Output, OutputTensor
+from edge_agent.config.schema import MachineTable, ScannedTag
+from edge_agent.core.manifest import (
+    SCHEMA,
+    Constant,
+    Input,
+    InputTensor,
+    Manifest,
+    Model,
+    Origin,
+    Output,
+    OutputTensor,
+)
 
 
 class Bundles:
@@ -25,11 +35,10 @@ class Bundles:
         self._instead, self._lenient = instead, lenient
         self.warnings: list[str] = []
 
-    def of(self, table: MachineTable, scans: Sequence[float], place: Place) -> tuple[Bundle, Path] | None:
-        """Return a machine's bundle and where it is from, or None once it was told what is wrong.
-
-        `scans` are the periods of the machine's inputs, in seconds.
-        """
+    def of(
+        self, table: MachineTable, tags: Mapping[str, ScannedTag], place: Place
+    ) -> tuple[Bundle, Path] | None:
+        """Return a machine's bundle and where it is from, or None once it was told what is wrong."""
         try:
             if table.bundle.endswith(".bundle"):
                 return self._read(place.file.parent / table.bundle)
@@ -50,7 +59,19 @@ class Bundles:
                 place.wrong(problem)
                 return None
         self.warnings.append(f"{place.file}: {place.key}: {problem}; the machine runs without a model")
-        return absent(table, float(max(scans, default=1.0))), store.folder
+        return absent(table, tags), store.folder
+
+    def candidate(self, table: MachineTable) -> Bundle | None:
+        """Return the candidate of a machine's bundle, None if there is none that can be read."""
+        if table.bundle.endswith(".bundle") or table.bundle in self._instead:
+            return None
+        try:
+            store = Store(self._state, table.bundle)
+            candidate = store.read().candidate
+            return self._read(store.folder / candidate)[0] if candidate else None
+        except (BundleError, StoreError) as error:
+            self.warnings.append(f"the candidate does not run: {error}")
+            return None
 
     def _read(self, path: Path) -> tuple[Bundle, Path]:
         bundle = files.read(path)
@@ -65,16 +86,18 @@ class Bundles:
         return bundle, path
 
 
-def absent(table: MachineTable, period: float) -> Bundle:
+def absent(table: MachineTable, tags: Mapping[str, ScannedTag]) -> Bundle:
     """Return what a machine without a model has for one: its inputs are read, and its PLC is told FAULT."""
-    names = list(table.inputs) or ["none"]
+    names = _names(table, tags) or ["none"]
+    period = max((tags[tag].scan for tag in table.inputs.values() if tag in tags), default=1.0)
     manifest = Manifest(
         schema=SCHEMA,
         name=table.bundle,
         version="none",
         sequence=0,
+        constants=[Constant(name=name) for name in table.constants],
         inputs=[Input(name=name, min=0, max=0, mean=0, std=0) for name in names],
-        period=period,
+        period=float(period),
         window=1,
         max_gap=0.0,
         steps=[],
@@ -91,3 +114,12 @@ def absent(table: MachineTable, period: float) -> Bundle:
     nothing = np.empty((0, 1), np.float32)
     sha256 = hashlib.sha256(msgspec.json.encode(manifest)).hexdigest()
     return Bundle(manifest, b"", Known(np.empty((0, 1, len(names))), nothing, nothing), sha256)
+
+
+def _names(table: MachineTable, tags: Mapping[str, ScannedTag]) -> list[str]:
+    """Return the inputs that are named, each sample of a waveform by itself."""
+    names = []
+    for name, tag in table.inputs.items():
+        samples = sum(known.startswith(f"{tag}[") for known in tags) if tag not in tags else 0
+        names += [f"{name}[{i}]" for i in range(samples)] or [name]
+    return names

@@ -44,6 +44,12 @@ class Size(int):
     __slots__ = ()
 
 
+class Share(float):
+    """A share of a whole: ``"0.1%"``, or a number from 0 to 1."""
+
+    __slots__ = ()
+
+
 class ConfigError(Exception):
     """All that is wrong with a configuration, one line each."""
 
@@ -145,7 +151,19 @@ def _plain(error: msgspec.ValidationError, kind: object, value: object) -> str:
     return f"{text[0].lower()}{text[1:]}, got {value!r}"
 
 
+def _share(value: object) -> float:
+    try:
+        part = float(value[:-1]) / 100 if isinstance(value, str) and value.endswith("%") else value
+    except ValueError:
+        part = None
+    if isinstance(part, bool) or not isinstance(part, int | float) or not 0 <= part <= 1:
+        raise ValueError("expected a share such as '0.1%', or a number from 0 to 1")
+    return float(part)
+
+
 def _decode(kind: type, value: object) -> object:
+    if issubclass(kind, Share):
+        return kind(_share(value))
     if issubclass(kind, Size):
         return kind(_bytes(value))
     if issubclass(kind, Days):

@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
+import msgspec
+
+from edge_agent.bundle import Bundle
 from edge_agent.config import alarms, gates, modbus, north, opcua, overlap, web, writes
 from edge_agent.config.bundles import Bundles
 from edge_agent.config.fields import ConfigError, Place, build, nearest
@@ -14,6 +17,7 @@ from edge_agent.config.links import Link
 from edge_agent.config.result import overlaps, result_of
 from edge_agent.config.schema import (
     AgentTable,
+    Beside,
     Config,
     Device,
     DeviceTable,
@@ -21,8 +25,10 @@ from edge_agent.config.schema import (
     Machine,
     MachineTable,
     OpcUaTable,
+    ScannedTag,
 )
 from edge_agent.config.tags import tags_of
+from edge_agent.core.comparison import Promotion
 
 _DRIVERS = (*modbus.DRIVERS, "opc-ua")
 _SECTIONS = ("agent", "history", "link", "device", "machine", *web.SECTIONS, *north.SECTIONS)
@@ -167,8 +173,7 @@ def _machines(
         if table is None:
             continue
         result = result_of(table, devices, broken, where.at("result"))
-        scans = [tags[tag].scan for tag in table.inputs.values() if tag in tags]
-        found = bundles.of(table, scans, where.at("bundle"))
+        found = bundles.of(table, tags, where.at("bundle"))
         if found is None:
             continue
         bundle, path = found
@@ -182,6 +187,8 @@ def _machines(
                 constants=constants_of(table.constants, bundle.manifest, where.at("constants")),
                 mode=table.mode,
                 result=result,
+                candidate=_candidate(table, bundle, bundles, tags, where),
+                promotion=Promotion(**msgspec.structs.asdict(table.promotion)),
                 gate=gates.gate_of(table, tags, broken, where),
                 outside=table.outside,
                 drift=_positive(table.drift, where.at("drift")),
@@ -191,6 +198,30 @@ def _machines(
             )
         )
     return machines
+
+
+def _candidate(
+    table: MachineTable, active: Bundle, bundles: Bundles, tags: dict[str, ScannedTag], place: Place
+) -> Beside | None:
+    """Return the candidate that can run beside the active bundle. One that cannot is only a warning."""
+    bundle = bundles.candidate(table)
+    if bundle is None or active.absent:
+        return None
+    apart, manifest = Place(place.file, place.at("bundle").key), bundle.manifest
+    if manifest.period != active.manifest.period:
+        apart.wrong(f"steps every {manifest.period:g} s, the active one every {active.manifest.period:g} s")
+    places = {i.name: column for column, i in enumerate(active.manifest.inputs)}
+    for name in (i.name for i in manifest.inputs if i.name not in places):
+        apart.wrong(f"needs the input {name}, which the active one does not have")
+    there = {i.name for i in manifest.inputs} & places.keys()
+    named = {name: tag for name, tag in table.inputs.items() if name in there or f"{name}[0]" in there}
+    inputs_of(named, manifest, tags, set(), apart)
+    known = {c.name for c in manifest.constants}
+    constants = constants_of({n: v for n, v in table.constants.items() if n in known}, manifest, apart)
+    bundles.warnings += [f"the candidate does not run: {error}" for error in apart.errors]
+    if apart.errors:
+        return None
+    return Beside(bundle=bundle, columns=[places[i.name] for i in manifest.inputs], constants=constants)
 
 
 def _positive(number: float, place: Place) -> float:

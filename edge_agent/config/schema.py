@@ -6,11 +6,12 @@ from typing import Any, Literal
 import msgspec
 
 from edge_agent.bundle import Bundle
-from edge_agent.config.fields import Days, Delay, Seconds, Size
+from edge_agent.config.fields import Days, Delay, Seconds, Share, Size
 from edge_agent.config.links import Link
 from edge_agent.config.north import North
 from edge_agent.config.web import Metrics, Web
 from edge_agent.core.alarm import SIMPLE, Handling
+from edge_agent.core.comparison import Promotion
 from edge_agent.core.drift import LIMIT
 from edge_agent.core.gate import Expression, Gate
 from edge_agent.core.permit import Conditions
@@ -162,6 +163,15 @@ class OutputTable(msgspec.Struct, frozen=True, kw_only=True):
     fallback: float | None = None
 
 
+class PromotionTable(msgspec.Struct, frozen=True, kw_only=True):
+    """``[machine.NAME.promotion]``: what a candidate needs, as `core.comparison.Promotion` has it."""
+
+    cycles: int = 10_000
+    max_flips: Share = Share(0.001)
+    max_alarms: int = 0
+    max_missed: Share = Share(0.001)
+
+
 class MachineTable(msgspec.Struct, frozen=True, kw_only=True):
     """``[machine.NAME]``. `running` and `settle` are as `core.gate.Gate` has them.
 
@@ -181,6 +191,7 @@ class MachineTable(msgspec.Struct, frozen=True, kw_only=True):
     alarm: AlarmTable = AlarmTable()
     permit: PermitTable | None = None
     outputs: list[OutputTable] = msgspec.field(default_factory=list)
+    promotion: PromotionTable = PromotionTable()
     result: dict[str, Any] | None = None
 
 
@@ -240,16 +251,27 @@ class Follow(msgspec.Struct, frozen=True, kw_only=True):
     whole: bool
 
 
+class Beside(msgspec.Struct, frozen=True, kw_only=True):
+    """A bundle that runs beside a machine's active one: which of the machine's inputs, and numbers, it takes."""
+
+    bundle: Bundle
+    columns: list[int]
+    constants: tuple[float, ...]
+
+
 class Machine(msgspec.Struct, frozen=True, kw_only=True):
     """The asset a model watches. `inputs` are tag names, `constants` numbers in the bundle's order.
 
-    `stored` is the bundle's name in the store, "" for one that is a file of the configuration's.
+    `stored` is the bundle's name in the store, "" for one that is a file of the configuration's. `candidate`
+    runs beside it and writes nothing; `promotion` is what it has to show.
     """
 
     name: str
     bundle: Bundle
     bundle_path: str
     stored: str = ""
+    candidate: Beside | None = None
+    promotion: Promotion = Promotion()
     inputs: list[str]
     constants: tuple[float, ...] = ()
     mode: Mode

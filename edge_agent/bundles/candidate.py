@@ -1,0 +1,116 @@
+"""A candidate beside a machine's active model: the same inputs at the same ticks, and it writes nothing.
+
+It never holds up the machine: a tick at which it still thinks is missed, and counted.
+"""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from edge_agent import durable
+from edge_agent.asking import Spawner
+from edge_agent.config import schema
+from edge_agent.core.comparison import Comparison, Tally
+from edge_agent.core.pipeline import Pipeline, Verdict
+from edge_agent.core.tags import Columns, Reason
+from edge_agent.inference.host import ModelHost
+
+log = logging.getLogger(__name__)
+
+Floats32 = npt.NDArray[np.float32]
+
+LATEST = 1000
+"""Answers whose times are kept."""
+
+
+class Candidate:
+    """Watches one machine. `folder` keeps its tally from one start to the next."""
+
+    def __init__(
+        self, config: schema.Machine, beside: schema.Beside, model: ModelHost, folder: Path, spawner: Spawner
+    ) -> None:
+        self._spawner = spawner
+        self.bundle = bundle = beside.bundle
+        self.model, self.wanted = model, config.promotion
+        self._machine, self._path = config.name, tally_path(folder, config.name)
+        self._columns = np.array(beside.columns, np.intp)
+        self._pipeline = Pipeline(bundle.manifest, config.alarm.handling, "shadow", beside.constants)
+        self._thinking: asyncio.Task[None] | None = None
+        self._times = np.zeros(LATEST)
+        self._answers = 0
+        tally = read_tally(self._path) or Tally(active="", candidate="")
+        if (tally.active, tally.candidate) != (config.bundle.sha256, bundle.sha256):
+            tally = Tally(active=config.bundle.sha256, candidate=bundle.sha256)
+        self._comparison = Comparison(config.bundle.manifest.outputs, tally)
+
+    @property
+    def tally(self) -> Tally:
+        """What was counted so far."""
+        return self._comparison.tally
+
+    @property
+    def times(self) -> Sequence[float]:
+        """Median and 99th percentile of its latest answers, in seconds; NaN before the first."""
+        if not self._answers:
+            return [float("nan")] * 2
+        percentiles = np.percentile(self._times[: min(self._answers, LATEST)], (50, 99))
+        return [float(time) for time in percentiles]
+
+    def watch(
+        self,
+        taken: tuple[int, int, float],
+        inputs: Columns,
+        active: Verdict,
+        gated: tuple[Reason, str] | None,
+    ) -> None:
+        """Take what the machine has taken at a tick, unless it is `gated`; compare in a task of its own.
+
+        `taken` is the tick, its monotonic time in ns, and its wall time.
+        """
+        tick, now, wall = taken
+        if self._thinking is not None and not self._thinking.done():
+            self.tally.missed += active.valid
+            return
+        if gated:
+            self._pipeline.pause(*gated)
+            return
+        asked = self._pipeline.take(tick, inputs.take(self._columns), now, wall)
+        if asked is None:
+            self._comparison.step(active, self._pipeline.conclude(None, None, now))
+            return
+        self._thinking = self._spawner.create_task(self._think(asked, active, now))
+
+    def keep(self) -> None:
+        """Put the tally on the disk. A disk that does not take it costs no more than the count."""
+        try:
+            durable.replace(self._path, msgspec.json.encode(self.tally))
+        except OSError as error:
+            log.warning("machine %s: the candidate's count is not kept: %s", self._machine, error)
+
+    async def _think(self, asked: Floats32, active: Verdict, now: int) -> None:
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        answer = await self.model.ask(asked[np.newaxis])
+        if not isinstance(answer, Reason):
+            self._times[self._answers % LATEST] = loop.time() - started
+            self._answers += 1
+            answer = answer.reshape(-1)
+        self._comparison.step(active, self._pipeline.conclude(asked, answer, now))
+
+
+def tally_path(folder: Path, machine: str) -> Path:
+    """Return where a machine's tally stands in the store."""
+    return folder / f"candidate-{machine}.json"
+
+
+def read_tally(path: Path) -> Tally | None:
+    """Return a tally that was kept, None if there is none that can be read: then it begins anew."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Tally)
+    except (OSError, msgspec.DecodeError):
+        return None
