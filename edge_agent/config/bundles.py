@@ -14,7 +14,6 @@ from edge_agent.config.fields import Place
 from edge_agent.config.schema import MachineTable, ScannedTag
 from edge_agent.core.manifest import (
     SCHEMA,
-    Constant,
     Input,
     InputTensor,
     Manifest,
@@ -95,7 +94,7 @@ def absent(table: MachineTable, tags: Mapping[str, ScannedTag]) -> Bundle:
         name=table.bundle,
         version="none",
         sequence=0,
-        constants=[Constant(name=name) for name in table.constants],
+        constants=[Input(name=name, min=0, max=0, mean=0, std=0) for name in table.constants],
         inputs=[Input(name=name, min=0, max=0, mean=0, std=0) for name in names],
         period=float(period),
         window=1,

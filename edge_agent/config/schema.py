@@ -252,7 +252,7 @@ class Follow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Beside(msgspec.Struct, frozen=True, kw_only=True):
-    """A bundle that runs beside a machine's active one: which of the machine's inputs, and numbers, it takes."""
+    """A bundle beside a machine's active one: which of the machine's inputs and numbers it takes."""
 
     bundle: Bundle
     columns: list[int]

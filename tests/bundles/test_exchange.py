@@ -10,7 +10,8 @@ import numpy as np
 from dense_model import limited
 from memory_site import FormulaModel, Site, frames, manifest, site
 
-from edge_agent.core.manifest import Affine, Limits
+from edge_agent.core.manifest import Limits
+from edge_agent.core.steps import Affine
 from edge_agent.scan import Scan
 
 
