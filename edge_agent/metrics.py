@@ -164,6 +164,9 @@ def _of_history(historian: Historian) -> Iterator[Metric]:
     yield _gauge("history_bytes", "Size of the history's files.", [], [([], _size(historian.path))])
     help_text = "How long a commit takes, fsync and all."
     yield _histogram("history_commit_seconds", help_text, [], [([], historian.commits)])
+    if flight := historian.flight:
+        yield _counter("flight_written_bytes", "What the flight recorder wrote.", [], [([], flight.written)])
+        yield _counter("flight_lost_images", "Images that no disk took.", [], [([], flight.lost)])
 
 
 def _size(path: Path) -> int:

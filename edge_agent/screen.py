@@ -59,6 +59,9 @@ def render(status: Status) -> Group:
     parts = [_machines(status), _alarms(status), _devices(status), _scans(status)]
     if status.history_trouble:
         parts.append(Text(f"history: {status.history_trouble}; {status.history_lost} rows lost", "bold red"))
+    if status.flight_trouble:
+        lost = f"{status.flight_lost} images lost"
+        parts.append(Text(f"flight recorder: {status.flight_trouble}; {lost}", "bold red"))
     return Group(*(part for part in parts if part is not None))
 
 

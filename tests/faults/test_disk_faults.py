@@ -1,6 +1,7 @@
 """A disk that fails: what was promised stays, alarms come after, the loop never waits."""
 
 import json
+import os
 import sqlite3
 import subprocess
 import sys
@@ -90,3 +91,26 @@ def test_slow_syncs_hold_up_nobody(tmp_path: Path) -> None:
     assert life.said["thread"] not in syncing
     nothing_promised_is_lost(life)
     every_alarm_is_there_once(life)
+
+
+def test_on_a_disk_that_others_fill_the_recording_gives_way_and_alarms_stay(tmp_path: Path) -> None:
+    """A disk of 12 MB: first both rings turn, then somebody takes what is left."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    script = 'mount -t tmpfs -o size=12m tmpfs "$1" && exec "$0" "$2" "$1" "$3"'
+    private = ["unshare", "--mount"] if os.geteuid() == 0 else ["unshare", "-Urm"]
+    program = str(Path(__file__).with_name("live_on_small_disk.py"))
+    command = [*private, "sh", "-c", script, sys.executable, str(disk), program, str(tmp_path)]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=90, check=False)
+    assert ended.returncode == 0, ended.stderr
+    life = Life(json.loads(ended.stdout), ended.stderr.splitlines(), tmp_path)
+    before, after = life.said["kept_before"], life.said["kept_after"]
+    assert 0 < before["history"] <= 5e6
+    assert 0 < before["flight"] <= 3e6
+    assert life.said["lost_before"] == 0
+    assert after["flight"] < before["flight"], "the recording gave way"
+    assert after["history"] <= 5e6, "the results turn where they are"
+    assert life.rows("SELECT count(*) FROM alarm") == [(300,)]
+    assert life.rows("PRAGMA integrity_check") == [("ok",)]
+    assert life.rows("SELECT max(sequence) FROM result") == [(299,)]
+    assert life.said["lost"] == 0
