@@ -60,9 +60,9 @@ class Historian:
 
     @property
     def progresses(self) -> bool:
-        """Whether the writer thread lives. That it waits for a disk is `trouble`, no reason to restart."""
+        """Whether the writer threads live. That one waits for a disk is `trouble`, no reason to restart."""
         ended = self._thread.ident is not None and not self._thread.is_alive()
-        return not (self._running and ended)
+        return not (self._running and (ended or (self.flight is not None and self.flight.ended)))
 
     @property
     def queued(self) -> int:

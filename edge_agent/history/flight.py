@@ -66,6 +66,11 @@ class FlightRecorder:
         """Images that are not on the disk and will not be."""
         return self._lost + sum(track.lost for track in tuple(self._tracks))
 
+    @property
+    def ended(self) -> bool:
+        """Whether the writer thread is no more."""
+        return self._thread.ident is not None and not self._thread.is_alive()
+
     def open(self) -> None:
         """Start the writer thread."""
         self._thread.start()
