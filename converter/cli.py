@@ -12,10 +12,23 @@ import click
 import msgspec
 from rich.console import Console
 
-from converter import board, conversion, directory, engines, evaluation, fleet, report, signing
+from converter import backtest as backtesting
+from converter import (
+    backtest_files,
+    backtest_page,
+    board,
+    conversion,
+    directory,
+    engines,
+    evaluation,
+    fleet,
+    pages,
+    report,
+    signing,
+)
 from converter.errors import CardError, ConverterError
 from converter.loading import Loading
-from converter.options import Share, Steps
+from converter.options import Share, Span, Steps
 from converter.recipes import RECIPES
 from edge_agent import __version__, bundle
 
@@ -167,6 +180,32 @@ def evaluate(as_json: bool, kfold: int | None, time_folds: int | None, **options
         _print_json(found)
     else:
         report.show_evaluation(found, _out)
+
+
+@main.command()
+@click.argument("path", metavar="ROWS", type=_FILE)
+@click.option("--labels", type=_FILE, required=True, help="Faults: columns start,end; time; or see --column.")
+@click.option("--column", default="", help="The column of a recording that is not 0 during a fault.")
+@click.option("--horizon", type=Span(), default=0.0, help="How long before a breakdown an alarm counts: 7d.")
+@click.option("--machine", default="", help="Needed if the rows are of several.")
+@click.option("--output", default="", help="Its name; the machine's score if not given.")
+@click.option("-o", "--html", type=_FILE, metavar="FILE", help="Write a report to look at.")
+@_json
+@_reporting
+def backtest(
+    path: Path, labels: Path, html: Path | None, as_json: bool, *,
+    column: str, horizon: float, machine: str, output: str,
+) -> None:  # fmt: skip
+    """Judge ROWS, which `edge-agent replay` wrote, by known faults: lead, false alarms, missed faults."""
+    rows = backtest_files.read_rows(path, machine, output)
+    found = backtesting.backtest(rows, backtest_files.read_faults(labels, column, horizon))
+    if html:
+        pages.check(html)
+        backtest_page.write(html, f"{machine or path.stem}: backtest", rows, found)
+    if as_json:
+        _print_json(found)
+    else:
+        backtest_page.show(found, _out)
 
 
 @main.command()

@@ -7,6 +7,8 @@ from typing import Self
 import click
 from rich.console import Console
 
+SECONDS = {"s": 1.0, "min": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0}
+
 
 class Share(click.ParamType[float]):
     """A fraction of at least 0, as ``0.001`` or ``0.1%``."""
@@ -23,6 +25,22 @@ class Share(click.ParamType[float]):
         if not 0 <= share < math.inf:
             self.fail(f"{value!r} is no share; give a fraction as 0.001, or a percentage as 0.1%", param, ctx)
         return share
+
+
+class Span(click.ParamType[float]):
+    """A length of time, as ``90s``, ``30min``, ``12h``, ``7d`` or ``2w``."""
+
+    name = "time"
+
+    def convert(self, value: str | float, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return seconds."""
+        if isinstance(value, float):
+            return value
+        number = value.strip().rstrip("abcdefghijklmnopqrstuvwxyz")
+        try:
+            return float(number) * SECONDS[value.strip().removeprefix(number).strip()]
+        except (ValueError, KeyError):
+            self.fail(f"{value!r} is no length of time; give 90s, 30min, 12h, 7d or 2w", param, ctx)
 
 
 class Steps:

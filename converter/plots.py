@@ -88,6 +88,27 @@ def timeline(at: Floats, scores: Mapping[str, Floats], limit: float | None, flip
     return _svg("timeline", WIDE, draw)
 
 
+def history(
+    days: Floats, score: Floats, alarm: Bools, faults: Sequence[tuple[float, float]], name: str
+) -> str:
+    """Draw a score over float64[n] days, where there was an alarm, and the faults as shaded stretches."""
+
+    def draw(axes: Axes) -> None:
+        for number, (start, end) in enumerate(faults):
+            axes.axvspan(start, end, color=_FAINT, lw=0, label="" if number else "fault")
+        axes.plot(*_broken(*_envelope(days, score)), color=_CHOSEN, lw=1.2, label=name)
+        below = axes.get_xaxis_transform()
+        raised = np.flatnonzero(np.diff(alarm, prepend=False, append=False)).reshape(-1, 2)
+        for number, (a, b) in enumerate(raised.tolist()):
+            label = "" if number else "alarm"
+            axes.plot(days[[a, b - 1]], [-0.03, -0.03], color=_LIMIT, lw=4, clip_on=False, label=label,
+                      transform=below)  # fmt: skip
+        axes.set(xlabel="days", ylabel=name)
+        axes.margins(x=0.01)
+
+    return _svg("history", WIDE, draw)
+
+
 def flips(rows: Mapping[str, list[int]], first: int, last: int) -> str:
     """Draw at which rows of the data, between `first` and `last`, each recipe decides otherwise."""
     step = max((last - first) / _COLUMNS, 1.0)

@@ -101,7 +101,7 @@ def _read_csv(path: Path, wanted: Sequence[str], time: str | None) -> tuple[Nano
                     row = [cell.replace(",", ".") for cell in row]  # noqa: PLW2901
                 numbers.extend([_number(row[place]) for place in places])
                 if time:
-                    at.append(_moment(row[when]))
+                    at.append(moment(row[when]))
             except ValueError as error:
                 raise RecordingError(f"{path}: line {lines.line_num + 1}: {error}") from None
     values = np.array(numbers).reshape(-1, len(wanted))
@@ -117,17 +117,17 @@ def _number(cell: str) -> float:
         return float("nan")
 
 
-def _moment(cell: str) -> int:
+def moment(cell: str) -> int:
     """Return the ns since 1970 that a cell tells. Raises ValueError."""
     try:
         return _since_1970(float(cell))
     except ValueError:
         pass
     try:
-        moment = datetime.fromisoformat(cell.strip())
+        when = datetime.fromisoformat(cell.strip())
     except ValueError:
         raise ValueError(f"{cell!r} is not a time, such as 2026-11-23T08:15:00Z") from None
-    since = moment.replace(tzinfo=moment.tzinfo or UTC) - datetime(1970, 1, 1, tzinfo=UTC)
+    since = when.replace(tzinfo=when.tzinfo or UTC) - datetime(1970, 1, 1, tzinfo=UTC)
     return ((since.days * 86400 + since.seconds) * 1_000_000 + since.microseconds) * 1000
 
 
@@ -151,7 +151,7 @@ def _moments(column: Any, arrow: Any) -> Nanoseconds:
     if arrow.types.is_timestamp(column.type):
         return np.asarray(column.cast(arrow.timestamp("ns", column.type.tz)).cast(arrow.int64()).to_numpy())
     if arrow.types.is_string(column.type):
-        return np.array([_moment(cell) for cell in column.to_pylist()], np.int64)
+        return np.array([moment(cell) for cell in column.to_pylist()], np.int64)
     return np.array([_since_1970(float(cell)) for cell in column.to_pylist()], np.int64)
 
 
