@@ -42,7 +42,7 @@ def main() -> None:
         for tick, row in enumerate(values):
             image = Columns(row, *good, np.full(asked.tags, tick * 10**9))
             start = time.thread_time()
-            track.cycle(tick, tick * 10**9, image)
+            track.cycle(tick, tick * 10**9, time.time_ns(), image)
             track.thought(tick, "m", Reason.NONE)
             in_loop += time.thread_time() - start
             while track.full:

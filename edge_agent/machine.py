@@ -210,7 +210,7 @@ class Machine:
             if isinstance(answers, Reason):
                 break
             question.hear(place, asked, answers[0].reshape(-1))
-            if time() > until:
+            if self.model.hurried and time() > until:
                 break
         causes = question.causes()
         self.verdict = msgspec.structs.replace(self.verdict, causes=reasons.answered(causes))

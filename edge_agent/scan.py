@@ -119,14 +119,16 @@ class Scan:
         if self._asking is None:
             self._asking = Asking(self.classes, self.table, self._spawner)
         await self._asking.read(read_until)
-        now, wall = _now(), time.time()
+        now, wall = _now(), time.time_ns()
         image = self.table.image(now)
         if self.track:
-            self.track.cycle(tick, now, image)
+            self.track.cycle(tick, now, wall, image)
         thinking = []
         for group in self.groups:
             if group.thinking is None or group.thinking.done():
-                group.thinking = self._spawner.create_task(self.think(group.machines, tick, image, now, wall))
+                group.thinking = self._spawner.create_task(
+                    self.think(group.machines, tick, image, now, wall / 1e9)
+                )
                 thinking.append(group.thinking)
         if thinking:
             await asyncio.wait(thinking, timeout=WAIT * self.period)

@@ -1,6 +1,5 @@
 """One scan's recording in memory: images are copied into columns, which the writer takes block by block."""
 
-import time
 from collections import deque
 
 import numpy as np
@@ -32,12 +31,12 @@ class Track:
         self.ended = False
         self._begin()
 
-    def cycle(self, tick: int, now: int, image: Columns) -> None:
+    def cycle(self, tick: int, now: int, wall: int, image: Columns) -> None:
         """Keep the image of one tick, of the whole table."""
         if self._count == self._most:
             self.seal()
         row, rows = self._count, self._rows
-        self._times[:, row] = tick, now, time.time_ns()
+        self._times[:, row] = tick, now, wall
         image.value.take(rows, out=self._value[row], mode="clip")
         image.quality.take(rows, out=self._quality[row], mode="clip")
         image.reason.take(rows, out=self._reason[row], mode="clip")

@@ -53,6 +53,9 @@ async def prove(bundle: Bundle, child: InferenceProcess) -> float:
 class ModelHost:
     """Runs one bundle's model in a child process. `deadline` of a call is in seconds."""
 
+    hurried = True
+    """Whether a cycle waits for it: then what is not urgent is left out when time is short."""
+
     def __init__(self, name: str, bundle: Bundle, deadline: float) -> None:
         self.name, self.bundle = name, bundle
         self._deadline = deadline

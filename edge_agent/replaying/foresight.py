@@ -23,6 +23,8 @@ class Foresight(ModelHost):
     answers a row of a batch to the bit as it answers it alone.
     """
 
+    hurried = False
+
     def __init__(self, name: str, bundle: Bundle, deadline: float) -> None:
         super().__init__(name, bundle, deadline)
         self.failing = Reason.NONE

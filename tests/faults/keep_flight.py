@@ -20,7 +20,7 @@ for number in range(1, blocks + 1):
     for tick in range(10 * number, 10 * number + 10):
         value = np.random.default_rng(tick).normal(size=2)
         good = np.full(2, 2, np.uint8), np.zeros(2, np.uint8)
-        track.cycle(tick, tick * 10**8, Columns(value, *good, np.full(2, tick)))
+        track.cycle(tick, tick * 10**8, time.time_ns(), Columns(value, *good, np.full(2, tick)))
         track.thought(tick, "m", Reason.NONE)
     before = recorder.written
     track.seal()

@@ -5,6 +5,7 @@ import json
 import logging
 import sys
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -42,7 +43,7 @@ async def live(state: Path, seconds: float) -> dict[str, object]:
     tick = 0
     while loop.time() < end:
         history.result("m", tick, IMAGE, ALARM, tick)
-        track.cycle(tick, tick, IMAGE)
+        track.cycle(tick, tick, time.time_ns(), IMAGE)
         if tick % 5 == 0:
             track.seal()
             alarms += 1

@@ -3,6 +3,7 @@
 import asyncio
 import csv
 import sys
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -46,8 +47,8 @@ def config(tmp_path: Path) -> Path:
     fast = history.flight.track({"d.fast": 0, "d.slow": 1}, [["m"]], 0.1, "c")
     for tick in range(5):
         history.result("m", tick, INPUTS, VERDICT, tick)
-        fast.cycle(tick, tick, INPUTS)
-    slow.cycle(0, 0, INPUTS)
+        fast.cycle(tick, tick, time.time_ns(), INPUTS)
+    slow.cycle(0, 0, time.time_ns(), INPUTS)
     history.event("m", "state", "ADVISORY, NONE")
 
     async def say() -> None:

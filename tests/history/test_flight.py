@@ -1,6 +1,7 @@
 """The flight recorder on a real disk: what it gives back, what it drops, what alarms keep."""
 
 import logging
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -56,7 +57,7 @@ def image(tick: int, n: int = 3) -> Columns:
 
 def fly(track: Track, ticks: range, n: int = 3) -> None:
     for tick in ticks:
-        track.cycle(tick, tick * int(PERIOD * SECOND), image(tick, n))
+        track.cycle(tick, tick * int(PERIOD * SECOND), time.time_ns(), image(tick, n))
         track.thought(tick, "m", Reason.NONE)
 
 
