@@ -26,7 +26,7 @@ from edge_agent.control import SOCKET as CONTROL
 from edge_agent.control import serve
 from edge_agent.historian import Historian
 from edge_agent.history.flight import FlightRecorder
-from edge_agent.north import tellers
+from edge_agent.north.tellers import tellers
 from edge_agent.observed import Observed
 from edge_agent.running import ModelRefused, Running
 from edge_agent.status import SOCKET
@@ -210,9 +210,8 @@ class App:
             raise ConfigError(["this agent has no configuration file to read again"])
         config = await asyncio.to_thread(self._read_again)
         if _only_at_start(config) != _only_at_start(self._config):
-            raise ConfigError(
-                ["agent: name, state, history, web, metrics and mqtt can only change with a restart"]
-            )
+            what = "agent: name, state, history, web, metrics, mqtt, opcua-server and fleet"
+            raise ConfigError([f"{what} can only change with a restart"])
         return config
 
     def _show(self, running: Running, spawner: Spawner) -> None:

@@ -1,7 +1,9 @@
 """What ``[mqtt]`` and ``[opcua-server]`` may say: to whom results are told, and how that is secured."""
 
+import ipaddress
 import re
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 import msgspec
 
@@ -34,26 +36,54 @@ class MqttTable(msgspec.Struct, frozen=True, kw_only=True):
     forward: int = 500
 
 
+class OpcUaServerTable(msgspec.Struct, frozen=True, kw_only=True):
+    """``[opcua-server]``: results for whoever reads OPC UA and is trusted.
+
+    `pki` is the folder of certificates; if empty, ``pki`` in the state folder.
+    """
+
+    listen: str
+    pki: str = ""
+
+
+class OpcUaServer(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the server listens, and its folder of certificates. `loopback`: only this machine reaches it."""
+
+    host: str
+    port: int
+    pki: str
+    loopback: bool
+
+
 class North(msgspec.Struct, frozen=True, kw_only=True):
     """To whom results are told; None where nobody asked for it."""
 
     mqtt: MqttTable | None = None
+    opcua_server: OpcUaServer | None = None
 
 
-SECTIONS = ("mqtt",)
+SECTIONS = ("mqtt", "opcua-server")
 
 
-def north_of(data: Mapping[str, object], name: str, machines: Iterable[str], root: Place) -> North:
-    """Read the sections, keeping every error. `name` is the agent's."""
+def north_of(
+    data: Mapping[str, object], name: str, state: Path, machines: Iterable[str], root: Place
+) -> North:
+    """Read the sections, keeping every error. `name` is the agent's, `state` its state folder."""
     mqtt = build(MqttTable, data["mqtt"], root.at("mqtt")) if "mqtt" in data else None
-    return North(mqtt=mqtt and _mqtt(mqtt, name, machines, root))
+    return North(
+        mqtt=mqtt and _mqtt(mqtt, name, machines, root),
+        opcua_server=_opcua_server(data, state, root) if "opcua-server" in data else None,
+    )
 
 
 def warnings(north: North) -> list[str]:
     """Return what is allowed and had better not be."""
+    found = []
     if north.mqtt and not north.mqtt.tls:
-        return ["mqtt: no TLS: anybody on the way can read and change what is sent"]
-    return []
+        found.append("mqtt: no TLS: anybody on the way can read and change what is sent")
+    if north.opcua_server and not north.opcua_server.loopback:
+        found.append(f"opcua-server: port {north.opcua_server.port} of this machine is open to the network")
+    return found
 
 
 def _mqtt(table: MqttTable, name: str, machines: Iterable[str], root: Place) -> MqttTable:
@@ -81,6 +111,24 @@ def _mqtt(table: MqttTable, name: str, machines: Iterable[str], root: Place) -> 
             place.at(key).wrong("needs TLS; take it out, or take out tls = false")
     port = table.port or (_SECURE if table.tls else _PLAIN)
     return msgspec.structs.replace(table, node=node, port=port)
+
+
+def _opcua_server(data: Mapping[str, object], state: Path, root: Place) -> OpcUaServer | None:
+    place = root.at("opcua-server")
+    table = build(OpcUaServerTable, data["opcua-server"], place)
+    if table is None:
+        return None
+    host, _, port = table.listen.rpartition(":")
+    try:
+        address = ipaddress.ip_address(host.removeprefix("[").removesuffix("]"))
+        number = int(port)
+    except ValueError:
+        address, number = None, 0
+    if address is None or not 1 <= number <= 0xFFFF:
+        place.at("listen").wrong(f"{table.listen!r} is no address with a port, such as '127.0.0.1:4840'")
+        return None
+    pki = root.file.parent / table.pki if table.pki else state / "pki"
+    return OpcUaServer(host=str(address), port=number, pki=str(pki), loopback=address.is_loopback)
 
 
 def _segment(value: str, place: Place) -> None:

@@ -43,10 +43,14 @@ class Objection:
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """Whom we meant: the host that we dialled (None: any will do), the URI that the server gives itself."""
+    """Whom we meant: the host that we dialled (None: any will do), the URI that the other side gives itself.
+
+    `role` is what its certificate has to be for: a server's, or a client's.
+    """
 
     host: str | None
     uri: str
+    role: x509.ObjectIdentifier = ExtendedKeyUsageOID.SERVER_AUTH
 
 
 def objections(sent: list[x509.Certificate], trust: Trust, peer: Peer, now: datetime) -> list[Objection]:
@@ -66,7 +70,7 @@ def objections(sent: list[x509.Certificate], trust: Trust, peer: Peer, now: date
         found += _validity(certificate, now)
     found += _host(leaf, peer.host)
     found += _uri(leaf, peer.uri)
-    found += _usage(leaf)
+    found += _usage(leaf, peer.role)
     for depth, issuer in enumerate(path[1:]):
         found += _authority(issuer, depth)
     for certificate, issuer in pairwise(path):
@@ -157,7 +161,7 @@ def _uri(leaf: x509.Certificate, uri: str) -> Iterator[Objection]:
         yield _object(leaf, "BadCertificateUriInvalid", "subjectAltName", problem)
 
 
-def _usage(leaf: x509.Certificate) -> Iterator[Objection]:
+def _usage(leaf: x509.Certificate, role: x509.ObjectIdentifier) -> Iterator[Objection]:
     status = "BadCertificateUseNotAllowed"
     usage = _extension(leaf, x509.KeyUsage)
     if usage is None:
@@ -167,9 +171,10 @@ def _usage(leaf: x509.Certificate) -> Iterator[Objection]:
             if not getattr(usage, field):
                 yield _object(leaf, status, "keyUsage", f"lacks {field.replace('_', ' ')}")
     extended = _extension(leaf, x509.ExtendedKeyUsage)
-    allowed = {ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE}
+    allowed = {role, ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE}
     if extended is not None and allowed.isdisjoint(extended):
-        yield _object(leaf, status, "extendedKeyUsage", "lacks server authentication")
+        side = "server" if role == ExtendedKeyUsageOID.SERVER_AUTH else "client"
+        yield _object(leaf, status, "extendedKeyUsage", f"lacks {side} authentication")
 
 
 def _authority(issuer: x509.Certificate, below: int) -> Iterator[Objection]:

@@ -1,0 +1,84 @@
+"""The server's process: ``python -m edge_agent.north.opcua.server``, the site as JSON on standard input.
+
+It ends when its standard input does: when the agent ends, whatever way it ends.
+"""
+
+import asyncio
+import logging
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+from asyncua import Server, ua
+
+from edge_agent.north.opcua.access import Trusted
+from edge_agent.north.opcua.site import Site, look
+from edge_agent.north.opcua.space import Space
+from edge_agent.pki.certificate import Unreadable
+from edge_agent.pki.folder import PkiFolder
+from edge_agent.pki.own import ClockNotSet
+
+log = logging.getLogger("edge_agent.opcua_server")
+
+EVERY = 1.0
+"""Seconds between looks at the agent."""
+MOST_CONNECTIONS, MOST_SUBSCRIPTIONS = 20, 100
+POLICIES = [
+    ua.SecurityPolicyType.Aes256Sha256RsaPss_SignAndEncrypt,
+    ua.SecurityPolicyType.Aes128Sha256RsaOaep_SignAndEncrypt,
+    ua.SecurityPolicyType.Basic256Sha256_SignAndEncrypt,
+]
+"""Without security nothing is shown but these."""
+
+
+async def serve(site: Site) -> None:
+    """Serve until cancelled. Raises OSError if the port is taken, and what `PkiFolder.own` raises."""
+    own = (await asyncio.to_thread(PkiFolder(Path(site.pki)).own, datetime.now(UTC)))[0]
+    server = Server(user_manager=Trusted(Path(site.pki)))
+    await server.init()
+    server.iserver.max_connections = MOST_CONNECTIONS
+    server.iserver.max_subscriptions = MOST_SUBSCRIPTIONS
+    server.limits.max_message_size = 2**20
+    host = f"[{site.host}]" if ":" in site.host else site.host
+    server.set_endpoint(f"opc.tcp://{host}:{site.port}/")
+    server.set_server_name(f"edge-agent {site.name}")
+    await server.set_application_uri(own.uri)
+    await server.load_certificate(own.file)
+    await server.load_private_key(own.file.parents[1] / "private" / f"{own.file.stem}.pem")
+    server.set_security_policy(POLICIES)
+    server.set_identity_tokens([ua.AnonymousIdentityToken])
+    space = Space(server, site)
+    await space.build()
+    async with server:
+        log.info("opcua-server: listens at %s:%d", site.host, site.port)
+        while True:
+            await space.show(await look(Path(site.state)))
+            await asyncio.sleep(EVERY)
+
+
+async def _until_told(site: Site) -> None:
+    serving = asyncio.create_task(serve(site))
+    ended = asyncio.create_task(asyncio.to_thread(sys.stdin.buffer.read))
+    await asyncio.wait({serving, ended}, return_when=asyncio.FIRST_COMPLETED)
+    if serving.done():
+        serving.result()
+    serving.cancel()
+    await asyncio.wait({serving})
+
+
+def main() -> None:
+    """Serve the site that is on the first line of standard input."""
+    logging.basicConfig(level="WARNING", format="%(levelname)s %(message)s", stream=sys.stderr)
+    logging.getLogger("edge_agent").setLevel("INFO")
+    # What strangers send is asyncua's daily bread, and no news for the journal.
+    logging.getLogger("asyncua").setLevel("CRITICAL")
+    try:
+        asyncio.run(_until_told(msgspec.json.decode(sys.stdin.buffer.readline(), type=Site)))
+    except (OSError, Unreadable, ClockNotSet) as error:
+        log.warning("opcua-server: %s", error)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
