@@ -64,9 +64,9 @@ def write(out: Path, manifest: Manifest, tflite: bytes, windows: Floats, origina
     packed = Packing.of(manifest)(dataset.prepared(manifest, windows))
     try:
         batch = gateway.wait_for(batching.proven(unsealed, packed))
-        manifest = msgspec.structs.replace(
-            manifest, model=msgspec.structs.replace(manifest.model, batch=batch)
-        )
+        fast = gateway.wait_for(gateway.accelerated(unsealed))
+        model = msgspec.structs.replace(manifest.model, batch=batch, accelerated=fast)
+        manifest = msgspec.structs.replace(manifest, model=model)
         unsealed = Bundle(manifest, tflite, judging.NOTHING, "")
         answers = gateway.wait_for(gateway.answer(unsealed, packed))
         within, _ = spread(packed)

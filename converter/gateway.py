@@ -47,6 +47,13 @@ async def answer(bundle: Bundle, packed: Floats32) -> Floats32:
         child.close()
 
 
+async def accelerated(bundle: Bundle) -> bool:
+    """Return whether XNNPACK's kernels take a part of the graph here. Raises `InferenceFailed`."""
+    child = await InferenceProcess.start(bundle)
+    child.close()
+    return child.accelerated
+
+
 async def answer_all(bundle: Bundle, data: Dataset, packed: Floats32) -> Floats32:
     """Answer every window of every run, `packed` by `all_windows`.
 

@@ -13,14 +13,13 @@ import numpy as np
 from edge_agent.bundle import Bundle
 from edge_agent.core.packing import spans
 from edge_agent.core.spread import spread
+from edge_agent.inference.fitness import LONGEST_SHARE
 from edge_agent.inference.host import prove, questions
 from edge_agent.inference.process import Floats32, InferenceFailed, InferenceLate, InferenceProcess
 from edge_agent.inference.replay import openings, replay
 
 CALL_DEADLINE, END_DEADLINE, DEADLINE = 5.0, 5.0, 120.0
 """Seconds for one call, for the child's end, and for all of it."""
-LONGEST_SHARE = 0.4
-"""Share of the bundle's period that the median call may take: so long does a cycle wait for its model."""
 
 
 class Refused(Exception):

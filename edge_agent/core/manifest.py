@@ -125,6 +125,8 @@ class Model(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     gives the state after the row behind its answers. A window begins with a state of zeros."""
     batch: int = 1
     """How many packed inputs the runtime may answer in one call, to the bit as one by one."""
+    accelerated: bool = False
+    """Whether XNNPACK's kernels took a part of the graph where it was converted."""
 
     @property
     def input_size(self) -> int:

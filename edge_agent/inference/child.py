@@ -31,7 +31,8 @@ def main() -> None:
         try:
             _, body = wire.receive(sock)
             model = _load(body)
-            wire.send(sock, Kind.LOAD, model.runtime.encode())
+            said = {"runtime": model.runtime, "accelerated": model.accelerated}
+            wire.send(sock, Kind.LOAD, json.dumps(said).encode())
             while True:
                 _answer(sock, model)
         except (ModelError, NoRuntime) as error:

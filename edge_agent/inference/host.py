@@ -12,8 +12,9 @@ from edge_agent.core.histogram import Histogram
 from edge_agent.core.packing import Packing, spans
 from edge_agent.core.preparation import Preparation
 from edge_agent.core.tags import Reason
+from edge_agent.inference import fitness
 from edge_agent.inference.process import InferenceFailed, InferenceLate, InferenceProcess
-from edge_agent.inference.replay import replay
+from edge_agent.inference.replay import openings, replay
 
 log = logging.getLogger(__name__)
 
@@ -92,9 +93,13 @@ class ModelHost:
         child = await InferenceProcess.start(self.bundle)
         try:
             difference = await prove(self.bundle, child)
+            asked = openings(child, questions(self.bundle))
+            complaints = await fitness.look(self.bundle, child, asked)
         except BaseException:
             child.close()
             raise
+        for complaint in complaints:
+            log.warning("model %s: %s", self.name, complaint)
         self._child = child
         self._wanted.clear()
         self.starts += 1

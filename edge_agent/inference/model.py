@@ -35,6 +35,11 @@ class Model:
         self._sized = {1: Sized(self._parsed, inputs, outputs, 1)}
         self.input_size, self.output_size = (sum(map(math.prod, end)) for end in self._ends)
 
+    @property
+    def accelerated(self) -> bool:
+        """Whether XNNPACK's kernels took a part of the graph. Only once it is prepared."""
+        return self._sized[1].accelerated
+
     def run(self, rows: Floats32) -> Floats32:
         """Run packed inputs, float32[b, input_size]: packed answers, float32[b, output_size].
 

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -22,6 +23,13 @@ QUICK = 0.001
 """Seconds within which a child answered last time if it is worth waiting for it on the spot."""
 
 Floats32 = npt.NDArray[np.float32]
+
+
+class _Loaded(msgspec.Struct, frozen=True):
+    """What a child says of itself once its model is ready."""
+
+    runtime: str
+    accelerated: bool
 
 
 class InferenceFailed(Exception):
@@ -51,7 +59,7 @@ class InferenceProcess:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
             )
-        self.runtime = ""
+        self.runtime, self.accelerated = "", False
 
     @classmethod
     async def start(cls, bundle: Bundle, deadline: float = START_DEADLINE) -> "InferenceProcess":
@@ -101,7 +109,12 @@ class InferenceProcess:
 
     async def _load(self, deadline: float) -> None:
         body = json.dumps([*self.model.ends, self.model.batch]).encode() + b"\n" + self._bundle.model
-        self.runtime = (await self._call(Kind.LOAD, body, deadline)).decode()
+        reply = await self._call(Kind.LOAD, body, deadline)
+        try:
+            loaded = msgspec.json.decode(reply, type=_Loaded)
+        except msgspec.MsgspecError as error:
+            raise InferenceFailed(f"the child says nonsense of itself: {error}") from None
+        self.runtime, self.accelerated = loaded.runtime, loaded.accelerated
 
     async def _call(self, kind: Kind, body: bytes, deadline: float) -> bytearray:
         if self._sock.fileno() < 0:

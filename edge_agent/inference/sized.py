@@ -52,6 +52,13 @@ class Sized:
         self._asked, self._answered = _spans(inputs), _spans(outputs)
         self.quantised = any(end.quantised for end in self._inputs)
 
+    @property
+    def accelerated(self) -> bool:
+        """Whether XNNPACK's kernels took a part of the graph."""
+        # The only place where the runtime says so.
+        operators = self._interpreter._get_ops_details()  # noqa: SLF001
+        return any(operator["op_name"] == "DELEGATE" for operator in operators)
+
     def run(self, rows: Floats32, answers: Floats32) -> None:
         """Run packed inputs, float32[size, input_size], into packed answers. Raises `ModelError`."""
         interpreter, size = self._interpreter, self._size
