@@ -57,7 +57,8 @@ def registry(observed: Observed) -> CollectorRegistry:
     """Return a registry of this agent alone, with the process's own figures."""
     made = CollectorRegistry()
     made.register(AgentCollector(observed))
-    ProcessCollector(registry=made)
+    # Under a name of our own: node_exporter, which reads the file, has metrics of its own process.
+    ProcessCollector(namespace="edge_agent", registry=made)
     return made
 
 
