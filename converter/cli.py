@@ -221,6 +221,16 @@ def inspect(path: Path, as_json: bool) -> None:
         report.show_bundle(found, _out)
 
 
+@main.command("report")
+@click.argument("path", metavar="BUNDLE", type=_FILE)
+@click.option("-o", "--out", type=_FILE, required=True, metavar="FILE", help="The page to write, HTML.")
+@_reporting
+def report_page(path: Path, out: Path) -> None:
+    """Write a page about BUNDLE to look at; `--html` of convert and evaluate say more, with data."""
+    pages.of_bundle(out, bundle.read(path))
+    _out.print(f"{out}: written", highlight=False, soft_wrap=True)
+
+
 @main.command()
 @click.argument("prefix", type=_FILE)
 @_reporting

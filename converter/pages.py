@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from types import ModuleType
 
-from converter import choice, decisions, gateway, html, measure
+from converter import bundle_sections, choice, decisions, gateway, html, measure
 from converter.dataset import Floats32, Windows
 from converter.decisions import Course
 from converter.errors import ConverterError
@@ -96,6 +96,24 @@ def of_conversion(path: Path, found: Report, asked: Windows, original: Floats32)
             sections.inputs(judged, asked),
             choice.saturation(found.candidates),
             layers.sensitivity(found.sensitivity, choice.kept_float(found.candidates)),
+            layers.architecture_of(judged),
+            sections.origin(judged),
+        ],
+    )
+
+
+def of_bundle(path: Path, judged: Bundle) -> None:
+    """Write what a bundle says of itself. Raises `ConverterError`, and OSError for what cannot be written."""
+    check(path)
+    layers, _, sections = _drawing()
+    html.write(
+        path,
+        f"{judged.manifest.name} {judged.manifest.version}",
+        [
+            bundle_sections.header(judged),
+            bundle_sections.outputs(judged),
+            bundle_sections.inputs(judged),
+            bundle_sections.known_answers(judged),
             layers.architecture_of(judged),
             sections.origin(judged),
         ],
