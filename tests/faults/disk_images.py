@@ -1,7 +1,8 @@
 """The disk images that a power cut could leave, from the system calls of a program that ran under strace.
 
 What was written and synced is there. Of what was written and not synced, nothing, all, a part, or the
-beginning of a write may be there. That a file was made or removed counts as durable at once.
+beginning of a write may be there. That a file was made or removed counts as durable at once, that it was
+renamed only when its folder was synced: before, the first few of the renames may have happened.
 """
 
 import random
@@ -13,27 +14,40 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 SECTOR = 512
-_CALLS = "openat,close,pwrite64,write,fsync,fdatasync,ftruncate,unlink"
+_CALLS = "openat,close,pwrite64,write,fsync,fdatasync,ftruncate,unlink,rename"
 _LINE = re.compile(r"(?:\d+ +)?(\w+)\((.*)\) += (-?\d+)")
 
 
 @dataclass(frozen=True)
 class Step:
-    """One thing that happened to the disk, or a promise that was given: `number` rows are kept."""
+    """One thing that happened to the disk, or a promise that was given: `number` rows are kept.
+
+    A rename is from `path` to `to`.
+    """
 
     kind: str
     path: str = ""
     at: int = 0
     data: bytes = b""
     number: int = 0
+    to: str = ""
+
+
+@dataclass
+class File:
+    """What is safe of a file, and what was written since and is not."""
+
+    safe: bytearray = field(default_factory=bytearray)
+    loose: list[Step] = field(default_factory=list)
 
 
 @dataclass
 class Disk:
-    """What is safe of each file, and what was written since and is not."""
+    """The files by name: as the program sees them, and as a cut finds them with nothing of `renamed`."""
 
-    safe: dict[str, bytearray] = field(default_factory=dict)
-    loose: dict[str, list[Step]] = field(default_factory=dict)
+    seen: dict[str, File] = field(default_factory=dict)
+    kept: dict[str, File] = field(default_factory=dict)
+    renamed: list[Step] = field(default_factory=list)
     promised: int = 0
 
     def take(self, step: Step) -> None:
@@ -41,27 +55,45 @@ class Disk:
         if step.kind == "promise":
             self.promised = step.number
         elif step.kind == "create":
-            self.safe.setdefault(step.path, bytearray())
+            file = self.seen.setdefault(step.path, File())
+            self.kept.setdefault(step.path, file)
         elif step.kind == "unlink":
-            self.safe.pop(step.path, None)
-            self.loose.pop(step.path, None)
+            self.seen.pop(step.path, None)
+            self.kept.pop(step.path, None)
+        elif step.kind == "rename":
+            _rename(self.seen, step)
+            self.renamed.append(step)
         elif step.kind == "sync":
-            for write in self.loose.pop(step.path, []):
-                _apply(self.safe[step.path], write)
+            file = self.seen[step.path]
+            for write in file.loose:
+                _apply(file.safe, write)
+            file.loose.clear()
+            if any(Path(rename.path).parent == Path(step.path) for rename in self.renamed):
+                self.kept = dict(self.seen)
+                self.renamed.clear()
         else:
-            self.loose.setdefault(step.path, []).append(step)
+            self.seen.setdefault(step.path, File()).loose.append(step)
 
     def after_a_cut(self, dice: random.Random, kind: str) -> dict[str, bytes]:
         """Return the files as they may be found."""
+        names = dict(self.kept)
+        happened = {"nothing": 0, "all": len(self.renamed)}.get(kind, dice.randint(0, len(self.renamed)))
+        for rename in self.renamed[:happened]:
+            _rename(names, rename)
         found = {}
-        for path, safe in self.safe.items():
-            content = bytearray(safe)
-            for write in self.loose.get(path, []):
+        for path, file in names.items():
+            content = bytearray(file.safe)
+            for write in file.loose:
                 if kind == "all" or (kind != "nothing" and dice.random() < 0.5):
                     torn = kind == "torn" and write.kind == "write"
                     _apply(content, write, dice.randrange(len(write.data) // SECTOR + 1) if torn else None)
             found[path] = bytes(content)
         return found
+
+
+def _rename(names: dict[str, File], step: Step) -> None:
+    if step.path in names:
+        names[step.to] = names.pop(step.path)
 
 
 def record(command: Sequence[str], folder: Path) -> list[Step]:
@@ -74,6 +106,7 @@ def record(command: Sequence[str], folder: Path) -> list[Step]:
 
 def _steps(lines: Sequence[str], folder: str) -> Iterator[Step]:
     files: dict[int, str] = {}
+    places: dict[int, int] = {}
     for line in lines:
         match = _LINE.match(line)
         if not match or int(match[3]) < 0:
@@ -84,16 +117,21 @@ def _steps(lines: Sequence[str], folder: str) -> Iterator[Step]:
         if call == "openat":
             files.pop(result, None)
             if (path := strings[0].decode()).startswith(folder):
-                files[result] = path
+                files[result], places[result] = path, 0
                 yield Step("create", path)
         elif call == "unlink" and strings[0].decode().startswith(folder):
             yield Step("unlink", strings[0].decode())
+        elif call == "rename" and strings[0].decode().startswith(folder):
+            yield Step("rename", strings[0].decode(), to=strings[1].decode())
         elif call == "write" and numbers[0] == 1 and strings[0].startswith(b"kept "):
             yield Step("promise", number=int(strings[0].split()[1]))
         elif numbers and numbers[0] in files:
             path = files[numbers[0]]
             if call == "pwrite64":
                 yield Step("write", path, numbers[-1], strings[0])
+            elif call == "write":
+                yield Step("write", path, places[numbers[0]], strings[0])
+                places[numbers[0]] += result
             elif call == "ftruncate":
                 yield Step("truncate", path, numbers[-1])
             elif call in ("fsync", "fdatasync"):
