@@ -28,7 +28,7 @@ from converter import (
 )
 from converter.errors import CardError, ConverterError
 from converter.loading import Loading
-from converter.options import Share, Span, Steps
+from converter.options import Rate, Share, Span, Steps
 from converter.recipes import RECIPES
 from edge_agent import __version__, bundle
 
@@ -40,6 +40,7 @@ _drop_nan = click.option("--drop-nan", is_flag=True, help="Leave out rows with e
 _html = click.option("--html", type=_FILE, metavar="FILE", help="Write a report to look at.")
 _SHARE = Share()
 _FLIPS = "For auto: accept that this share of the windows falls on the other side of the limit."
+_BUDGET = "As 1/week: choose the alarm's limit and delay for it. All of --data has to be healthy."
 _PROFILE = "Times are those of the box where `edge-agent doctor --bench` printed this line."
 _out, _err = Console(), Console(stderr=True)
 
@@ -94,6 +95,7 @@ def _loading(command: Callable[..., None]) -> Callable[..., None]:
 @click.option("--sign", type=_FILE, metavar="KEY", help="Sign with this private key, see keygen.")
 @click.option("--max-error", type=_SHARE, help="Accept this share of the output's range, as 0.05 or 5%.")
 @click.option("--max-flips", type=_SHARE, default="0.1%", show_default=True, help=_FLIPS)
+@click.option("--false-alarms", type=Rate(), default=0.0, help=_BUDGET)
 @click.option("--target-profile", default="", metavar="LINE", help=_PROFILE)
 @click.option("--jobs", type=click.IntRange(min=1), help="For DIR: so many at a time.  [default: 1]")
 @click.option("--dask", metavar="ADDRESS", help="For DIR: on the Dask cluster of this scheduler, or `local`.")

@@ -7,7 +7,9 @@ from typing import Literal
 import msgspec
 
 from converter import (
+    alarm_budget,
     auto,
+    budgeting,
     card_file,
     dataset,
     decisions,
@@ -55,6 +57,7 @@ def convert(
     sign: Path | None = None,
     max_error: float | None = None,
     max_flips: float = auto.MAX_FLIPS,
+    false_alarms: float = 0.0,
     target_profile: str = "",
     deadline: float = process.DEADLINE,
     verbose: bool = False,
@@ -67,9 +70,10 @@ def convert(
     Without a `card` one is inferred from the data and the model, and `inferred` is called with its text.
     With the recipe "auto" every recipe is tried and the best one within the budget is taken, see
     `converter.auto`. `max_error` is a fraction of the output's range and replaces the recipe's own;
-    `max_flips` is a fraction of the windows held back and counts for "auto" only. `target_profile` is a line
-    of ``edge-agent doctor --bench``: times are then those of that box. `loading` names weights
-    apart from an architecture, and code to trust. `html` is where to write the report, `sign` the private
+    `max_flips` is a fraction of the windows held back and counts for "auto" only. `false_alarms` is a
+    rate, in alarms a second, that limits are chosen for, see `converter.alarm_budget`; 0 leaves the card's.
+    `target_profile` is a line of ``edge-agent doctor --bench``: times are then those of that box. `loading`
+    names weights apart from an architecture, and code to trust. `html` is where to write the report, `sign` the private
     key to sign with, `deadline` is for each job of TensorFlow, in seconds, `tensorflow` is one that is kept
     for the next conversion. Raises `ConverterError` (`CardError` for the card) and OSError.
     """
@@ -106,6 +110,10 @@ def convert(
         )
     progress("writing the bundle")
     manifest = finishing.finished(done.draft, done.chosen, done.tflite, done.original)
+    kept: alarm_budget.Budget | None = None
+    if false_alarms:
+        progress("choosing the alarm's limit")
+        manifest, kept = budgeting.keep_to(manifest, done.tflite, said, rows, false_alarms)
     courses = decisions.courses(done.draft, done.seen, done.original)
     manifest = msgspec.structs.replace(manifest, envelope=envelope.of(manifest, said, rows, courses))
     windows, originals = asked.known(manifest, done.answers, courses)
@@ -113,6 +121,9 @@ def convert(
     if key is not None:
         signing.sign(out, key)
     found = _report(out, rows, split, done, text)
+    if kept:
+        told = [*found.warnings, *budgeting.warnings(kept)]
+        found = msgspec.structs.replace(found, alarm=kept, warnings=told)
     if there:
         found = msgspec.structs.replace(found, target=there.text())
     if html is not None:

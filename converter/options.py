@@ -7,6 +7,7 @@ from typing import Self
 import click
 from rich.console import Console
 
+PERIODS = {"hour": 3600.0, "day": 86_400.0, "week": 604_800.0, "month": 2_629_800.0, "year": 31_557_600.0}
 SECONDS = {"s": 1.0, "min": 60.0, "h": 3600.0, "d": 86_400.0, "w": 604_800.0}
 
 
@@ -41,6 +42,25 @@ class Span(click.ParamType[float]):
             return float(number) * SECONDS[value.strip().removeprefix(number).strip()]
         except (ValueError, KeyError):
             self.fail(f"{value!r} is no length of time; give 90s, 30min, 12h, 7d or 2w", param, ctx)
+
+
+class Rate(click.ParamType[float]):
+    """So many in a length of time, as ``1/week`` or ``2/day``."""
+
+    name = "rate"
+
+    def convert(self, value: str | float, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return how many a second."""
+        if isinstance(value, float):
+            return value
+        count, _, unit = value.replace(" ", "").partition("/")
+        try:
+            rate = float(count) / PERIODS[unit]
+        except (ValueError, KeyError):
+            rate = math.nan
+        if not 0 < rate < math.inf:
+            self.fail(f"{value!r} is no rate; give 1/week, 2/day or 6/year", param, ctx)
+        return rate
 
 
 class Steps:

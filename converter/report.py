@@ -7,6 +7,8 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from converter import budgeting
+from converter.alarm_budget import Budget
 from converter.auto import Candidate
 from converter.compare import Comparison
 from converter.job import Sensitivity
@@ -45,6 +47,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     warnings: list[str]
     card: str
     """The text of the card that was inferred, "" if one was given."""
+    alarm: Budget | None = None
+    """The limits that were chosen for a budget of false alarms, and how sure they are."""
     target: str = ""
     """The box whose times these are: measured there or estimated by `target`; "" for this one."""
 
@@ -87,6 +91,8 @@ def show_report(report: Report, console: Console) -> None:
         table.add_row("in float", kept)
     table.add_row("why", report.reason)
     table.add_row("loaded with", report.loaded_with)
+    if report.alarm:
+        table.add_row("alarm", budgeting.text(report.alarm))
     if report.target:
         table.add_row("times", f"on the target: {report.target}")
     tolerance = ", ".join(f"{most:g}" for most in report.tolerances.values())
