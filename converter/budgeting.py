@@ -14,6 +14,9 @@ from edge_agent.inference.process import InferenceFailed
 ENOUGH = 1000
 """Windows of rows that the model was not trained on: with fewer, those that it was trained on count, too."""
 
+MOST = 0.1
+"""Alarms a score that may be asked for."""
+
 
 def keep_to(
     manifest: Manifest, tflite: bytes, said: Card, rows: Dataset, rate: float
@@ -25,6 +28,10 @@ def keep_to(
     output = manifest.outputs[0]
     if output.kind == "class" and not output.normal:
         raise ConverterError(f"output {output.name!r}: classes without a normal one have no score to limit")
+    if rate * manifest.period > MOST:
+        raise ConverterError(
+            f"--false-alarms: {per_week(rate)} is more than one in {1 / MOST:g} scores; ask for fewer"
+        )
     unsealed = Bundle(manifest, tflite, judging.NOTHING, "")
     asked = gateway.all_windows(unsealed, rows)
     try:

@@ -73,9 +73,9 @@ def convert(
     `max_flips` is a fraction of the windows held back and counts for "auto" only. `false_alarms` is a
     rate, in alarms a second, that limits are chosen for, see `converter.alarm_budget`; 0 leaves the card's.
     `target_profile` is a line of ``edge-agent doctor --bench``: times are then those of that box. `loading`
-    names weights apart from an architecture, and code to trust. `html` is where to write the report, `sign` the private
-    key to sign with, `deadline` is for each job of TensorFlow, in seconds, `tensorflow` is one that is kept
-    for the next conversion. Raises `ConverterError` (`CardError` for the card) and OSError.
+    names weights apart from an architecture, and code to trust. `html` is where to write the report, `sign`
+    the private key to sign with, `deadline` is for each job of TensorFlow, in seconds, `tensorflow` is one
+    that is kept for the next conversion. Raises `ConverterError` (`CardError` for the card) and OSError.
     """
     _require(model, loading, out, html)
     key = signing.load(sign) if sign else None

@@ -93,6 +93,6 @@ def test_a_conversion_keeps_to_the_budget_and_says_what_it_cannot_promise(
     assert found.alarm.history == found.rows * bundle.read(out).manifest.period
     assert any("would promise it" in warning for warning in found.warnings) != found.alarm.promised
     assert any("was trained on" in warning for warning in found.warnings)
-    with pytest.raises(ConverterError, match="give more healthy history"):
+    with pytest.raises(ConverterError, match="more than one in 10 scores"):
         convert(*files, tmp_path / "not.bundle", "float32", false_alarms=10.0, tensorflow=tensorflow)
     assert not (tmp_path / "not.bundle").exists()
