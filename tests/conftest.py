@@ -1,9 +1,12 @@
 """What every test gets: virtual time unless it is marked `sockets`, and no task left behind."""
 
 import asyncio
+import fcntl
+import hashlib
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from importlib.metadata import version
 from pathlib import Path
 
 import async_solipsism
@@ -11,6 +14,7 @@ import dense_model
 import hypothesis
 import pytest
 import pytest_asyncio
+from sources import ROOT
 
 from edge_agent import bundle
 from edge_agent.inference.process import InferenceProcess
@@ -56,15 +60,21 @@ async def no_task_left(request: pytest.FixtureRequest) -> AsyncIterator[None]:
 
 
 @pytest.fixture(scope="session")
-def dense_tflite(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """A real model of about a kilobyte, made by TensorFlow."""
-    path = tmp_path_factory.mktemp("dense") / "model.tflite"
+def dense_tflite() -> bytes:
+    """A real model of about a kilobyte, made by TensorFlow; kept, because TensorFlow takes long to begin."""
     script = Path(__file__).with_name("build_dense.py")
-    built = subprocess.run(
-        [sys.executable, str(script), str(path)], check=False, capture_output=True, text=True
-    )
-    assert built.returncode == 0, built.stderr
-    return path.read_bytes()
+    made_by = script.read_bytes() + version("tensorflow").encode()
+    kept = ROOT / f".cache/models/dense-{hashlib.sha256(made_by).hexdigest()[:16]}.tflite"
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    with kept.with_suffix(".lock").open("w") as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)  # tests run in several processes
+        if not kept.exists():
+            fresh = kept.with_suffix(".new")
+            command = [sys.executable, str(script), str(fresh)]
+            built = subprocess.run(command, check=False, capture_output=True, text=True)
+            assert built.returncode == 0, built.stderr
+            fresh.replace(kept)
+    return kept.read_bytes()
 
 
 @pytest.fixture(scope="session")
