@@ -49,7 +49,11 @@ STEPS = {
 }
 """What brings a file of a version to the next."""
 
-_OLDEST = "DELETE FROM {0} WHERE id <= (SELECT min(id) + (max(id) - min(id)) / 64 FROM {0})"
+_OLDEST = """
+DELETE FROM {0} WHERE id <= (SELECT min(id) FROM {0})
+    + min(2000, ((SELECT max(id) FROM {0}) - (SELECT min(id) FROM {0})) / 64)
+"""
+"""Few at a time, because an alarm may wait behind them. Each least and largest asked for alone is no scan."""
 _GOING = ("result", "event", "alarm")
 """What makes room, in this order. The audit never does."""
 
