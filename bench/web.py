@@ -21,8 +21,22 @@ import psutil
 from fleet import Fleet, agent, cpu
 from peers import HERE, compiled, running
 
+from edge_agent import bundle
+
 PAGES = 10
-FLEET = Fleet(devices=10, tags=100, period=1.0, among=500, machine=True)
+FLEET = Fleet(devices=10, tags=100, period=1.0, among=500)
+PUMP = """
+[device.fast]
+driver = "modbus-tcp"
+host = "127.0.0.1"
+port = {plc}
+scan = 0.1
+tags = "fast.csv"
+[machine.pump]
+bundle = "bearing.bundle"
+[machine.pump.inputs]
+"""
+"""A machine at 10 Hz beside the thousand tags."""
 CONFIG = '\n[web]\nlisten = "127.0.0.1:{port}"\n'
 WRITE = struct.Struct(">HHHBBHHB")
 
@@ -100,6 +114,18 @@ def scrape(port: int, process: psutil.Process) -> None:
     print(f"{'  /metrics':28}{1000 * (cpu(process) - spent) / rounds:6.2f} ms of CPU, {size / 1000:.1f} kB")
 
 
+def configured(folder: Path, plc: int, port: int | None) -> Path:
+    """Write the configuration, with a page at `port`."""
+    config = FLEET.write(folder, plc)
+    names = [i.name for i in bundle.read(folder / "bearing.bundle").manifest.inputs]
+    rows = [f"{name},holding,{2 * n},uint16" for n, name in enumerate(names)]
+    (folder / "fast.csv").write_text("name,table,address,type\n" + "\n".join(rows) + "\n")
+    inputs = "".join(f'{name} = "fast.{name}"\n' for name in names)
+    page = CONFIG.format(port=port) if port else ""
+    config.write_text(config.read_text() + PUMP.format(plc=plc) + inputs + page)
+    return config
+
+
 def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as sock:
         port: int = sock.getsockname()[1]
@@ -116,10 +142,8 @@ def main() -> None:
             for name, pages in (("without the page", -1), ("no page open", 0), ("ten pages open", PAGES)):
                 own = folder / name.replace(" ", "-")
                 own.mkdir()
-                config, port = FLEET.write(own, plc), free_port()
-                if pages >= 0:
-                    with config.open("a", encoding="utf-8") as file:
-                        file.write(CONFIG.format(port=port))
+                port = free_port()
+                config = configured(own, plc, port if pages >= 0 else None)
                 print(f"{name:20}", end="", flush=True)
                 measure(config, seconds, max(0, pages), port)
 

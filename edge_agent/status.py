@@ -56,7 +56,7 @@ class OutputStatus(msgspec.Struct, frozen=True, kw_only=True):
     alarm_state: str
     warning_state: str
     since: float | None
-    """When one of the two changed, in seconds since 1970."""
+    """When one of the two was raised or went away, in seconds since 1970."""
 
 
 class CandidateStatus(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,6 +1,10 @@
 """Since when a machine is as it is."""
 
+from edge_agent.core.alarm import AlarmState
+from edge_agent.core.outputs import Reading
 from edge_agent.core.pipeline import Verdict
+
+_RAISED = (AlarmState.UNACKNOWLEDGED, AlarmState.ACKNOWLEDGED)
 
 
 class Since:
@@ -10,7 +14,7 @@ class Since:
         self.state = 0
         """Of the state, its reason, or the input that is named."""
         self.alarms: dict[str, int] = {}
-        """Of the alarm or the warning of an output, by output."""
+        """When alarm or warning of an output were raised or went away. What people do moves nothing."""
 
     def see(self, before: Verdict, after: Verdict, now: int) -> None:
         """Compare two verdicts that follow each other; the second was made at `now`."""
@@ -20,7 +24,21 @@ class Since:
             after.culprit,
         ):
             self.state = now
-        if after.changed or not self.alarms:
-            for reading in after.readings:
-                if reading.changed or reading.output not in self.alarms:
-                    self.alarms[reading.output] = now
+        if not after.changed and self.alarms:
+            return
+        was = {reading.output: reading for reading in before.readings}
+        for reading in after.readings:
+            earlier = was.get(reading.output)
+            if reading.output not in self.alarms or earlier is None or _moved(earlier, reading):
+                self.alarms[reading.output] = now
+
+
+def _moved(before: Reading, after: Reading) -> bool:
+    levels = (before.alarm_state, after.alarm_state), (before.warning_state, after.warning_state)
+    return any(_began(was, then) for was, then in levels)
+
+
+def _began(was: AlarmState, then: AlarmState) -> bool:
+    if then is AlarmState.NORMAL:
+        return was is not AlarmState.NORMAL
+    return then in _RAISED and was not in (*_RAISED, AlarmState.SHELVED)

@@ -2,7 +2,7 @@
 
 import { element, find, show } from "./dom.js";
 import { asset, state } from "./state.js";
-import { number, say, when } from "./words.js";
+import { mark, number, say, when } from "./words.js";
 
 const KEPT = 900; // snapshots of every machine that stay in this page: a quarter of an hour
 const GAP = 3; // seconds between two snapshots that are not drawn as one line
@@ -89,7 +89,7 @@ function chart(place, key, height, shown, hooks) {
     width: Math.max(200, place.clientWidth),
     height,
     scales: { y: { range: fit } },
-    axes: [{ ...axis, values: (u, at) => at.map((s) => when(s)), space: 90 }, { ...axis, size: 60, values: (u, at) => at.map((v) => number(v)) }],
+    axes: [{ ...axis, values: (u, at) => at.map((s) => mark(s, u.scales.x.max - u.scales.x.min)), space: 90 }, { ...axis, size: 60, values: (u, at) => at.map((v) => number(v)) }],
     series: [{}, { stroke: colour("line"), width: 1.5, points: { show: false } }, { points: { show: false } }, { points: { show: false } }],
     bands: [{ series: [3, 2], fill: colour("spread") }],
     cursor: { sync: { key: "trends" }, drag: { setScale: false } },
