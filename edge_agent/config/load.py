@@ -12,6 +12,7 @@ from edge_agent.bundle import Bundle
 from edge_agent.config import alarms, gates, modbus, north, opcua, overlap, web, writes
 from edge_agent.config.bundles import Bundles
 from edge_agent.config.fields import ConfigError, Place, build, nearest
+from edge_agent.config.history import history_of
 from edge_agent.config.inputs import constants_of, inputs_of
 from edge_agent.config.links import Link
 from edge_agent.config.result import overlaps, result_of
@@ -21,7 +22,6 @@ from edge_agent.config.schema import (
     Config,
     Device,
     DeviceTable,
-    HistoryTable,
     Machine,
     MachineTable,
     OpcUaTable,
@@ -53,7 +53,7 @@ def load(
             root.at(key).wrong(f"unknown section; {nearest(key, _SECTIONS)}")
     agent = build(AgentTable, data.get("agent", {}), root.at("agent"))
     state = file.parent / (agent.state if agent else "")
-    history = build(HistoryTable, data.get("history", {}), root.at("history"))
+    history = history_of(data.get("history", {}), root.at("history"))
     links = modbus.links(_section(data, root.at("link")), root.at("link"))
     devices, broken = _devices(_section(data, root.at("device")), links, state, root.at("device"))
     modbus.ports_taken_twice(devices.values(), root.at("device"))
