@@ -26,6 +26,7 @@ from edge_agent.reuse import Reuse
 from edge_agent.scan import Scan
 from edge_agent.stop import Stop
 from edge_agent.table import STALE, Table
+from edge_agent.upstream import Source
 
 SHORTEST_DEADLINE = 0.25
 """Seconds that a model may take to answer, however short the period is: a busy box is not a dead child."""
@@ -108,7 +109,7 @@ def build(
     candidates: dict[str, ModelHost] = {}
     for bundle in (m.candidate.bundle for m in config.machines if m.candidate):
         candidates[bundle.sha256] = (reuse and reuse.model(bundle.sha256)) or host_of(bundle, host)
-    machines = []
+    machines: list[Machine] = []
     stop = Stop(Path(config.state), table, rows.get(config.stop))
     for machine_config in config.machines:
         bundle, written = machine_config.bundle, machine_config.written
@@ -117,7 +118,9 @@ def build(
         # In shadow nothing is declared, so there is nothing that could be written.
         outputs = devices[written.device].declare(written.outputs) if written else None
         following = _following(machine_config, config, devices, historian)
-        wiring = Wiring(rows, outputs, following, stop.stopped)
+        named = {machine.name: machine for machine in machines}
+        sources = [Source(u.place, named[u.machine], u.output) for u in machine_config.upstream]
+        wiring = Wiring(rows, outputs, following, stop.stopped, sources)
         model = models[bundle.sha256]
         if machine := reuse and reuse.machine(machine_config.name, config):
             machine.rewire(wiring)
@@ -128,7 +131,8 @@ def build(
             machine = Machine(machine_config, model, historian, wiring)
         machine.candidate = _beside(machine_config, machine, config, spawner, candidates)
         machines.append(machine)
-        scan_of(bundle.manifest.period).add(machine, model)
+        after = [named[u.machine] for u in machine_config.upstream]
+        scan_of(bundle.manifest.period).add(machine, model, after)
     if historian.flight:
         for scan in scans.values():
             scan.track = _track(scan, historian.flight, config, rows)

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -29,11 +29,12 @@ from edge_agent.device import Outputs, Written
 from edge_agent.following import Following
 from edge_agent.historian import Historian
 from edge_agent.inference.host import ModelHost
+from edge_agent.upstream import Source, fill
 
 log = logging.getLogger(__name__)
 
 EXPLAIN = 0.2
-"""Share of the period that may be spent on asking the model why there is an alarm."""
+"""Share of the period that may be spent in a cycle on asking the model why there is an alarm."""
 MISMATCHES = 2
 """Read-backs in a row that differ before writing is latched off: somebody else writes there too."""
 
@@ -61,6 +62,7 @@ class Wiring:
     outputs: Outputs | None = None
     following: Following | None = None
     stopped: Callable[[], bool] = lambda: False
+    sources: Sequence[Source] = ()
 
 
 class Machine:
@@ -87,6 +89,7 @@ class Machine:
         self._signals: list[Sample] = []
         self._orders = Orders(config.bundle.manifest)
         self._asked: Floats32 | None = None
+        self._tick = self.judged = -1
         self._order: Order | None = None
         self._heartbeat = self._sequence = self._mismatches = 0
         self.results = 0
@@ -128,7 +131,11 @@ class Machine:
 
     def _wire(self, wiring: Wiring) -> None:
         rows, alarm, permit = wiring.rows, self._config.alarm, self._config.permit
-        self._rows = _rows(rows, self._config.inputs)
+        # Where a result of another machine stands, `fill` puts it over whatever is in the first row.
+        computed = {source.place for source in wiring.sources}
+        places = enumerate(self._config.inputs)
+        self._rows = np.array([0 if at in computed else rows[name] for at, name in places], np.intp)
+        self._sources = wiring.sources
         named = ((Command.ACKNOWLEDGE, alarm.acknowledge), (Command.RESET, alarm.reset))
         self._gate_rows = _rows(rows, self._gate.tags if self._gate else [])
         self._buttons = [(command, rows[name]) for command, name in named if name]
@@ -138,6 +145,11 @@ class Machine:
         self._outputs = wiring.outputs if self.mode != "shadow" else None
         self._following = wiring.following if self.mode == "active" else None
         self._stopped = wiring.stopped
+
+    @property
+    def upstream(self) -> bool:
+        """Whether it uses results of other machines."""
+        return bool(self._sources)
 
     @property
     def constants(self) -> tuple[float, ...]:
@@ -154,7 +166,8 @@ class Machine:
 
         `now` is monotonic, in ns, `wall` in seconds since 1970.
         """
-        self.inputs = image.take(self._rows)
+        self.inputs, self._tick = image.take(self._rows), tick
+        fill(self.inputs, self._sources, tick)
         self._age_ms = (now - int(self.inputs.at.min())) // 1_000_000
         self._asked = self._through_the_gate(tick, image, now, wall)
         self._order = self._orders.next(self._buttons, image)
@@ -178,6 +191,7 @@ class Machine:
         self.denied = self._may_write(verdict, now)
         situation = Situation(mode=self.mode, reason=verdict.reason, denied=self.denied)
         self.verdict = verdict = msgspec.structs.replace(verdict, state=state_of(situation))
+        self.judged = self._tick
         self.since.see(before, verdict, now)
         if verdict.valid:
             self.results += 1
@@ -194,9 +208,10 @@ class Machine:
             self.candidate.watch(self._taken, self.inputs, verdict, self._gated)
 
     async def explain(self) -> None:
-        """Find the inputs that made an alarm which has just come: asks the model, one window at a time.
+        """Find the inputs that made an alarm which has come: asks the model, one window at a time.
 
-        It ends with an answer that does not come, and after a share of the period.
+        What a share of the period is not enough for is asked after the next cycles. An answer that does not
+        come ends it.
         """
         reasons = self._pipeline.reasons
         question = reasons.question if reasons else None
@@ -204,14 +219,16 @@ class Machine:
             return
         time = asyncio.get_running_loop().time
         until = time() + EXPLAIN * self._config.bundle.manifest.period
-        for place in question.candidates:
+        while question.candidates:
+            place = question.candidates.pop(0)
             asked = question.occluded(place)
             answers = await self.model.ask(asked[None])
             if isinstance(answers, Reason):
-                break
+                reasons.question = None
+                return
             question.hear(place, asked, answers[0].reshape(-1))
-            if self.model.hurried and time() > until:
-                break
+            if question.candidates and self.model.hurried and time() > until:
+                return
         causes = question.causes()
         self.verdict = msgspec.structs.replace(self.verdict, causes=reasons.answered(causes))
         text = "; ".join(cause.text for cause in causes) or "no single input makes it"

@@ -65,6 +65,6 @@ def _essence(name: str, config: Config) -> tuple[object, ...] | None:
     if machine is None:
         return None
     tags = {s.tag.name: s for device in config.devices for s in device.tags}
-    inputs = [tags[tag] for tag in machine.inputs]
+    inputs = [tags.get(tag) for tag in machine.inputs]
     plain = {f: getattr(machine, f) for f in machine.__struct_fields__ if f not in _BUNDLES}
     return machine.bundle.sha256, machine.bundle.manifest.period, inputs, plain

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,6 +30,8 @@ class Group:
 
     model: ModelHost
     machines: list[Machine]
+    after: "list[Group]"
+    """Groups whose results these machines use: they think before."""
     thinking: "asyncio.Task[None] | None" = None
 
 
@@ -52,13 +55,17 @@ class Scan:
         """How long cycles take, and how long after their tick they begin."""
         self.finished_at = 0.0
 
-    def add(self, machine: Machine, model: ModelHost) -> None:
-        """Let a machine think in this scan, by the model that is the machine's once it is settled."""
+    def add(self, machine: Machine, model: ModelHost, after: Sequence[Machine] = ()) -> None:
+        """Let a machine think in this scan, by the model that is the machine's once it is settled.
+
+        `after` are the machines whose results it uses, which were added before.
+        """
+        before = [g for g in self.groups if any(m in g.machines for m in after)]
         for group in self.groups:
-            if group.model is model:
+            if group.model is model and group.after == before:
                 group.machines.append(machine)
                 return
-        self.groups.append(Group(model, [machine]))
+        self.groups.append(Group(model, [machine], before))
 
     async def adopt(self, successor: "Scan") -> None:
         """Go on with the table, classes and machines of another scan of the same period.
@@ -126,12 +133,17 @@ class Scan:
         thinking = []
         for group in self.groups:
             if group.thinking is None or group.thinking.done():
-                group.thinking = self._spawner.create_task(
-                    self.think(group.machines, tick, image, now, wall / 1e9)
-                )
+                group.thinking = self._spawner.create_task(self._in_turn(group, tick, image, now, wall / 1e9))
                 thinking.append(group.thinking)
         if thinking:
             await asyncio.wait(thinking, timeout=WAIT * self.period)
+
+    async def _in_turn(self, group: Group, tick: int, image: Columns, now: int, wall: float) -> None:
+        """Think after those whose results are used, or without those that are late."""
+        before = [g.thinking for g in group.after if g.thinking is not None]
+        if before:
+            await asyncio.wait(before, timeout=WAIT * self.period)
+        await self.think(group.machines, tick, image, now, wall)
 
     async def think(self, machines: list[Machine], tick: int, image: Columns, now: int, wall: float) -> None:
         """Take, ask the one model that these machines share in one batch, judge, write."""

@@ -94,10 +94,16 @@ class Site:
         rows = {f"{reads}.{n}": first + i for i, n in enumerate(NAMES)}
         declared = self.devices[writes].declare(outputs)
         historian = changes.get("historian", self.historian)
-        wiring = Wiring(rows, declared, changes.get("following"), changes.get("stopped", lambda: False))
+        wiring = Wiring(
+            rows,
+            declared,
+            changes.get("following"),
+            changes.get("stopped", lambda: False),
+            changes.get("sources", ()),
+        )
         self.wirings.append(wiring)
         machine = Machine(config, model, historian, wiring)  # type: ignore[arg-type]
-        self.scan.add(machine, model)  # type: ignore[arg-type]
+        self.scan.add(machine, model, [source.machine for source in wiring.sources])  # type: ignore[arg-type]
         return machine
 
     def start(self) -> None:

@@ -126,3 +126,26 @@ async def test_a_model_that_does_not_answer_a_second_time_delays_no_alarm() -> N
         assert machine.verdict.causes == ()
         s.scan.stop()
         await running
+
+
+async def test_a_slow_model_is_asked_for_reasons_over_several_cycles() -> None:
+    async with site("ab") as s:
+        score = [0.1]
+        machine = alarming(s, score)
+        model = machine.model
+        s.start()
+        running = s.spawner.create_task(s.scan.run())
+        await asyncio.sleep(2.05)
+        s.drivers["a"].values["a.flow"] = 99.0
+        standing, cycles = len(model.batches), s.scan.cycles
+        model.delay = 0.03
+        model.answer = lambda rows: np.where(rows[:, 12:13] > 50, 0.9, 0.1)
+        await asyncio.sleep(0.15)
+        assert machine.verdict.alarm
+        assert machine.verdict.causes == (), "there is time for one more question in a cycle"
+        await asyncio.sleep(1)
+        assert [cause.input for cause in machine.verdict.causes] == ["flow"]
+        assert len(model.batches) - standing == s.scan.cycles - cycles + 4
+        assert s.scan.overruns == 0
+        s.scan.stop()
+        await running

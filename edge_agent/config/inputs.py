@@ -31,7 +31,7 @@ def inputs_of(
             where.wrong("the bundle needs this input; name the tag that holds it")
         elif named[name] in tags:
             _fits(wants, tags[named[name]], manifest.period, where)
-        elif named[name].split(".")[0] not in broken:
+        elif named[name] not in broken and named[name].split(".")[0] not in broken:
             where.wrong(f"there is no tag {named[name]!r}; {nearest(named[name], tags)}")
     return [named[name] for name in wanted if name in named]
 

@@ -9,7 +9,7 @@ from types import MappingProxyType
 import msgspec
 
 from edge_agent.bundle import Bundle
-from edge_agent.config import alarms, gates, modbus, north, opcua, overlap, web, writes
+from edge_agent.config import alarms, gates, modbus, north, opcua, overlap, upstream, web, writes
 from edge_agent.config.bundles import Bundles
 from edge_agent.config.fields import ConfigError, Place, build, nearest
 from edge_agent.config.history import history_of
@@ -165,29 +165,35 @@ def _machines(
     broken: set[str],
     place: Place,
 ) -> list[Machine]:
-    machines = []
+    machines: list[Machine] = []
+    results: dict[str, ScannedTag] = {}
     tags = {scanned.tag.name: scanned for device in devices.values() for scanned in device.tags}
     for name, data in section.items():
         where = place.at(name)
         table = build(MachineTable, data, where)
         if table is None:
             continue
+        strangers = upstream.unknown(table.inputs, results, where.at("inputs"))
         result = result_of(table, devices, broken, where.at("result"))
         found = bundles.of(table, tags, where.at("bundle"))
         if found is None:
             continue
         bundle, path = found
+        at = where.at("inputs")
+        readable = {**results, **tags}
+        inputs = inputs_of(table.inputs, bundle.manifest, readable, broken | strangers, at)
         machines.append(
             Machine(
                 name=name,
                 bundle=bundle,
                 bundle_path=str(path),
                 stored="" if table.bundle.endswith(".bundle") else table.bundle,
-                inputs=inputs_of(table.inputs, bundle.manifest, tags, broken, where.at("inputs")),
+                inputs=inputs,
+                upstream=upstream.upstream_of(inputs, bundle.manifest, results, at),
                 constants=constants_of(table.constants, bundle.manifest, where.at("constants")),
                 mode=table.mode,
                 result=result,
-                candidate=_candidate(table, bundle, bundles, tags, where),
+                candidate=_candidate(table, bundle, bundles, readable, where),
                 promotion=Promotion(**msgspec.structs.asdict(table.promotion)),
                 gate=gates.gate_of(table, tags, broken, where),
                 outside=table.outside,
@@ -197,6 +203,7 @@ def _machines(
                 outputs=writes.outputs_of(table, devices, broken, where.at("outputs")),
             )
         )
+        results |= upstream.results_of(machines[-1])
     return machines
 
 

@@ -259,6 +259,14 @@ class Beside(msgspec.Struct, frozen=True, kw_only=True):
     constants: tuple[float, ...]
 
 
+class Upstream(msgspec.Struct, frozen=True, kw_only=True):
+    """An input, by its place, that is the output of another machine."""
+
+    place: int
+    machine: str
+    output: str
+
+
 class Machine(msgspec.Struct, frozen=True, kw_only=True):
     """The asset a model watches. `inputs` are tag names, `constants` numbers in the bundle's order.
 
@@ -276,6 +284,7 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
     constants: tuple[float, ...] = ()
     mode: Mode
     result: Result | None
+    upstream: tuple[Upstream, ...] = ()
     gate: Gate | None = None
     outside: Literal["inhibit", "flag"] = "inhibit"
     drift: float = LIMIT
@@ -288,7 +297,9 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
         """All tags that its cycle looks at: inputs, the gate's, buttons, and what permits writing."""
         permit, gated = self.permit, Expression(self.gate.running).tags if self.gate else []
         signals = [permit.permissive, permit.heartbeat, permit.identity] if permit else []
-        named = [*self.inputs, *gated, self.alarm.acknowledge, self.alarm.reset, *signals]
+        computed = {one.place for one in self.upstream}
+        inputs = [name for place, name in enumerate(self.inputs) if place not in computed]
+        named = [*inputs, *gated, self.alarm.acknowledge, self.alarm.reset, *signals]
         return [name for name in named if name]
 
     @property

@@ -129,7 +129,7 @@ class Reasons:
         self._causes: dict[str, tuple[Cause, ...]] = {}
         self._raised: set[str] = set()
         self.question: Question | None = None
-        """What there is to ask the model now."""
+        """What there is to ask the model, until it is answered or its alarm is gone."""
 
     def push(self, tick: int, row: Floats) -> None:
         """Take the row of a tick, float64[columns] as the window took it."""
@@ -141,8 +141,9 @@ class Reasons:
 
     def see(self, readings: Sequence[Reading], asked: Floats32 | None) -> tuple[Cause, ...]:
         """Return the causes of the first alarm that has some; note one that has come with a valid score."""
-        self.question = None
         raised = {r.output for r in readings if r.alarm}
+        if self.question is not None and self.question.output not in raised:
+            self.question = None
         self._causes = {name: causes for name, causes in self._causes.items() if name in raised}
         for reading, output in zip(readings, self._manifest.outputs, strict=True):
             if (

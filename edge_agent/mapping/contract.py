@@ -59,7 +59,10 @@ def _machine(machine: Machine, where: Mapping[str, Entry], block: str) -> Iterat
     yield ""
     named = zip(manifest.inputs, machine.inputs, strict=True)
     reads = [(f"input {column.name}", tag) for column, tag in named]
-    rows = ((what, tag, _place(where[tag]), where[tag].unit) for what, tag in [*reads, *signals(machine)])
+    rows = (
+        (what, tag, _place(where[tag]), where[tag].unit) if tag in where else (what, tag, "computed here", "")
+        for what, tag in [*reads, *signals(machine)]
+    )
     yield from table(("what", "tag", "where", "unit"), rows)
     yield ""
     if machine.result is None:

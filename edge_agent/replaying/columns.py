@@ -32,6 +32,7 @@ def columns_of(config: Config, data: Path, known: Sequence[str], named: Named) -
     for tag in named.tags:
         if tag not in tags:
             raise RecordingError(f"--column {tag}: there is no such tag; {nearest(tag, tags)}")
+    # What another machine computes has no tag, and needs no column.
     inputs = {
         tag: i.name
         for machine in config.machines

@@ -107,8 +107,9 @@ class _Scout:
     def __init__(self, machine: Machine, rows: dict[str, int]) -> None:
         self.name, self.model = machine.name, _foresight(machine)
         manifest = self.model.bundle.manifest
-        self._pipeline = None if manifest.model.state else Pipeline(manifest, constants=machine.constants)
-        self._rows = [rows[name] for name in machine.input_names]
+        alone = not manifest.model.state and not machine.upstream
+        self._pipeline = Pipeline(manifest, constants=machine.constants) if alone else None
+        self._rows = [rows[name] for name in machine.input_names] if alone else []
 
     def asked(self, moment: Moment) -> Floats32 | None:
         """Return what the model will be asked at a tick; None if that depends on what it says before."""

@@ -154,6 +154,15 @@ def test_there_is_no_question_without_a_whole_window_or_a_score():
     assert reasons.question is None
 
 
+def test_a_question_ends_with_its_alarm():
+    reasons, asked = Reasons(BUNDLE), np.zeros(16, np.float32)
+    for tick in range(4):
+        reasons.push(tick, np.array(OFFSET))
+    for alarm, asks in ((True, True), (True, True), (False, False)):
+        reasons.see([reading(alarm=alarm)], asked)
+        assert (reasons.question is not None) == asks
+
+
 def test_a_forecast_names_what_it_forecast():
     output = msgspec.structs.replace(MANIFEST.outputs[0], kind="forecast", of="power", horizon=2, unit="kW")
     reasons = Reasons(msgspec.structs.replace(BUNDLE, outputs=[output]))

@@ -111,6 +111,24 @@ def test_asked_ahead_in_batches_or_row_by_row_is_the_same(config, values, tmp_pa
     assert (tmp_path / "ahead.csv").read_bytes() == (tmp_path / "alone.csv").read_bytes()
 
 
+def test_a_machine_that_uses_the_result_of_another_sees_it_of_the_same_tick(config, values, tmp_path):
+    text = config.read_text(encoding="utf-8")
+    second = machine("beta", "a", "a").replace('"a.pressure"', '"machine.alpha.wear"')
+    second = second.replace("address = 400", "address = 440")
+    assert second.count("machine.alpha.wear") == second.count("440") == 1
+    config.write_text(text + second, encoding="utf-8")
+    done = replay(config, "--data", recorded(tmp_path / "h.csv", values), "-o", tmp_path / "out.csv")
+    assert done.returncode == 0, done.stderr
+    told = rows(tmp_path / "out.csv")
+    found = {name: [r for r in told if r["machine"] == name] for name in ("alpha", "beta")}
+    first = np.array([float(r["score"] or "nan") for r in found["alpha"]])
+    seen = np.column_stack((values[3:, :3], first[3:]))
+    wanted = expected(windows(seen))[:, 0]
+    assert [r["score"] != "" for r in found["beta"]] == [tick >= 6 for tick in range(ROWS)]
+    said = np.array([float(r["score"]) for r in found["beta"][6:]])
+    np.testing.assert_allclose(said, wanted, atol=1e-6)
+
+
 def test_parquet_in_and_out_says_the_same(config, values, tmp_path):
     import pyarrow.csv
     import pyarrow.parquet
