@@ -5,7 +5,7 @@ import logging
 import random
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from enum import Enum
 from functools import partial
@@ -15,7 +15,7 @@ import numpy as np
 
 from edge_agent.core.histogram import Histogram
 from edge_agent.core.tags import Columns, Floats, Reason, Tag
-from edge_agent.drivers import Driver, Gather, LinkDown, Prompt, Refused
+from edge_agent.drivers import Driver, Gather, LinkDown, Overlapping, Prompt, Refused
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +56,8 @@ class Device:
         driver.on_lost = self._connection_lost
         self._prompt = driver if isinstance(driver, Prompt) else None
         self._lock = asyncio.Lock()
+        # Where writes do not wait for reads they have a lock of their own.
+        self._write_lock = asyncio.Lock() if isinstance(driver, Overlapping) else None
         self._reading = False
         self._read_ended: asyncio.Future[None] | None = None
         self._probe: Any = None
@@ -98,7 +100,7 @@ class Device:
             await self._lost.wait()
             await asyncio.sleep(self._pause())
             self._attempt += 1
-            async with self._alone():
+            async with self._alone(), self._write_lock or nullcontext():
                 try:
                     await self._driver.connect()
                     # Our own block is read before anything is written: a device that connects but does
@@ -157,7 +159,7 @@ class Device:
         assert outputs.device is self, "outputs of another device"
         if self._lost.is_set():
             return Written.NOT_CONNECTED, ""
-        async with self._alone():
+        async with self._write_lock or self._alone():
             if self._lost.is_set():
                 return Written.NOT_CONNECTED, ""
             try:
@@ -180,7 +182,7 @@ class Device:
 
     @asynccontextmanager
     async def _alone(self) -> AsyncIterator[None]:
-        """Be the only one who uses the driver. A read that was begun ends first, by its deadlines."""
+        """Be the only one who reads. A read that was begun ends first, by its deadlines."""
         async with self._lock:
             if self._reading:
                 self._read_ended = asyncio.get_running_loop().create_future()

@@ -5,12 +5,13 @@ import itertools
 import logging
 import math
 from collections.abc import AsyncIterator, Sequence
+from typing import Literal
 
 import numpy as np
 import pytest
 from memory_driver import TIMEOUT, MemoryDriver, now, tag
 
-from edge_agent.core.tags import Quality, Reason
+from edge_agent.core.tags import Columns, Quality, Reason, Tag
 from edge_agent.device import FIRST_RETRY, LAST_RETRY, Device, Outputs, Written
 
 INPUT, OUTPUTS = tag("d.in"), [tag("d.one"), tag("d.two")]
@@ -270,3 +271,51 @@ async def test_a_connection_that_ends_under_a_read_is_told_once(
     await reading
     assert [line.split(":")[0] for line in lines(caplog) if "BAD" in line] == ["WARNING device d"]
     assert rig.device.failures == 1
+
+
+class Overlapping(MemoryDriver):
+    """It takes a write while it reads."""
+
+    overlaps: Literal[True] = True
+    reading_takes = 0.4
+
+    async def read(self, plan: tuple[Tag, ...]) -> Columns:
+        if INPUT in plan:
+            await asyncio.sleep(self.reading_takes)
+        return await super().read(plan)
+
+    def _mine(self) -> None:
+        """Two requests in flight are fine."""
+
+
+async def test_a_write_waits_for_no_read_where_the_driver_says_so(rig: Rig) -> None:
+    rig.device = Device("d", driver := Overlapping(rig.driver.values))
+    rig.plan, rig.outputs, rig.driver = rig.device.plan([INPUT]), rig.device.declare(OUTPUTS), driver
+    await rig.connected()
+    reading = asyncio.create_task(rig.value())
+    await asyncio.sleep(0.1)
+    began = now()
+    assert await rig.write([1.0, 2.0]) is Written.VERIFIED
+    assert now() == began
+    assert (await reading)[0] == 7.0
+
+
+async def test_a_link_that_breaks_under_both_is_made_anew_once_both_have_ended(
+    rig: Rig,
+) -> None:
+    rig.device = Device("d", driver := Overlapping(rig.driver.values))
+    rig.plan, rig.outputs, rig.driver = rig.device.plan([INPUT]), rig.device.declare(OUTPUTS), driver
+    await rig.connected()
+    connects = len(driver.connects)
+    reading = asyncio.create_task(rig.value())
+    await asyncio.sleep(0.1)
+    driver.silent = True
+    began = now()
+    assert await rig.write([1.0, 2.0]) is Written.UNKNOWN
+    driver.silent = False
+    assert (await reading)[2] is Reason.TIMEOUT
+    ended = now()
+    await rig.connected()
+    assert ended > began + TIMEOUT
+    assert driver.connects[connects] >= ended
+    assert (await rig.value())[0] == 7.0

@@ -1,13 +1,14 @@
 """Drivers: one protocol each, behind one small interface.
 
-A driver owns one connection and is used by one task at a time (`device.Device` sees to both). It
+A driver owns one connection and is used by one task at a time unless it says otherwise, see `Overlapping`
+(`device.Device` sees to both). It
 has a deadline on every wait and keeps no other policy: no retry, no reconnect. It raises `LinkDown`
 when the connection is not to be trusted any more and `Refused` when the device said no to a write;
 whatever else it raises is a bug. A caller that cancels a call closes the driver afterwards.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from edge_agent.core.tags import Columns, Reason, Tag
 
@@ -68,6 +69,13 @@ class Driver(Protocol):
     async def close(self) -> None:
         """Close at once, also in the middle of a request. Never raises, may be called twice."""
         ...
+
+
+@runtime_checkable
+class Overlapping(Driver, Protocol):
+    """A driver that may be asked to write while it reads, so that a write waits for no long read."""
+
+    overlaps: Literal[True]
 
 
 Gather = Callable[[Sequence[int], Sequence[int]], list[Columns]]

@@ -9,6 +9,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from typing import Literal
 from urllib.parse import urlsplit
 
 from asyncua import ua
@@ -41,6 +42,8 @@ class OpcUa:
     The address of a tag is a `NodeAddress`. `url` is ``opc.tcp://host:port``; `timeout`, in s, bounds
     each request and each attempt to open a session. Raises ValueError if `url` is not such a URL.
     """
+
+    overlaps: Literal[True] = True
 
     def __init__(self, url: str, timeout: float, security: Security | None = None) -> None:
         parts = urlsplit(url)

@@ -28,6 +28,7 @@ SESSION_TIMEOUT = (
 CHANNEL_LIFETIME = 3_600_000  # ms, asked of the server
 CLOSE_GRACE = 0.5  # s to give the session back: a small PLC has five
 UNLIMITED = 10_000  # nodes in one request, where the server names no limit
+PART = 1000  # nodes in one read: between two parts others have their turn, here and on the server
 
 _NAMESPACES = ua.ObjectIds.Server_NamespaceArray
 _LIMITS = (
@@ -146,7 +147,7 @@ class Session:
     ) -> None:
         done = 0
         while done < len(nodes):
-            part = list(nodes[done : done + self._at_once])
+            part = list(nodes[done : done + min(PART, self._at_once)])
             with breaking(self.url):
                 try:
                     answered = await ask(part)
