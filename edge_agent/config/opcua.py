@@ -9,7 +9,7 @@ import msgspec
 
 from edge_agent.config.fields import Place
 from edge_agent.config.rows import OpcUaRow
-from edge_agent.config.schema import OpcUaTable
+from edge_agent.config.schema import DeviceTable, OpcUaTable
 from edge_agent.drivers.opcua.address import Monitored, NodeAddress, parse_address
 
 _CREDENTIAL = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*")
@@ -37,6 +37,11 @@ def address(row: OpcUaRow, table: OpcUaTable) -> NodeAddress:
         return parse_address(row.node, row.field)
     monitored = Monitored(row.scan or table.scan, row.deadband / abs(row.scale))
     return parse_address(row.node, row.field, monitored)
+
+
+def read_back(table: DeviceTable) -> DeviceTable:
+    """Return the table for what is written: it is read back by asking. A subscription may tell what was."""
+    return msgspec.structs.replace(table, read="cyclic") if isinstance(table, OpcUaTable) else table
 
 
 def warnings(name: str, table: OpcUaTable) -> list[str]:

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from edge_agent.config.fields import Place, nearest
+from edge_agent.config.opcua import read_back
 from edge_agent.config.schema import Device, Result, ResultTable
 from edge_agent.config.tags import tags_of
 from edge_agent.core.registers import Address
@@ -42,7 +43,7 @@ def _tag(name: str, row: dict[str, Any], device: Device, place: Place) -> Tag | 
         place.wrong(f"the result has no such field; {nearest(name, _CHOICE)}")
         return None
     told = {"name": f"result.{name}", **{key: value for key, value in row.items() if key != "missing"}}
-    tags = tags_of(device.name, msgspec.structs.replace(device.table, tags=[told]), place)
+    tags = tags_of(device.name, msgspec.structs.replace(read_back(device.table), tags=[told]), place)
     if len(tags) > 1:
         place.wrong("a field is one value, not an array")
     return tags[0].tag if len(tags) == 1 else None

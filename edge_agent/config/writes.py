@@ -7,6 +7,7 @@ import msgspec
 
 from edge_agent.config.alarms import tag_there
 from edge_agent.config.fields import Place, nearest
+from edge_agent.config.opcua import read_back
 from edge_agent.config.schema import (
     Device,
     Follow,
@@ -67,7 +68,7 @@ def outputs_of(
 
 
 def _follow(table: OutputTable, device: Device, place: Place) -> Follow | None:
-    bare = msgspec.structs.replace(device.table, tags=[table.tag])
+    bare = msgspec.structs.replace(read_back(device.table), tags=[table.tag])
     tags = tags_of(device.name, bare, place)
     if len(tags) != 1:
         if tags:
