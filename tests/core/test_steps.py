@@ -34,8 +34,8 @@ EXAMPLES: dict[str, list[dict]] = {
     "one_hot": [{"column": "a", "values": [0.0, 1.0, 2.5]}],
     "ratio": [{"columns": ["a"], "by": "b", "floor": 0.5}],
     "select": [{"columns": ["rpm", "a"]}],
-    "rolling_mean": [{"rows": 2}, {"rows": 9, "columns": ["a"]}],
-    "rolling_std": [{"rows": 5}],
+    "rolling_mean": [{"rows": 2}, {"rows": 40, "columns": ["a"]}, {"rows": 40}],
+    "rolling_std": [{"rows": 5}, {"rows": 40, "columns": ["a"]}],
     "rolling_rms": [{"rows": 7, "columns": ["b", "a"], "suffix": "_rms"}],
     "rolling_kurtosis": [{"rows": 4, "columns": ["b", "a"]}],
     "rolling_crest": [{"rows": 20, "columns": ["b"]}],
@@ -91,23 +91,25 @@ def test_every_installed_step_has_an_example() -> None:
 @pytest.mark.parametrize(("name", "place"), CASES)
 def test_row_by_row_equals_the_batch_bit_for_bit(name: str, place: int) -> None:
     step = example(name, place)
-    prepare, rows = prepared(step), recording(step, 60, 2)
+    prepare = prepared(step)
+    rows = recording(step, 60 + prepare.memory, 2)
     batch = prepare(rows)
-    assert batch.shape == (60 - prepare.memory, len(prepare.features))
+    assert batch.shape == (60, len(prepare.features))
     chain = Chain(prepare)
     ticked = [row for r in rows if (row := chain.push(r)) is not None]
     assert np.array(ticked).tobytes() == batch.tobytes()
     several = prepare(np.stack([rows, rows[::-1]]))
     assert several[0].tobytes() == batch.tobytes()
     plan = step.plan(columns_of(step), PERIOD)
-    part = plan.run(rows[20 - plan.memory : 30])
-    assert part.tobytes() == plan.run(rows)[20 - plan.memory : 30 - plan.memory].tobytes(), "in float64, too"
+    part = plan.run(rows[20 : 30 + plan.memory])
+    assert part.tobytes() == plan.run(rows)[20:30].tobytes(), "in float64, too"
 
 
 @pytest.mark.parametrize(("name", "place"), CASES)
 def test_a_reset_is_a_new_step_and_a_replay_a_warm_one(name: str, place: int) -> None:
     step = example(name, place)
-    prepare, rows = prepared(step), recording(step, 60, 3)
+    prepare = prepared(step)
+    rows = recording(step, 60 + prepare.memory, 3)
     used, new = Chain(prepare), Chain(prepare)
     for row in rows[:30]:
         used.push(row)
@@ -123,7 +125,7 @@ def test_a_reset_is_a_new_step_and_a_replay_a_warm_one(name: str, place: int) ->
 @pytest.mark.parametrize(("name", "place"), CASES)
 def test_the_input_is_left_as_it_was(name: str, place: int) -> None:
     step = example(name, place)
-    rows = recording(step, 40, 5)
+    rows = recording(step, 50, 5)
     rows.flags.writeable = False
     before = rows.copy()
     step.plan(columns_of(step), PERIOD).run(rows)
@@ -318,7 +320,14 @@ def test_steps_after_each_other_are_bit_for_bit_the_batch_too(cases: list, seed:
         prepare = Preparation(manifest(inputs=inputs, steps=steps, period=PERIOD))
     except StepError:
         return
-    rows = recording(example("calendar" if CLOCK in prepare.columns else "clip"), 80, seed)
+    rows = recording(example("calendar" if CLOCK in prepare.columns else "clip"), 40 + prepare.memory, seed)
     chain = Chain(prepare)
     ticked = [row for r in rows if (row := chain.push(r)) is not None]
     assert np.array(ticked, np.float32).tobytes() == prepare(rows).tobytes()
+    few, new = rows[: seed % 10 + 1], Chain(prepare)
+    assert chain.replay(few).shape[1] == len(prepare.features)
+    for row in few:
+        new.push(row)
+    for row in rows:
+        a, b = chain.push(row), new.push(row)
+        assert (a is None and b is None) or a.tobytes() == b.tobytes(), "nothing is left of what was before"

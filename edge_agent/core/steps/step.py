@@ -82,9 +82,9 @@ def place_of(name: str, columns: Sequence[str]) -> int:
 
 def elements(name: str, columns: Sequence[str]) -> list[int]:
     """Return where ``name[0]``, ``name[1]``, ... stand. Raises `StepError`."""
-    found: list[int] = []
-    while f"{name}[{len(found)}]" in columns:
-        found.append(list(columns).index(f"{name}[{len(found)}]"))
+    at, found = {column: place for place, column in enumerate(columns)}, list[int]()
+    while f"{name}[{len(found)}]" in at:
+        found.append(at[f"{name}[{len(found)}]"])
     if not found:
         raise StepError(f"{name!r} is no group of columns; an input with `elements` makes one")
     return found
