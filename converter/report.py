@@ -14,6 +14,7 @@ from converter.compare import Comparison
 from converter.job import Sensitivity
 from edge_agent.bundle import Bundle
 from edge_agent.core.manifest import Output
+from edge_agent.core.steps import Step, kind
 
 Metrics = dict[str, float]
 
@@ -182,8 +183,19 @@ def show_bundle(found: Bundle, console: Console) -> None:
     for i in m.inputs:
         table.add_row(i.name, i.unit, *(f"{number:.5g}" for number in (i.min, i.max, i.mean, i.std)))
     console.print(table)
+    for c in m.constants:
+        known = f"{c.min:.5g} to {c.max:.5g} {c.unit}".rstrip()
+        console.print(f"constant of the machine: {c.name}, {known} in training", highlight=False)
+    for step in m.steps:
+        console.print(f"step: {_parameters(step)}", highlight=False)
     for output in m.outputs:
         console.print(f"output: {_meaning(output)}", highlight=False)
+
+
+def _parameters(step: Step) -> str:
+    given = {key: value for key, value in msgspec.to_builtins(step).items() if key != "type" and value}
+    told = ", ".join(f"{key} {value}" for key, value in given.items())
+    return f"{kind(type(step))} {told}"[:200].rstrip()
 
 
 def _meaning(output: Output) -> str:

@@ -65,6 +65,11 @@ def _machine(machine: Machine, where: Mapping[str, Entry], block: str) -> Iterat
     )
     yield from table(("what", "tag", "where", "unit"), rows)
     yield ""
+    if machine.constants:
+        given = zip(manifest.constants, machine.constants, strict=True)
+        told = ", ".join(f"{c.name} {value:g} {c.unit}".rstrip() for c, value in given)
+        yield f"Constants of the machine: {told}."
+        yield ""
     if machine.result is None:
         yield "The agent writes nothing for it."
         yield ""

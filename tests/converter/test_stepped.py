@@ -1,14 +1,17 @@
 """A model whose features are made by steps: they are those of the training script, and of the gateway."""
 
+import io
 from pathlib import Path
 
 import msgspec
 import numpy as np
 import pytest
 from forked import script
+from rich.console import Console
 
 from converter import ConverterError, card_file, convert, dataset, evaluate, gateway
 from converter.process import TensorFlow
+from converter.report import show_bundle
 from edge_agent import bundle
 from edge_agent.core.preparation import Preparation
 
@@ -143,3 +146,12 @@ def test_data_that_does_not_fit_the_steps_is_told(
             "float32",
             deadline=0,
         )
+
+
+def test_inspect_shows_the_steps_and_the_constants(stepped: Path) -> None:
+    console = Console(record=True, width=160, file=io.StringIO())
+    show_bundle(bundle.read(stepped / "stepped.bundle"), console)
+    told = console.export_text()
+    assert "constant of the machine: rated, 55 to 75 kW in training" in told
+    assert "step: rolling_rms columns ['vib'], suffix _rms, rows 5\n" in told
+    assert "step: calendar parts ['hour']\n" in told

@@ -194,3 +194,15 @@ def test_the_wall_time_and_constants_stand_behind_the_inputs() -> None:
     np.testing.assert_allclose(window.view, expected, atol=1e-7)
     assert window.row.tolist() == [25, 50, 12 * 3600]
     assert window.push(2, image, 0, math.nan) == (Reason.NOT_FINITE, "time")
+
+
+def test_the_devices_own_time_is_data_and_moves_no_row() -> None:
+    """Late, doubled and backward time stamps of the source give the same window as none."""
+    plain, stamped = made(3, 1, max_held=1), made(3, 1, max_held=1)
+    good, fine = np.full(1, Quality.GOOD, np.uint8), np.zeros(1, np.uint8)
+    for tick, source in enumerate([9, 5, 5, 0, 10**18]):
+        at, values = np.full(1, tick * S, np.int64), np.array([float(tick)])
+        plain.push(tick, Columns(values, good, fine, at), tick * S, math.nan)
+        stamps = np.array([source], np.int64)
+        stamped.push(tick, Columns(values, good, fine, at, source=stamps), tick * S, math.nan)
+    assert stamped.view.tolist() == plain.view.tolist() == [[2], [3], [4]]
