@@ -62,10 +62,9 @@ class Window:
         filled = any(i.fill != "hold" for i in inputs)
         self._refill = Refill(manifest, self._prepare.span) if filled else None
         self._tick: int | None = None
+        self._usable = self._nothing
         self.restarted = False
         """Whether the last push made the window restart."""
-        self.usable = self._nothing
-        """Which inputs of the last push have a value of their own."""
 
     @property
     def full(self) -> bool:
@@ -102,7 +101,7 @@ class Window:
         usable = (image.quality == _GOOD) & np.isfinite(image.value)
         if self._oldest is not None:
             usable &= now - image.at <= self._oldest
-        self.usable = usable
+        self._usable = usable
         late = False
         if missed:
             for ago in range(min(missed, self._max_held + 1), 0, -1):
@@ -174,7 +173,7 @@ class Window:
         if blocked not in self._names:
             return Reason.NOT_FINITE, blocked
         place = self._names.index(blocked)
-        if self.usable[place]:
+        if self._usable[place]:
             # Its value is there: either the steps made nothing finite of it, or it is not a new one.
             return (Reason.STALE if self._gaps[place] else Reason.NOT_FINITE), blocked
         if image.quality[place] == Quality.GOOD and np.isfinite(image.value[place]):
