@@ -263,3 +263,25 @@ def test_a_full_disk_costs_history_and_no_result(agent: tuple[AgentProcess, Plc]
     assert process.terminate() == 0
     kept = rows(process.state, "SELECT count(*), max(sequence) FROM result")
     assert kept[0][1] == plc.frame().sequence
+
+
+async def test_a_disk_that_hangs_is_told_of_and_is_no_reason_to_restart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "HUNG", 0.2)
+    monkeypatch.setattr(module, "ALARM_DEADLINE", 0.5)
+    with historian(tmp_path) as history:
+        await history.alarm("m", GOOD)
+        with closing(sqlite3.connect(tmp_path / FILE)) as other:
+            other.execute("BEGIN EXCLUSIVE")
+            await history.alarm("m", GOOD)
+            assert history.trouble == "the disk has not answered for 0.2 s"
+            assert history.progresses
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_bug_in_the_writer_ends_its_progress(tmp_path: Path) -> None:
+    with historian(tmp_path) as history:
+        assert history.progresses
+        history.result("m", 0, INPUTS, None, 0)  # type: ignore[arg-type]
+        until(lambda: not history.progresses, "an end of the writer", 5)

@@ -1,13 +1,18 @@
 """Blocks of images: what comes out is what went in, to the last bit."""
 
+import asyncio
+
 import numpy as np
 import numpy.typing as npt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
+from memory_site import FormulaModel, manifest, site
 
 from edge_agent.history.blocks import Block, Layout, pack, thoughts, unpack
+from edge_agent.history.track import Track
+from edge_agent.scan import Scan
 
 SHAPE = st.tuples(st.integers(0, 6), st.integers(1, 9))
 
@@ -93,3 +98,26 @@ def test_a_thought_finds_its_image_also_in_the_block_before() -> None:
 def test_a_thought_of_another_life_of_the_process_is_not_mixed_in() -> None:
     found = list(thoughts(iter([block_of([7], []), block_of([1], [(7, 0, 0), (1, 0, 0)], "later")])))
     assert [t.tick for _, t in found] == [1]
+
+
+async def test_a_scan_that_goes_on_by_another_configuration_begins_another_recording() -> None:
+    before, after = (Track(layout(4, run), np.arange(4)) for run in ("before", "after"))
+    async with site("a") as s:
+        s.machine("a", "a", "a", FormulaModel(manifest()))
+        s.scan.track = before
+        s.start()
+        successor = Scan(0.1, s.table, s.spawner)
+        successor.classes, successor.groups, successor.track = s.scan.classes, s.scan.groups, after
+        running = s.spawner.create_task(s.scan.run())
+        await asyncio.sleep(0.55)
+        await s.scan.adopt(successor)
+        await asyncio.sleep(0.5)
+        s.scan.stop()
+        await running
+    assert before.ended
+    assert after.ended
+    (first,), (second,) = before.full, after.full
+    assert first.tick.tolist() == [0, 1, 2, 3, 4, 5]
+    assert second.tick.tolist() == [6, 7, 8, 9, 10]
+    assert [row[0] for row in first.thought.tolist()] == first.tick.tolist()
+    assert [row[0] for row in second.thought.tolist()] == second.tick.tolist()
