@@ -4,10 +4,13 @@ import asyncio
 import dataclasses
 import random
 from collections import Counter
+from pathlib import Path
 
 import dense_model
 import numpy as np
+import psutil
 import pytest
+from sources import python
 
 from edge_agent.bundle import Bundle, BundleError
 from edge_agent.bundles import canary as trying
@@ -125,3 +128,17 @@ async def test_a_deadline_ends_it_and_leaves_no_child(whole: Bundle, monkeypatch
     with pytest.raises(Refused, match="did not end within"):
         await canary(whole)
     assert not [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+
+
+async def test_a_model_that_answers_well_and_then_never_returns_is_refused(
+    dense: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It gives the known answers, and loops for ever on numbers that no machine has shown yet."""
+    path = tmp_path / "trap.tflite"
+    python(Path(__file__).with_name("build_trap.py"), path)
+    trap = dataclasses.replace(dense, model=path.read_bytes())
+    monkeypatch.setattr(trying, "CALL_DEADLINE", 1.0)
+    before = set(psutil.Process().children())
+    with pytest.raises(Refused, match=r"no answer from the model within 1 s, at input 90\d"):
+        await canary(trap)
+    assert set(psutil.Process().children()) == before

@@ -180,3 +180,24 @@ def test_inspect_and_verify_run_nothing_and_say_what_is_there(dense_tflite: byte
     data[np.random.default_rng(2).integers(len(data))] ^= 4
     path.write_bytes(data)
     assert "damaged" in edge_agent("bundle", "verify", path, "--unsigned").output
+
+
+@pytest.mark.parametrize(
+    ("key", "told"),
+    [
+        ('max_flips = "2 percent"', "promotion.max_flips: expected a share such as '0.1%'"),
+        ("max_flips = 1.5", "promotion.max_flips: expected a share such as '0.1%'"),
+        ('cycles = "many"', "promotion.cycles: expected int"),
+        ("max_flip = 0.1", "promotion.max_flip: unknown key; did you mean 'max_flips'?"),
+    ],
+)
+def test_what_a_candidate_has_to_show_is_checked(
+    dense_tflite: bytes, tmp_path: Path, key: str, told: str
+) -> None:
+    config = configured(tmp_path)
+    text = config.read_text(encoding="utf-8").replace('"pump"', '"p.bundle"')
+    release(tmp_path, dense_tflite, 1).rename(tmp_path / "p.bundle")
+    config.write_text(f"{text}[machine.alpha.promotion]\n{key}\n", encoding="utf-8")
+    ended = edge_agent("check", config)
+    assert ended.exit_code == 78
+    assert told in ended.output
