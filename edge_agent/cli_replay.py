@@ -15,6 +15,7 @@ _DATA = click.Path(path_type=Path)
 @click.argument("config", type=_FILE)
 @click.option("--data", type=_DATA, required=True, help="CSV, Parquet, or a flight recording.")
 @click.option("-o", "--out", type=_FILE, required=True, help="The rows to write: .csv or .parquet.")
+@click.option("--machine", metavar="NAME", help="Only this machine.")
 @click.option("--column", "columns", multiple=True, metavar="TAG=COLUMN", help="Where a tag is in the file.")
 @click.option("--card", type=_FILE, help="The bundle's card, if it names columns.")
 @click.option("--time", default="", metavar="COLUMN", help="Which column says when; found if called time.")
@@ -25,6 +26,7 @@ def replay(
     data: Path,
     out: Path,
     *,
+    machine: str | None,
     columns: tuple[str, ...],
     card: Path | None,
     time: str,
@@ -36,6 +38,7 @@ def replay(
     from edge_agent.inference.process import InferenceFailed  # noqa: PLC0415
     from edge_agent.replaying.columns import Named, of_card  # noqa: PLC0415
     from edge_agent.replaying.recording import RecordingError  # noqa: PLC0415
+    from edge_agent.replaying.replay import only  # noqa: PLC0415
     from edge_agent.replaying.replay import replay as play  # noqa: PLC0415
 
     if time and rows_are_ticks:
@@ -44,7 +47,8 @@ def replay(
     logging.basicConfig(level=logging.ERROR, format="%(levelname)s %(message)s")
     try:
         named = Named(tags=tags, inputs=of_card(card) if card else {}, time=time)
-        done = play(load(config), data, out, named, rows_are_ticks=rows_are_ticks)
+        checked = load(config) if machine is None else only(load(config), machine)
+        done = play(checked, data, out, named, rows_are_ticks=rows_are_ticks)
     except ConfigError as error:
         click.echo("\n".join(error.errors), err=True)
         sys.exit(78)

@@ -25,8 +25,9 @@ AS_THEY_ARE = Named()
 def columns_of(config: Config, data: Path, known: Sequence[str], named: Named) -> dict[str, str]:
     """Return the column of every tag that a file has; `known` are its columns.
 
-    One that was not named is looked for by the tag's name, and then by that of the bundle's input. Raises
-    `RecordingError` if an input of a machine has none.
+    One that was not named is looked for by the tag's name, by the name that the bundle has for the input, and
+    by the tag's name without its device. Raises `RecordingError` if an input of a machine has none, or if two
+    would have the same.
     """
     tags = [entry.tag.name for device in config.devices for entry in device.tags]
     for tag in named.tags:
@@ -38,20 +39,38 @@ def columns_of(config: Config, data: Path, known: Sequence[str], named: Named) -
         for machine in config.machines
         for tag, i in zip(machine.inputs, machine.bundle.manifest.inputs, strict=True)
     }
-    found = {}
+    used = {name for machine in config.machines for name in machine.tags}
+    found: dict[str, str] = {}
     for tag in tags:
-        name = inputs.get(tag, tag)
-        candidates = [named.tags[tag]] if tag in named.tags else [tag, named.inputs.get(name, name)]
-        column = next((candidate for candidate in candidates if candidate in known), None)
-        if column is not None:
-            found[tag] = column
-        elif tag in named.tags or tag in inputs:
-            wanted = " or ".join(dict.fromkeys(repr(candidate) for candidate in candidates))
+        column = _column(data, tag, inputs.get(tag), known, named)
+        other = next((t for t, taken in found.items() if taken == column and t not in named.tags), "")
+        if column is None or (other and tag not in used):
+            continue
+        if other in used and tag not in named.tags:
             raise RecordingError(
-                f"{data}: no column {wanted} for the tag {tag}; {nearest(candidates[-1], known)}; "
-                f"say --column {tag}=COLUMN, or give the card that has its name"
+                f"{data}: column {column!r} could be {other} or {tag}; say --column {tag}=COLUMN, "
+                "or choose a machine with --machine"
             )
+        found[tag] = column
     return found
+
+
+def _column(data: Path, tag: str, of_input: str | None, known: Sequence[str], named: Named) -> str | None:
+    short = tag.partition(".")[2]
+    if tag in named.tags:
+        candidates = [named.tags[tag]]
+    elif of_input is not None:
+        candidates = [tag, named.inputs.get(of_input, of_input), short]
+    else:
+        candidates = [tag, short]
+    column = next((candidate for candidate in candidates if candidate in known), None)
+    if column is None and (tag in named.tags or of_input is not None):
+        wanted = " or ".join(dict.fromkeys(repr(candidate) for candidate in candidates))
+        raise RecordingError(
+            f"{data}: no column {wanted} for the tag {tag}; {nearest(candidates[-1], known)}; "
+            f"say --column {tag}=COLUMN, or give the card that has its name"
+        )
+    return column
 
 
 def of_card(card: Path) -> dict[str, str]:

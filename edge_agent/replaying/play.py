@@ -144,7 +144,10 @@ async def player(config: Config) -> AsyncIterator[Player]:
         return drivers.setdefault(device.name, PaperDriver(start))
 
     with tempfile.TemporaryDirectory() as state:
-        historian, on_paper = PaperHistorian(), msgspec.structs.replace(config, state=state)
+        # A candidate beside the active model makes no results.
+        machines = [msgspec.structs.replace(machine, candidate=None) for machine in config.machines]
+        on_paper = msgspec.structs.replace(config, state=state, machines=machines)
+        historian = PaperHistorian()
         try:
             async with asyncio.TaskGroup() as group:
                 parts = build(on_paper, historian, group, driver=driver, host=Foresight)

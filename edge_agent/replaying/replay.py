@@ -9,11 +9,13 @@ from typing import Protocol
 import msgspec
 
 from edge_agent.config import Config
+from edge_agent.config.fields import nearest
 from edge_agent.core.tags import Tag
 from edge_agent.replaying.columns import AS_THEY_ARE, Named
 from edge_agent.replaying.flight import Flight, is_flight
 from edge_agent.replaying.moment import Moment
 from edge_agent.replaying.play import Cycle, player
+from edge_agent.replaying.recording import RecordingError
 from edge_agent.replaying.rows import Rows, writing
 from edge_agent.replaying.timeline import Table
 
@@ -70,6 +72,15 @@ def replay(
     """
     source = Flight(data) if is_flight(data) else Table(config, data, named, rows_are_ticks=rows_are_ticks)
     return asyncio.run(_replay(config, source, out))
+
+
+def only(config: Config, name: str) -> Config:
+    """Return the configuration with one of its machines. Raises `RecordingError` if it has no such."""
+    machines = [machine for machine in config.machines if machine.name == name]
+    if not machines:
+        hint = nearest(name, [machine.name for machine in config.machines])
+        raise RecordingError(f"--machine {name}: there is no such machine; {hint}")
+    return msgspec.structs.replace(config, machines=machines)
 
 
 async def _replay(config: Config, source: Source, out: Path) -> Replayed:

@@ -163,6 +163,7 @@ def test_columns_by_name_of_the_tag_of_the_option_and_of_the_card(config, values
         (("--column", "a.sped=x"), "--column a.sped: there is no such tag; did you mean 'a.speed'?"),
         (("--column", "a.speed=x"), "no column 'x' for the tag a.speed"),
         (("--time", "when"), "no column 'when'"),
+        (("--machine", "alfa"), "there is no such machine; did you mean 'alpha'?"),
     ],
 )
 def test_what_cannot_be_played_is_one_line_and_leaves_nothing(config, values, tmp_path, options, told):
@@ -194,3 +195,14 @@ def test_outputs_of_mode_active_are_followed_on_paper(config, values, tmp_path):
     lamps = [(r["alarm"], w["a.lamp"]) for r in found if "a.lamp" in (w := json.loads(r["written"]))]
     assert set(lamps) == {("1", 7.0), ("0", 3.0)}
     assert len(lamps) >= sum(a["alarm"] != b["alarm"] for a, b in itertools.pairwise(found)) > 3
+
+
+def test_a_column_that_two_machines_could_mean_is_not_guessed(config, values, tmp_path):
+    text = config.read_text(encoding="utf-8")
+    config.write_text(text + device("b", 2) + machine("beta", "b", "b"), encoding="utf-8")
+    data, out = recorded(tmp_path / "h.csv", values[:9]), tmp_path / "out.csv"
+    done = replay(config, "--data", data, "-o", out)
+    assert done.returncode == 1
+    assert "column 'speed' could be a.speed or b.speed" in done.stderr
+    assert replay(config, "--data", data, "-o", out, "--machine", "beta").returncode == 0
+    assert {row["machine"] for row in rows(out)} == {"beta"}
