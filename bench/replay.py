@@ -53,19 +53,8 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             config, data = write(Path(folder), options.cycles, mode)
             before = resource.getrusage(resource.RUSAGE_CHILDREN)
-            out = Path(folder) / "rows.csv"
-            command = [
-                sys.executable,
-                "-m",
-                "edge_agent",
-                "replay",
-                config,
-                "--data",
-                data,
-                "-o",
-                out,
-                "--json",
-            ]
+            command = [sys.executable, "-m", "edge_agent", "replay", str(config), "--json"]
+            command += ["--data", str(data), "-o", str(Path(folder) / "rows.csv")]
             done = subprocess.run(command, check=True, capture_output=True)
             after = resource.getrusage(resource.RUSAGE_CHILDREN)
         said = json.loads(done.stdout)
