@@ -312,6 +312,7 @@ def test_a_band_that_cannot_be_is_told(changes: dict, told: str) -> None:
         step.plan([f"v[{i}]" for i in range(20)], 1.0)
 
 
+@settings(max_examples=40)
 @given(st.lists(st.sampled_from(CASES), min_size=1, max_size=4), st.integers(0, 99))
 def test_steps_after_each_other_are_bit_for_bit_the_batch_too(cases: list, seed: int) -> None:
     inputs = [Input(name=name, min=0, max=1, mean=0, std=1) for name in COLUMNS]
