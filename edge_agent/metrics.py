@@ -50,6 +50,7 @@ class AgentCollector(Collector):
         yield from _of_devices(parts)
         yield from _of_models(parts)
         yield from _of_machines(parts.machines)
+        yield from _of_candidates(parts.machines)
         yield from _of_history(historian)
 
 
@@ -156,6 +157,23 @@ def _of_machines(machines: list[Machine]) -> Iterator[Metric]:
     yield _counter("output_writes", help_text, ["machine", "outcome"], outputs)
     latched = [([m.name], float(m.latched)) for m in machines]
     yield _gauge("writing_latched", "Whether writing is latched off.", ["machine"], latched)
+
+
+def _of_candidates(machines: list[Machine]) -> Iterator[Metric]:
+    tallies = [(m.name, m.candidate.tally) for m in machines if m.candidate]
+    counts = [
+        ([name, what], count)
+        for name, tally in tallies
+        for what, count in (
+            ("cycles", tally.cycles),
+            ("missed", tally.missed),
+            ("flips", tally.flips),
+            ("alarms_of_active_only", tally.only_active),
+            ("alarms_of_candidate_only", tally.only_candidate),
+        )
+    ]
+    help_text = "What was counted while a candidate ran beside the active model."
+    yield _counter("candidate", help_text, ["machine", "what"], counts)
 
 
 def _of_history(historian: Historian) -> Iterator[Metric]:

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 import msgspec
 import numpy as np
@@ -106,7 +106,7 @@ class Feed:
             else:
                 self._before = None
 
-    def open(self) -> AsyncIterator[bytes]:
+    def open(self) -> AsyncGenerator[bytes, None]:
         """Return the events of a new page, the layout and all values first. Raises `TooManyPages`."""
         if self._closed or len(self._pages) >= MOST_PAGES:
             raise TooManyPages
@@ -118,7 +118,7 @@ class Feed:
         for queue in list(self._pages):
             self._drop(queue)
 
-    async def _events(self) -> AsyncIterator[bytes]:
+    async def _events(self) -> AsyncGenerator[bytes, None]:
         queue: asyncio.Queue[bytes | None] = asyncio.Queue(BEHIND)
         self._pages.add(queue)
         try:

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import msgspec
 
-EXACT = 100_000
+EXACT = 250_000
 """Rows of all machines in a range up to which every one of them is looked at."""
 MOST_POINTS = 1000
 LATEST = 200
@@ -22,7 +22,7 @@ _STEPS = 10_000
 """Steps of SQLite's machine between looks at the clock."""
 
 _TIME_OF = "SELECT time FROM result WHERE id >= ? ORDER BY id LIMIT 1"
-_BOUNDS = "SELECT min(id), max(id) FROM result"
+_BOUNDS = "SELECT (SELECT min(id) FROM result), (SELECT max(id) FROM result)"
 _THINNED = (
     "SELECT min(score), max(score), max(id) FROM result "
     "WHERE id BETWEEN ? AND ? AND machine = ? AND time BETWEEN ? AND ? "

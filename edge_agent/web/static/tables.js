@@ -24,10 +24,24 @@ function drift(machine) {
   return told.filter(Boolean).join("; ") || null;
 }
 
+// How a candidate agrees with the active model, and what it still lacks.
+function beside(candidate) {
+  if (!candidate) return null;
+  const { cycles, flips, only_active, only_candidate } = candidate.tally;
+  const told = [
+    `${candidate.bundle} (${candidate.sequence})`,
+    say("candidate.cycles", { cycles }),
+    say("candidate.flips", { flips }),
+    say("candidate.alarms", { active: only_active, candidate: only_candidate }),
+    `p99 ${ms(candidate.p99) ?? "–"}`,
+    candidate.lacks.length ? `${say("candidate.lacks")}: ${candidate.lacks.join("; ")}` : `✓ ${say("candidate.may")}`,
+  ];
+  return told.join(" · ");
+}
+
 export function drawModels() {
   const drawn = state.status.machines.map((machine) => {
     const known = asset(machine.name);
-    const candidate = machine.candidate;
     return row(
       machine.name,
       machine.name,
@@ -37,7 +51,7 @@ export function drawModels() {
       machine.runtime,
       String(machine.model_starts),
       drift(machine),
-      candidate ? Object.entries(candidate).map(([key, value]) => `${key} ${value}`).join(", ") : null,
+      beside(machine.candidate),
     );
   });
   show(find("#models"), table(heads("machine", "bundle", "sequence", "knownAnswers", "runtime", "starts", "drift", "candidate"), drawn));
