@@ -83,6 +83,7 @@ class Site:
             bundle=model.bundle,
             bundle_path="",
             inputs=[f"{reads}.{n}" for n in NAMES],
+            constants=changes.get("constants", ()),
             mode=changes.get("mode", "advisory"),
             permit=changes.get("permit"),
             result=schema.Result(device=writes, outputs=outputs, heartbeat=1.0),

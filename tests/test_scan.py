@@ -4,10 +4,14 @@ import asyncio
 
 import numpy as np
 import pytest
+from dense_model import takes
 from memory_driver import TIMEOUT, MemoryDriver, now, tag
 from memory_site import FormulaModel, frames, manifest, site
 
 from edge_agent.asking import ScanClass
+from edge_agent.core.manifest import Input
+from edge_agent.core.steps.clocks import Calendar
+from edge_agent.core.steps.single import Select
 from edge_agent.core.tags import Columns, Quality, Reason
 from edge_agent.device import Device
 from edge_agent.scan import WAIT, Scan
@@ -169,6 +173,24 @@ async def test_machines_of_one_model_are_asked_as_one_batch() -> None:
         await s.run(3.05)
     assert set(model.batches) == {3}
     assert len({str(f[-1][1]["score"]) for f in (frames(s.drivers["b"], n) for n in "xyz")}) == 1
+
+
+async def test_a_model_sees_the_wall_time_of_its_tick_and_the_machines_constants(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("edge_agent.scan.time.time_ns", lambda: 18 * 3600 * 10**9)
+    columns = ["flow", "rated", "hour_sin", "hour_cos"]
+    rated = [Input(name="rated", min=50, max=60, mean=55, std=1)]
+    steps = [Calendar(parts=("hour",)), Select(columns=columns)]
+    async with site() as s:
+        model = FormulaModel(manifest(constants=rated, steps=steps, model=takes(columns)))
+        seen: list[np.ndarray] = []
+        model.answer = lambda rows: (seen.append(rows), np.full((len(rows), 1), 0.5))[1]
+        s.machine("press", "a", "a", model, constants=(57.0,))
+        s.start()
+        await s.run(1.0)
+        flow = s.drivers["a"].values["a.flow"]
+        np.testing.assert_allclose(seen[-1].reshape(4, 4), [[flow, 57, -1, 0]] * 4, atol=1e-6)
 
 
 async def test_a_slow_model_skips_cycles_but_not_the_reading() -> None:
