@@ -15,7 +15,7 @@ import numpy.typing as npt
 from edge_agent import durable
 from edge_agent.asking import Spawner
 from edge_agent.config import schema
-from edge_agent.core.comparison import Comparison, Tally
+from edge_agent.core.comparison import Comparison, Tally, shortfalls
 from edge_agent.core.pipeline import Pipeline, Verdict
 from edge_agent.core.tags import Columns, Reason
 from edge_agent.inference.host import ModelHost
@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 
 Floats32 = npt.NDArray[np.float32]
 
+NEWS_EVERY = 60
 LATEST = 1000
 """Answers whose times are kept."""
 
@@ -42,7 +43,8 @@ class Candidate:
         self._pipeline = Pipeline(bundle.manifest, config.alarm.handling, "shadow", beside.constants)
         self._thinking: asyncio.Task[None] | None = None
         self._times = np.zeros(LATEST)
-        self._answers = 0
+        self._answers = self._calls = 0
+        self._ready = False
         tally = read_tally(self._path) or Tally(active="", candidate="")
         if (tally.active, tally.candidate) != (config.bundle.sha256, bundle.sha256):
             tally = Tally(active=config.bundle.sha256, candidate=bundle.sha256)
@@ -84,6 +86,13 @@ class Candidate:
             self._comparison.step(active, self._pipeline.conclude(None, None, now))
             return
         self._thinking = self._spawner.create_task(self._think(asked, active, now))
+
+    def news(self) -> str:
+        """Say what was counted, once in `NEWS_EVERY` calls and when nothing is lacking any more; else ""."""
+        ready = not shortfalls(self.tally, self.wanted)
+        due = self._calls % NEWS_EVERY == 0 or (ready and not self._ready)
+        self._calls, self._ready = self._calls + 1, ready
+        return f"{self.tally.text()}; {'may' if ready else 'may not'} be promoted" if due else ""
 
     def keep(self) -> None:
         """Put the tally on the disk. A disk that does not take it costs no more than the count."""

@@ -87,6 +87,13 @@ def keep(parts: Parts) -> None:
             machine.candidate.keep()
 
 
+def _report(parts: Parts, historian: Historian) -> None:
+    """Put into the history how candidates do: hourly, and when they may be promoted."""
+    for machine in parts.machines:
+        if machine.candidate is not None and (news := machine.candidate.news()):
+            historian.event(machine.name, "candidate", news)
+
+
 def _give_up(name: str, record: Record, reason: str) -> None:
     left = sequence_of(record.active)
     record.roll_back()
@@ -121,6 +128,7 @@ class Trial:
             looks += 1
             if looks % KEEP_EVERY == 0:
                 await asyncio.to_thread(keep, parts())
+                _report(parts(), historian)
             stored: dict[str, list[Machine]] = {}
             for machine in parts().machines:
                 if machine.stored and not machine.model.bundle.absent:

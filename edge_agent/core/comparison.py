@@ -45,6 +45,14 @@ class Tally(msgspec.Struct, kw_only=True):
         """Mean difference of the scores; NaN before the first cycle."""
         return self.summed / self.cycles if self.cycles else math.nan
 
+    def text(self) -> str:
+        """The same in a sentence."""
+        return (
+            f"{self.cycles} cycles, {self.flips} decisions differ, {self.only_active} alarms missed, "
+            f"{self.only_candidate} of its own, {self.missed} without an answer, "
+            f"scores differ by {self.mean:.3g} on average and {self.largest:.3g} at most"
+        )
+
 
 class Comparison:
     """Counts. `outputs` are the active bundle's, by which both are judged."""
