@@ -23,7 +23,7 @@ from peers import HERE, compiled, running
 
 from edge_agent.build import Parts, build
 from edge_agent.config import load
-from edge_agent.core.tags import Columns
+from edge_agent.core.tags import Reason
 from edge_agent.historian import Historian
 
 PERIOD = 0.1
@@ -54,7 +54,7 @@ class Watch:
         self._cycle, scan._cycle = scan._cycle, self.cycle  # type: ignore[method-assign,assignment]  # noqa: SLF001
         for device in parts.devices:
             if device.name.startswith("good"):
-                device.read = self._timed(device.read)  # type: ignore[method-assign]
+                device.begin = self._timed(device.begin)  # type: ignore[method-assign]
 
     async def cycle(self, tick: int, until: float) -> None:
         self.starts.append(time.perf_counter() - tick * PERIOD)
@@ -65,12 +65,16 @@ class Watch:
         """How much later each scan started than the most punctual one did."""
         return [start - min(self.starts) for start in self.starts]
 
-    def _timed(self, read: Any) -> Any:
-        async def timed(plan: Any, rows: int) -> Columns:
+    def _timed(self, begin: Any) -> Any:
+        def timed(plan: Any, done: Any) -> bool:
             began = time.perf_counter()
-            columns: Columns = await read(plan, rows)
-            self.reads.append(time.perf_counter() - began)
-            return columns
+
+            def ended(reason: Reason) -> None:
+                self.reads.append(time.perf_counter() - began)
+                done(reason)
+
+            begun: bool = begin(plan, ended)
+            return begun
 
         return timed
 

@@ -11,7 +11,10 @@ from edge_agent.config.fields import Place
 from edge_agent.config.rows import OpcUaRow
 from edge_agent.config.schema import DeviceTable, OpcUaTable
 from edge_agent.drivers.opcua.address import Monitored, NodeAddress, parse_address
+from edge_agent.table import STALE
 
+LONGEST_QUEUE = 1000
+"""Values of one node between two publications, at most: what is kept has to be sent."""
 _CREDENTIAL = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*")
 
 
@@ -23,19 +26,36 @@ def checked(table: OpcUaTable, state: Path, place: Place) -> OpcUaTable:
         place.at("login").wrong("would cross the wire in the clear; it needs security")
     if table.login and not _CREDENTIAL.fullmatch(table.login):
         place.at("login").wrong(f"{table.login!r} is not a credential's name: write letters, digits, - _ .")
+    _subscribed(table, place)
     folder = place.file.parent / table.pki if table.pki else state / "pki"
     return msgspec.structs.replace(table, pki=str(folder))
+
+
+def _subscribed(table: OpcUaTable, place: Place) -> None:
+    for key, standard in (("sampling", None), ("publishing", None), ("queue", 1), ("deadband", 0.0)):
+        if table.read != "subscribe" and getattr(table, key) != standard:
+            place.at(key).wrong('is one of subscriptions; set read = "subscribe"')
+    if not 1 <= table.queue <= LONGEST_QUEUE:
+        place.at("queue").wrong(f"{table.queue}; 1 to {LONGEST_QUEUE}")
+    if not 0 <= table.deadband < math.inf:
+        place.at("deadband").wrong(f"{table.deadband:g} must be a number, 0 or more")
 
 
 def address(row: OpcUaRow, table: OpcUaTable) -> NodeAddress:
     """Return the address of a tag. Raises ValueError."""
     if row.deadband and table.read != "subscribe":
         raise ValueError('a deadband is one of subscriptions; set read = "subscribe" in the device')
-    if not 0 <= row.deadband < math.inf:
-        raise ValueError(f"deadband {row.deadband:g} must be a number, 0 or more")
+    deadband = table.deadband if row.deadband is None else row.deadband
+    if not 0 <= deadband < math.inf:
+        raise ValueError(f"deadband {deadband:g} must be a number, 0 or more")
     if table.read != "subscribe":
         return parse_address(row.node, row.field)
-    monitored = Monitored(row.scan or table.scan, row.deadband / abs(row.scale))
+    scan = row.scan or table.scan
+    publishing = table.publishing or scan
+    if publishing > STALE * scan / 2:
+        raise ValueError(f"a scan every {scan:g} s needs publishing at most every {STALE * scan / 2:g} s")
+    sampling = publishing if table.sampling is None else table.sampling
+    monitored = Monitored(publishing, deadband / abs(row.scale), sampling, table.queue)
     return parse_address(row.node, row.field, monitored)
 
 

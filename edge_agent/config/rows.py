@@ -42,4 +42,4 @@ class OpcUaRow(Row, frozen=True, kw_only=True):
 
     node: str
     field: str = ""
-    deadband: float = 0.0
+    deadband: float | None = None

@@ -82,7 +82,8 @@ class OpcUaTable(msgspec.Struct, frozen=True, kw_only=True):
 
     `policy` ``best`` is the strongest that the server offers of the three. `login` names a credential.
     `pki` is the folder of certificates; if empty, ``pki`` in the state folder. `read` says whether tags are
-    asked for at every scan, or the server tells what changed.
+    asked for at every scan, or the server tells what changed: it looks every `sampling`, keeps the newest
+    `queue` values, and tells them every `publishing`, both the tag's scan if not said.
     """
 
     driver: Literal["opc-ua"]
@@ -92,6 +93,10 @@ class OpcUaTable(msgspec.Struct, frozen=True, kw_only=True):
     login: str = ""
     pki: str = ""
     read: Literal["cyclic", "subscribe"] = "cyclic"
+    sampling: Delay | None = None
+    publishing: Seconds | None = None
+    queue: int = 1
+    deadband: float = 0.0
     verify_host: bool = True
     timeout: Seconds = Seconds(2.0)
     scan: Seconds = Seconds(1.0)

@@ -30,7 +30,9 @@ class Request:
 
 @dataclass
 class Plant:
-    """All units behind one endpoint. Register n of unit u holds 1000 * u + n; `nonsense` ones say more."""
+    """All units behind one endpoint. Register n of unit u holds 1000 * u + n, whatever is written; `nonsense`
+    ones say more.
+    """
 
     rtu: bool = False
     delays: dict[int, Delay] = field(default_factory=dict)
@@ -76,6 +78,8 @@ class Plant:
         start, count = int.from_bytes(pdu[1:3]), int.from_bytes(pdu[3:5])
         words = b"".join((1000 * unit + start + n).to_bytes(2) for n in range(count))
         answer = bytes((unit, pdu[0], len(words))) + words + bytes(unit in self.nonsense)
+        if pdu[0] == 16:
+            answer = bytes((unit,)) + pdu[:5]
         if self.rtu:
             return answer + crc16(answer).to_bytes(2, "little")
         return frame[:4] + len(answer).to_bytes(2) + answer

@@ -1,6 +1,7 @@
 """A scan and Modbus devices that need no task to be read, in virtual time."""
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -12,7 +13,7 @@ from memory_line import Plant, link_to, now, tags, unit_on
 from edge_agent.asking import Asking, ScanClass
 from edge_agent.bugs import end_on_bug
 from edge_agent.core.tags import Reason
-from edge_agent.device import Device
+from edge_agent.device import Device, Written
 from edge_agent.table import Table
 
 PERIOD, WAITED = 0.1, 0.04
@@ -110,22 +111,26 @@ async def test_a_device_without_a_link_is_bad_at_once() -> None:
         assert all_.tasks == []
 
 
-async def test_a_write_waits_for_the_read_that_is_under_way_and_a_read_for_a_write() -> None:
-    async with fleet([Plant()]) as all_:
-        (device,), (plant,) = all_.devices, all_.plants
-        outputs = device.declare(tags(1, (0,)))
-        reading = asyncio.create_task(all_.cycle())
-        await asyncio.sleep(0)
-        writing = asyncio.create_task(device.write(outputs, [1000.0]))
-        await reading
-        assert all_.reasons() == [Reason.NONE]
-        again = asyncio.create_task(all_.cycle())
-        await asyncio.sleep(0.005)
-        assert len(all_.tasks) == 1, "the device is taken, so this read waits in a task"
-        await asyncio.gather(writing, again)
-        first, second = plant.requests[:2]
-        assert (first.pdu[0], second.pdu[0]) == (3, 16)
-        assert second.at - first.at >= 0.01
+async def test_a_write_goes_between_two_requests_of_a_read() -> None:
+    plant = Plant()
+    device = Device("d", unit_on(link_to(plant), 1))
+    plan, outputs = device.plan(tags(1, range(0, 500, 50))), device.declare(tags(1, (7,)))
+    keeping = asyncio.create_task(device.run())
+    await asyncio.sleep(0.1)
+    before, ended = len(plant.requests), list[Reason]()
+    assert device.begin(plan, ended.append)
+    await asyncio.sleep(0.025)
+    assert (await device.write(outputs, [1007.0]))[0] is Written.VERIFIED
+    assert ended == [], "the read goes on"
+    await asyncio.sleep(0.2)
+    assert ended == [Reason.NONE]
+    assert device.columns(plan).value.tolist() == [1000.0 + n for n in range(0, 500, 50)]
+    assert [r.pdu[0] for r in plant.requests[before:]] == [3, 3, 3, 16, *[3] * 8]
+    gaps = [b.at - a.at for a, b in itertools.pairwise(plant.requests[before:])]
+    assert min(gaps) >= 0.0099, "one request is in flight"
+    keeping.cancel()
+    await asyncio.wait([keeping])
+    await device.close()
 
 
 async def test_closing_a_device_ends_the_read_that_is_under_way() -> None:

@@ -41,9 +41,12 @@ class Carrier(Protocol):
         """Use the link no more: what the member has asked for fails. The last one closes it."""
         ...
 
-    def send(self, member: Member, request: Request, timeout: float, done: Done) -> Asked:
+    def send(
+        self, member: Member, request: Request, timeout: float, done: Done, *, urgent: bool = False
+    ) -> Asked:
         """Queue a request to the member's unit; its data come within `timeout` seconds after it is sent.
 
+        An urgent one goes before all others to the same unit.
         `done` is called once, within this call if there is no connection, unless the request is given up.
         """
         ...

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Literal
 
 from edge_agent.core.codec import Codec
 from edge_agent.core.joint import Joint
@@ -60,8 +61,12 @@ class Habits:
 class Modbus:
     """The unit number `unit` behind `link`.
 
+    The link has one request in flight, so a write and its read-back may go between two requests of a scan.
+
     `timeout`, in seconds, is for each answer. `limits` shape the requests, `habits` the writes.
     """
+
+    overlaps: Literal[True] = True
 
     def __init__(
         self,
@@ -117,7 +122,8 @@ class Modbus:
             if not ended.done():
                 ended.set_result(error)
 
-        reading = self.begin(plan, done)
+        reading = Reading(self, plan, done, urgent=True)
+        reading.begin()
         try:
             error = await ended
         finally:
@@ -133,7 +139,7 @@ class Modbus:
         `columns` need, or with what broke.
         """
         reading = Reading(self, plan, done)
-        reading.ask(plan.cycle.begin(int(asyncio.get_running_loop().time() * 1e9)))
+        reading.begin()
         return reading
 
     def columns(self, plan: ReadPlan) -> Columns:
@@ -163,11 +169,11 @@ class Modbus:
 
     async def ask(self, request: Request) -> bytes:
         """Send a request when it is this unit's turn; its data. Raises `LinkDown`, `DeviceException`."""
-        return await ask(partial(self.send, request))
+        return await ask(partial(self.send, request, urgent=True))
 
-    def send(self, request: Request, done: Done) -> Asked:
+    def send(self, request: Request, done: Done, *, urgent: bool) -> Asked:
         """Send a request when it is this unit's turn; `done` may be called within this call."""
-        return self.link.send(self, request, self.timeout, done)
+        return self.link.send(self, request, self.timeout, done, urgent=urgent)
 
     async def close(self) -> None:
         """Leave the link at once. Whoever waits for an answer gets none."""
@@ -186,13 +192,24 @@ class Modbus:
 class Reading:
     """One read of a plan under way: requests for all parts, and more while some are refused."""
 
-    __slots__ = ("_asked", "_done", "_driver", "_open", "_plan")
+    __slots__ = ("_asked", "_done", "_driver", "_open", "_plan", "_urgent")
 
-    def __init__(self, driver: Modbus, plan: ReadPlan, done: Callable[[LinkDown | None], None]) -> None:
-        self._driver, self._plan = driver, plan
+    def __init__(
+        self,
+        driver: Modbus,
+        plan: ReadPlan,
+        done: Callable[[LinkDown | None], None],
+        *,
+        urgent: bool = False,
+    ) -> None:
+        self._driver, self._plan, self._urgent = driver, plan, urgent
         self._done: Callable[[LinkDown | None], None] | None = done
         self._asked: list[Asked] = []
         self._open = 0
+
+    def begin(self) -> None:
+        """Begin a cycle of the plan."""
+        self.ask(self._plan.cycle.begin(int(asyncio.get_running_loop().time() * 1e9)))
 
     def ask(self, parts: Sequence[Part]) -> None:
         """Ask for parts, and when all are settled for what else there is."""
@@ -202,7 +219,8 @@ class Reading:
             return
         self._asked.clear()
         for part in parts:
-            asked = self._driver.send(self._plan.request(part), partial(self._settled, part))
+            done = partial(self._settled, part)
+            asked = self._driver.send(self._plan.request(part), done, urgent=self._urgent)
             if self._done is None:
                 return
             self._asked.append(asked)

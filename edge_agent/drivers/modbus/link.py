@@ -124,7 +124,9 @@ class Link:
             if asked.member is member:
                 asked.tell(LinkDown("closed"))
 
-    def send(self, member: Member, request: Request, timeout: float, done: Done) -> _Asked:
+    def send(
+        self, member: Member, request: Request, timeout: float, done: Done, *, urgent: bool = False
+    ) -> _Asked:
         """Queue a request to the member's unit; its data come within `timeout` seconds after it is sent."""
         asked = _Asked(self, member, request, timeout, done)
         if self._wire is None or member not in self._members:
@@ -140,7 +142,7 @@ class Link:
         ):
             self._send(self._wire, asked, now)
         else:
-            self._turns.put(asked.unit, asked)
+            self._turns.put(asked.unit, asked, urgent=urgent)
             self._pump()
         return asked
 

@@ -51,7 +51,15 @@ class PymodbusLink:
         """No unit is treated as silent."""
         return False
 
-    def send(self, member: Member, request: Request, timeout: float, done: Done) -> Asked:  # noqa: ARG002
+    def send(
+        self,
+        member: Member,
+        request: Request,
+        timeout: float,  # noqa: ARG002 - the client's own
+        done: Done,
+        *,
+        urgent: bool = False,  # noqa: ARG002 - the client's lock knows no order
+    ) -> Asked:
         """Send a request; its data, or why there are none, go to `done`."""
         asked = _Asked(done)
         self._asked.add(asked)

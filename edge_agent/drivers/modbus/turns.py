@@ -48,12 +48,15 @@ class Turns(Generic[T]):
     def __len__(self) -> int:
         return self._waiting
 
-    def put(self, number: int, request: T) -> None:
-        """Queue a request of a unit."""
+    def put(self, number: int, request: T, *, urgent: bool = False) -> None:
+        """Queue a request of a unit; an urgent one before the others of that unit."""
         unit = self._units.get(number)
         if unit is None:
             unit = self._units[number] = _Unit()
-        unit.waiting.append(request)
+        if urgent:
+            unit.waiting.appendleft(request)
+        else:
+            unit.waiting.append(request)
         self._waiting += 1
 
     def free(self, number: int, now: float) -> bool:

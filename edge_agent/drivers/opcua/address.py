@@ -59,10 +59,16 @@ class BrowsePath:
 
 @dataclass(frozen=True, slots=True)
 class Monitored:
-    """The server tells every `period`, in s, of a change by more than `deadband`, in raw units."""
+    """The server tells every `period`, in s, of a change by more than `deadband`, in raw units.
+
+    It looks every `sampling`, in s, 0 for as often as it can, and keeps the newest `queue` values; a
+    `sampling` of None is the period.
+    """
 
     period: float
     deadband: float = 0.0
+    sampling: float | None = None
+    queue: int = 1
 
 
 @dataclass(frozen=True, slots=True)

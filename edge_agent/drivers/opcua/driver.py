@@ -9,6 +9,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Literal
 from urllib.parse import urlsplit
 
@@ -16,6 +17,7 @@ from asyncua import ua
 
 from edge_agent.core.tags import Columns, Reason, Tag
 from edge_agent.drivers import LinkDown, Refused
+from edge_agent.drivers.opcua.address import Monitored
 from edge_agent.drivers.opcua.breaking import Insecure
 from edge_agent.drivers.opcua.plans import Located, ReadPlan, WritePlan, addresses_of, locate
 from edge_agent.drivers.opcua.resolve import Node, resolve
@@ -143,12 +145,14 @@ class OpcUa:
         for plan, located in self._located.items():
             if plan.period is None or not located.requests:
                 continue
-            deadbands = [0.0] * len(located.requests)
+            wanted = [Monitored(plan.period)] * len(located.requests)
             for row, address in enumerate(plan.addresses):
                 request = row if located.where is None else located.where[row]
-                if request >= 0 and address.monitored and not address.field:
-                    deadbands[request] = address.monitored.deadband
-            made = Subscription(session, located.requests, deadbands, plan.period, self.timeout)
+                if request >= 0 and address.monitored:
+                    # A part of a value is no number to the server, so that it can compare no change of it.
+                    deadband = 0.0 if address.field else address.monitored.deadband
+                    wanted[request] = replace(address.monitored, deadband=deadband)
+            made = Subscription(session, located.requests, wanted, plan.period, self.timeout)
             self._subscriptions[plan] = made
             await made.create(self._warn_once)
         if self._subscriptions:

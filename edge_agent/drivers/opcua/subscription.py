@@ -9,12 +9,14 @@ import asyncio
 import math
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from asyncua import ua
 
 from edge_agent.core.tags import Reason
 from edge_agent.drivers import LinkDown
+from edge_agent.drivers.opcua.address import Monitored
 from edge_agent.drivers.opcua.breaking import breaking
 from edge_agent.drivers.opcua.session import Session
 from edge_agent.drivers.opcua.wire import Publication, Values, publish_response
@@ -35,17 +37,20 @@ _NO_FILTER = {
 
 
 class Subscription:
-    """The monitored items of one scan class. `deadbands` are in raw units, 0 for every change."""
+    """The monitored items of one scan class, published every `period`, in s.
+
+    `wanted` says how each of the nodes of `requests` is looked at.
+    """
 
     def __init__(
         self,
         session: Session,
         requests: Sequence[ua.ReadValueId],
-        deadbands: Sequence[float],
+        wanted: Sequence[Monitored],
         period: float,
         timeout: float,
     ) -> None:
-        self._session, self._requests, self._deadbands = session, requests, list(deadbands)
+        self._session, self._requests, self._wanted = session, requests, list(wanted)
         self.period, self._timeout = period, timeout
         self.id = 0
         self.latest = Values()
@@ -72,7 +77,7 @@ class Subscription:
         if unfiltered:
             complain(f"takes no deadband for {len(unfiltered)} nodes; they tell every change")
             for row in unfiltered:
-                self._deadbands[row] = 0.0
+                self._wanted[row] = replace(self._wanted[row], deadband=0.0)
             refused = {row: status for row, status in refused.items() if row not in unfiltered}
             refused |= await self._monitor(unfiltered)
         self._polled = sorted(refused)
@@ -144,13 +149,20 @@ class Subscription:
         return refused
 
     def _item(self, row: int) -> ua.MonitoredItemCreateRequest:
-        # One value a cycle is all that an image takes, so the queue holds the newest.
-        wanted: dict[str, Any] = {"ClientHandle": row, "SamplingInterval": self.period * 1000, "QueueSize": 1}
-        if self._deadbands[row]:
+        item = self._wanted[row]
+        sampling = self.period if item.sampling is None else item.sampling
+        # An image takes one value a cycle: of a longer queue that is the newest, the last to be told.
+        wanted: dict[str, Any] = {
+            "ClientHandle": row,
+            "SamplingInterval": sampling * 1000,
+            "QueueSize": item.queue,
+            "DiscardOldest": True,
+        }
+        if item.deadband:
             wanted["Filter"] = ua.DataChangeFilter(
                 Trigger=ua.DataChangeTrigger.StatusValue,
                 DeadbandType=ua.DeadbandType.Absolute,
-                DeadbandValue=self._deadbands[row],
+                DeadbandValue=item.deadband,
             )
         return ua.MonitoredItemCreateRequest(
             ItemToMonitor=self._requests[row],
@@ -179,7 +191,7 @@ class Subscription:
         if status != self.latest.status[row]:
             return False
         if isinstance(raw, int | float) and isinstance(told, int | float):
-            return abs(raw - told) <= self._deadbands[row] or (raw != raw and told != told)  # noqa: PLR0124 - NaN
+            return abs(raw - told) <= self._wanted[row].deadband or (raw != raw and told != told)  # noqa: PLR0124 - NaN
         return bool(told == raw)
 
 
