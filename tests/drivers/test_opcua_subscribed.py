@@ -24,6 +24,7 @@ from edge_agent.drivers.opcua import subscription
 from edge_agent.drivers.opcua.address import Monitored, parse_address
 from edge_agent.drivers.opcua.driver import OpcUa
 from edge_agent.drivers.opcua.plans import ReadPlan
+from edge_agent.drivers.opcua.subscription import Subscription
 
 pytestmark = pytest.mark.sockets
 PERIOD = 0.1
@@ -110,6 +111,22 @@ async def test_a_deadband_keeps_small_changes_back(driver: OpcUa, server: NodeSe
     await until(driver, plan, lambda c: c.value[0] == 20)
     server.set("v1", 1)
     server.set("v2", 2)
+
+
+async def test_a_queue_holds_what_changes_between_two_tellings(
+    driver: OpcUa, server: NodeServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = []
+    hear = Subscription.hear
+    monkeypatch.setattr(Subscription, "hear", lambda self, one: (told.append(one), hear(self, one)))
+    wanted = Monitored(1.0, sampling=0.0, queue=5)
+    plan = driver.plan_read([Tag(name="Vibration", address=parse_address(PLANT + "Vibration", "", wanted))])
+    await driver.connect()
+    for value in (11, 12, 13, 14):
+        server.set("Vibration", value)
+        await asyncio.sleep(0.05)
+    await until(driver, plan, lambda c: c.value[0] == 14)
+    assert max(len(one.handles) for one in told) > 1
 
 
 async def test_more_nodes_than_the_server_takes_at_once(driver: OpcUa, server: NodeServer) -> None:
