@@ -90,7 +90,11 @@ def test_without_a_token_the_page_only_shows(configured: Callable[[str], Path]) 
         until(lambda: any("only change with a restart" in line for line in agent.told()), "the refusal")
         with socket.create_connection(("127.0.0.1", http.port), timeout=30) as silent:
             assert silent.recv(1) == b"", "a connection without a request is closed"
-        assert agent.terminate() == 0
+        with socket.create_connection(("127.0.0.1", http.port), timeout=30) as page:
+            page.sendall(b"GET /api/stream HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert page.recv(12) == b"HTTP/1.1 200"
+            assert agent.terminate() == 0  # an open page does not hold up the end
+        assert "Traceback" not in "\n".join(agent.lines)
 
 
 def test_a_page_with_a_certificate_is_https(configured: Callable[[str], Path], credentials: Path) -> None:
