@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 import msgspec
@@ -10,19 +10,26 @@ import msgspec
 from edge_agent.core.explain import precision
 
 if TYPE_CHECKING:
+    from edge_agent.config.links import LinkTable
     from edge_agent.probe import Expected, Found, UnitFound
 
-_TRANSPORT = click.Choice(["tcp", "udp", "rtu-over-tcp"])
+_TRANSPORT = click.Choice(["tcp", "tls", "udp", "rtu-over-tcp", "rtu", "ascii"])
 _SHOWN = 5
 """Explanations that are shown of one value."""
 
 
 @click.command()
-@click.argument("host")
-@click.option("--port", type=click.IntRange(1, 65535), default=502, show_default=True)
+@click.argument("place")
+@click.option("--port", type=click.IntRange(1, 65535), help="502 by default, 802 for tls.")
+@click.option("--transport", type=_TRANSPORT, default="tcp", show_default=True)
 @click.option(
-    "--transport", type=click.Choice(["tcp", "udp", "rtu-over-tcp"]), default="tcp", show_default=True
+    "--baud", type=click.IntRange(50, 4_000_000), default=19200, show_default=True, help="Of rtu, ascii."
 )
+@click.option("--parity", type=click.Choice(["none", "even", "odd"]), default="even", show_default=True)
+@click.option("--stop-bits", type=click.IntRange(1, 2), default=1, show_default=True)
+@click.option("--ca", default="", metavar="PEM", help="Of tls: whose servers are trusted.")
+@click.option("--certificate", default="", metavar="PEM", help="Of tls: ours.")
+@click.option("--key", default="", metavar="PEM", help="Of tls: ours, not locked.")
 @click.option("--units", default="1-10,255", show_default=True, help="Unit ids to try; 1-247 for a gateway.")
 @click.option("--addresses", default="0-999", show_default=True, help="Addresses to try in every table.")
 @click.option("--rate", type=click.FloatRange(0.1, 1000), default=10, show_default=True, help="Requests/s.")
@@ -32,29 +39,26 @@ _SHOWN = 5
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for a program to read.")
 def probe(
-    host: str,
+    place: str,
     *,
-    port: int,
-    transport: str,
     units: str,
     addresses: str,
     rate: float,
     timeout: float,
     seen: tuple[str, ...],
     as_json: bool,
+    **how: Any,
 ) -> None:
-    """Find out what answers at HOST over Modbus: units, names, ranges.
+    """Find out what answers at PLACE, a host or a serial port, over Modbus: units, names, ranges.
 
     Only reads, and slowly. Ctrl-C ends it with what it has found.
     """
     from edge_agent import probe as library  # noqa: PLC0415 - each command imports what it needs
     from edge_agent.config import links as config  # noqa: PLC0415
-    from edge_agent.config.fields import Seconds  # noqa: PLC0415
     from edge_agent.drivers import LinkDown  # noqa: PLC0415
     from edge_agent.links import Links  # noqa: PLC0415
 
-    kind = config.UdpTable if transport == "udp" else config.TcpTable
-    table = kind(transport=transport, host=host, port=port, timeout=Seconds(timeout))
+    table = _link(place, timeout, **how)
     tried = list(_numbers("--units", units, 255))
     span = list(_numbers("--addresses", addresses, 65535))
     try:
@@ -68,10 +72,30 @@ def probe(
             tell=lambda line: click.echo(line, err=True),
         )
     except LinkDown as error:
-        _fail(f"{host}:{port}: {error}")
+        _fail(f"{table.where}: {error}")
     click.echo(msgspec.json.encode(found) if as_json else text(found))
     if not found.units or not all(e.explanations for u in found.units for e in u.expected):
         sys.exit(1)
+
+
+def _link(place: str, timeout: float, **how: Any) -> "LinkTable":
+    """Return the table of the link. Raises click.UsageError for an option that is missing."""
+    from edge_agent.config import links as config  # noqa: PLC0415
+    from edge_agent.config.fields import Seconds  # noqa: PLC0415
+
+    transport: str = how["transport"]
+    kind = config.TRANSPORTS[transport]
+    keys: dict[str, Any] = {"transport": transport, "timeout": Seconds(timeout)}
+    if kind is config.SerialTable:
+        keys |= {"serial": place, **{key: how[key] for key in ("baud", "parity", "stop_bits")}}
+    else:
+        keys |= {"host": place, **({"port": how["port"]} if how["port"] else {})}
+    if kind is config.TlsTable:
+        for key in ("ca", "certificate", "key"):
+            if not how[key]:
+                raise click.UsageError(f"--transport tls needs --{key}: each side proves who it is")
+            keys[key] = how[key]
+    return kind(**keys)
 
 
 def text(found: "Found") -> str:

@@ -136,3 +136,20 @@ async def test_nobody_there_is_one_line() -> None:
 async def test_wrong_usage_is_exit_code_2(args: list[str]) -> None:
     code, _, _ = await ended(await start(1, *args))
     assert code == 2
+
+
+async def test_tls_without_a_certificate_is_exit_code_2() -> None:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "edge_agent",
+        "probe",
+        "localhost",
+        "--transport",
+        "tls",
+        stdout=PIPE,
+        stderr=PIPE,
+    )
+    code, _, told = await ended(process)
+    assert code == 2
+    assert "--ca" in told
