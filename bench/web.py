@@ -18,7 +18,7 @@ from pathlib import Path
 from urllib.request import urlopen
 
 import psutil
-from fleet import Fleet, agent
+from fleet import Fleet, agent, cpu
 from peers import HERE, compiled, running
 
 from edge_agent import bundle
@@ -86,17 +86,6 @@ class Reader:
         self._sock.shutdown(socket.SHUT_RDWR)
         self._thread.join()
         self._sock.close()
-
-
-def cpu(process: psutil.Process) -> float:
-    """Seconds of processor time of a process and its children, to the nanosecond.
-
-    What `ps` shows is sampled at ticks, and misses work that begins with a tick and ends before the next.
-    """
-    stats = [
-        s for p in (process, *process.children()) for s in Path(f"/proc/{p.pid}/task").glob("*/schedstat")
-    ]
-    return sum(int(stat.read_text().split()[0]) for stat in stats) / 1e9
 
 
 def measure(config: Path, seconds: float, pages: int, port: int) -> None:
