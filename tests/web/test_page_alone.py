@@ -4,6 +4,7 @@ import os
 import socket
 import ssl
 import subprocess
+import sys
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
@@ -142,3 +143,10 @@ def test_a_metrics_file_that_cannot_be_written_is_told_once(configured: Callable
         assert sum("metrics: " in line for line in agent.told()) == 1
         (agent.config.parent / "nowhere").mkdir()
         until((agent.config.parent / "nowhere" / "x.prom").exists, "the file, as soon as it can be")
+
+
+def test_who_asks_for_no_page_and_no_metrics_does_not_load_them() -> None:
+    wanted = {"starlette", "uvicorn", "prometheus_client"}
+    code = f"import sys, edge_agent.app, edge_agent.cli; print({wanted} & set(sys.modules))"
+    told = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert told.stdout.strip() == "set()"
