@@ -84,18 +84,21 @@ class Asking:
         self._all: asyncio.Future[None] | None = None
 
     async def read(self, deadline: float) -> None:
-        """Ask every device at once; wait only for those that answered last time, and ask them first.
+        """Ask every device; wait for those that answered last time, then ask those that did not.
 
-        Waits until `deadline` at most, of the event loop's clock. What comes later is in the table then.
+        So a silent device takes no time from the others. Waits until `deadline` at most, of the event loop's
+        clock. What comes later is in the table then.
         """
         due = [one for one in self._asked if not one.busy]
-        due.sort(key=lambda one: one.of.device.healthy is False)
+        doubtful = []
         for one in due:
-            one.busy = True
-            one.waited = one.of.device.healthy is not False
-            self._open += one.waited
-            if not one.of.device.begin(one.of.plan, one.ended):
-                self._spawner.create_task(self._fetch(one))
+            device = one.of.device
+            one.waited = device.healthy is not False
+            if not one.waited and device.connected:
+                doubtful.append(one)
+            else:
+                self._open += one.waited
+                self._begin(one)
         if self._open:
             self._all = asyncio.get_running_loop().create_future()
             await until(self._all, deadline)
@@ -105,6 +108,13 @@ class Asking:
                 one.waited = False
         for gathered in self._gathered:
             gathered.put(self._table)
+        for one in doubtful:
+            self._begin(one)
+
+    def _begin(self, one: _Asked) -> None:
+        one.busy = True
+        if not one.of.device.begin(one.of.plan, one.ended):
+            self._spawner.create_task(self._fetch(one))
 
     async def _fetch(self, one: _Asked) -> None:
         rows = one.of.rows

@@ -74,6 +74,11 @@ class Device:
         self.round_trips = Histogram()
         """From asking for a scan class to having all of it, the wait for a shared link included."""
 
+    @property
+    def connected(self) -> bool:
+        """Whether there is a connection, answered or not."""
+        return not self._lost.is_set()
+
     def plan(self, tags: Sequence[Tag]) -> Any:
         """Compile a scan class for `read`."""
         return self._driver.plan_read(tags)

@@ -104,6 +104,18 @@ async def test_one_that_falls_silent_is_waited_for_once_and_then_bad() -> None:
         assert max(took[10:]) == pytest.approx(0.01, abs=1e-4)
 
 
+async def test_one_that_is_silent_is_asked_when_the_others_have_answered() -> None:
+    silent, good = Plant(delays={1: lambda n: 0.01 if n == 0 else None}), Plant()
+    async with fleet([silent, good]) as all_:
+        for _ in range(40):
+            await all_.cycle()
+            await asyncio.sleep(PERIOD - 0.01)
+        asked = [r.at for r in silent.requests[2:] if r.pdu[4] == 2]  # one register is a knock
+        assert asked
+        answered = [r.at + 0.01 for r in good.requests]
+        assert all(min(abs(at - one) for one in answered) < 1e-3 for at in asked)
+
+
 async def test_a_device_without_a_link_is_bad_at_once() -> None:
     async with fleet([Plant(absent=True)]) as all_:
         assert await all_.cycle() == 0
