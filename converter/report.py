@@ -193,8 +193,8 @@ def show_bundle(found: Bundle, console: Console) -> None:
 
 
 def _parameters(step: Step) -> str:
-    given = {key: value for key, value in msgspec.to_builtins(step).items() if key != "type" and value}
-    told = ", ".join(f"{key} {value}" for key, value in given.items())
+    plain = msgspec.json.decode(msgspec.json.encode(step))
+    told = ", ".join(f"{k} {value}" for k, value in plain.items() if k != "type" and value not in ("", []))
     return f"{kind(type(step))} {told}"[:200].rstrip()
 
 
