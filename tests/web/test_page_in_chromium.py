@@ -54,6 +54,7 @@ async def test_a_wearing_bearing_is_seen_acknowledged_and_not_forgotten_over_a_r
             red = await tile(page).evaluate("node => getComputedStyle(node).backgroundColor")
             assert red == "rgb(179, 0, 27)"
             await expect(page).to_have_title(re.compile("^ALARM"))
+            await expect(page.locator("#summary")).to_have_text(re.compile("^1 . ALARM$"))
             await expect(page.locator("#said")).to_contain_text("bearing_wear")
             await photograph(page, "page-alarm")
 

@@ -34,6 +34,9 @@ function draw() {
 function title() {
   const conditions = state.status.machines.map(condition);
   const worst = WORST.find((how) => conditions.includes(how)) ?? "normal";
+  // Tiles keep their places, so the worst may be below the edge of the screen: it is counted at the top.
+  const counted = WORST.filter((how) => how !== "normal" && conditions.includes(how));
+  find("#summary").textContent = counted.map((how) => `${conditions.filter((c) => c === how).length} × ${say(`condition.${how}`)}`).join(" · ");
   const word = linked ? say(`condition.${worst}`) : say("lostShort");
   document.title = `${word} – ${state.layout.name}`;
   find("#link").textContent = linked ? `● ${say("live")}` : `○ ${say("lostShort")}`;
