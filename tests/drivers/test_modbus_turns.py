@@ -91,3 +91,14 @@ def test_on_a_new_connection_nobody_waits_or_is_held() -> None:
     assert len(turns) == 0
     turns.put(1, "again")
     assert turns.take(0.0) == "again"
+
+
+def test_urgent_requests_go_before_the_others_of_their_unit_in_their_own_order() -> None:
+    turns = Turns[str]()
+    for request in "ab":
+        turns.put(1, request)
+    for request in "xy":
+        turns.put(1, request, urgent=True)
+    assert [turns.take(0.0) for _ in range(2)] == ["x", "y"]
+    turns.put(1, "z", urgent=True)
+    assert [turns.take(0.0) for _ in range(3)] == ["z", "a", "b"]

@@ -23,6 +23,7 @@ SHARE = 0.1
 @dataclass(slots=True)
 class _Unit(Generic[T]):
     waiting: deque[T] = field(default_factory=deque)
+    urgent: int = 0  # how many of those that wait are, the first ones
     used: float = 0.0
     at: float = 0.0
     misses: int = 0
@@ -54,7 +55,8 @@ class Turns(Generic[T]):
         if unit is None:
             unit = self._units[number] = _Unit()
         if urgent:
-            unit.waiting.appendleft(request)
+            unit.waiting.insert(unit.urgent, request)
+            unit.urgent += 1
         else:
             unit.waiting.append(request)
         self._waiting += 1
@@ -70,6 +72,7 @@ class Turns(Generic[T]):
         if unit is None:
             return None
         self._waiting -= 1
+        unit.urgent = max(0, unit.urgent - 1)
         return unit.waiting.popleft()
 
     def when(self) -> float | None:
@@ -107,6 +110,7 @@ class Turns(Generic[T]):
         dropped = self.waiting()
         for unit in self._units.values():
             unit.waiting.clear()
+            unit.urgent = 0
             unit.held = 0.0
         self._waiting = 0
         return dropped
