@@ -9,6 +9,8 @@ from agent_process import AgentProcess
 from chain import Site, bench, converter, gateway_scores
 from sources import EXAMPLES, ROOT, python
 
+from converter import card_file, dataset, gateway
+from edge_agent import bundle
 from edge_agent.core.resultblock import State
 from edge_agent.plant.process import PlantProcess
 
@@ -61,6 +63,19 @@ def test_the_recording_is_judged_the_same_in_a_batch_and_by_the_gateway(skab):
     assert paths["quantised"] == paths["gateway"]
     # To always call it an anomaly has an F1 of 0.52 on this recording.
     assert paths["gateway"]["f1"] > 0.6
+
+
+def test_replay_of_the_recording_gives_the_converters_scores_to_the_bit(skab, tmp_path):
+    out, config = tmp_path / "rows.csv", skab.folder / "agent.toml"
+    options = ("--data", RECORDING, "--card", skab.card, "--rows-are-ticks", "-o", out)
+    python("-m", "edge_agent", "replay", config, *options)
+    table = dataset.load(RECORDING, card_file.load(skab.card), drop_nan=False)
+    courses = gateway.wait_for(gateway.tick_by_tick(bundle.read(skab.bundle), table))
+    with out.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    course = courses["unlikeness"]
+    assert [float(row["score"]) for row in rows] == course.scores.tolist()
+    assert [row["alarm"] == "1" for row in rows] == course.alarm.tolist()
 
 
 def test_the_configuration_is_in_order_once_the_bundle_is_made(skab):
