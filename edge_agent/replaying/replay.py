@@ -39,7 +39,7 @@ class Replayed(msgspec.Struct, frozen=True, kw_only=True):
     """What came of a replay.
 
     `skipped` ticks were the far end of holes, `absent` tags are not in the recording and were BAD
-    throughout, `alarms` are how often an alarm was raised.
+    throughout, `alarms` are how often one was raised. `foreign`: another configuration made the recording.
     """
 
     out: str
@@ -48,6 +48,7 @@ class Replayed(msgspec.Struct, frozen=True, kw_only=True):
     alarms: int
     skipped: int
     absent: list[str]
+    foreign: bool
     seconds: float
 
     def text(self) -> str:
@@ -58,6 +59,8 @@ class Replayed(msgspec.Struct, frozen=True, kw_only=True):
         ]
         if self.skipped:
             lines.append(f"{self.skipped} ticks in long holes of the recording were not played")
+        if self.foreign:
+            lines.append("recorded under another configuration than this one: results may differ")
         if self.absent:
             lines.append(f"not in the recording, and so BAD: {', '.join(self.absent)}")
         return "\n".join(lines)
@@ -103,6 +106,7 @@ async def _replay(config: Config, source: Source, out: Path) -> Replayed:
         alarms=count.alarms,
         skipped=source.skipped,
         absent=[name for name in tags if name not in source.names],
+        foreign=isinstance(source, Flight) and config.sha256 not in source.configurations,
         seconds=time.monotonic() - started,
     )
 

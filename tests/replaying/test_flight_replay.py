@@ -107,10 +107,14 @@ def test_a_flight_recording_replayed_is_the_live_result_to_the_bit(
         live(line)
     out = tmp_path / "rows.csv"
     said = python("-m", "edge_agent", "replay", line.config, "--data", tmp_path / "state/flight", "-o", out)
-    was, again = kept(tmp_path / "state/history.db"), replayed(out)
+    was, played = kept(tmp_path / "state/history.db"), replayed(out)
     for name in ("alpha", "beta", "gamma"):
-        assert [r for r in again if r.machine == name] == [r for r in was if r.machine == name], said
+        assert [r for r in played if r.machine == name] == [r for r in was if r.machine == name], said
+    assert "another configuration" not in said
     reasons = {r.reason for r in was}
     assert {Reason.NONE.name, Reason.MODEL_DOWN.name} < reasons
     assert reasons & {Reason.NO_LINK.name, Reason.BAD_REPLY.name, Reason.DEVICE_REFUSED.name}
     assert len({r.score for r in was}) > SECONDS
+    line.config.write_text(line.config.read_text(encoding="utf-8") + "# changed\n", encoding="utf-8")
+    again = python("-m", "edge_agent", "replay", line.config, "--data", tmp_path / "state/flight", "-o", out)
+    assert "another configuration" in again
