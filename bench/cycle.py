@@ -68,7 +68,7 @@ class Agent:
         """Run the stages of a cycle one by one."""
         spent: Spent = {stage: [] for stage in ("read", "think", "model", "write+back")}
         scan_class = self.scan.classes[0]
-        outputs = self.machine._outputs  # noqa: SLF001 - the bench writes what the machine would write
+        outputs = self.machine.publisher.outputs
         assert outputs
         loop = asyncio.get_running_loop()
         async for _ in ticks(cycles, period):

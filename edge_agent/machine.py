@@ -1,7 +1,6 @@
 """One machine's cycle in the shell: inputs out of the image, the model asked, the result block written."""
 
 import asyncio
-import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,17 +10,15 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_agent.bundles.candidate import Candidate
+from edge_agent.chronicle import Chronicle
 from edge_agent.config import schema
-from edge_agent.core import resultblock
 from edge_agent.core.alarm import Command, Order
 from edge_agent.core.drift import Drift
-from edge_agent.core.envelope import Outside
 from edge_agent.core.gate import Gatekeeper
 from edge_agent.core.orders import Orders
 from edge_agent.core.permit import Denied, Permit
 from edge_agent.core.pipeline import Pipeline, Verdict
 from edge_agent.core.resultblock import ResultBlock, State
-from edge_agent.core.selection import Selection
 from edge_agent.core.since import Since
 from edge_agent.core.states import Situation, state_of
 from edge_agent.core.tags import Columns, Quality, Reason, Sample
@@ -29,28 +26,11 @@ from edge_agent.device import Outputs, Written
 from edge_agent.following import Following
 from edge_agent.historian import Historian
 from edge_agent.inference.host import ModelHost
+from edge_agent.publishing import Publisher
 from edge_agent.upstream import Source, fill
-
-log = logging.getLogger(__name__)
 
 EXPLAIN = 0.2
 """Share of the period that may be spent in a cycle on asking the model why there is an alarm."""
-MISMATCHES = 2
-"""Read-backs in a row that differ before writing is latched off: somebody else writes there too."""
-
-TOLD_ELSEWHERE = {
-    Reason.NO_LINK,
-    Reason.TIMEOUT,
-    Reason.BAD_REPLY,
-    Reason.MODEL_DOWN,
-    Reason.MODEL_LATE,
-    Reason.WARMING_UP,
-    Reason.MACHINE_IDLE,
-    Reason.MACHINE_SETTLING,
-    Reason.NEVER_READ,
-}
-"""Reasons that their device or their model has logged, or that nobody needs to hear of."""
-
 Floats32 = npt.NDArray[np.float32]
 
 
@@ -82,6 +62,8 @@ class Machine:
         self.denied = Denied.MODE
         self._rewired: Wiring | None = None
         self._exchanged: tuple[schema.Machine, ModelHost] | None = None
+        self.publisher = Publisher(config.name, config.result, historian)
+        self._chronicle = Chronicle(config.name, historian)
         self._wire(wiring)
         self.candidate: Candidate | None = None
         self._taken = (0, 0, 0.0)
@@ -91,23 +73,17 @@ class Machine:
         self._asked: Floats32 | None = None
         self._tick = self.judged = -1
         self._order: Order | None = None
-        self._heartbeat = self._sequence = self._mismatches = 0
+        self._sequence = 0
         self.results = 0
         """Valid results since the start."""
-        self._write_healthy, self._complained, self._wary = True, False, False
         self._drift = _drift(config)
         self._alarms_to_keep: list[Verdict] = []
         self._age_ms = 0
         self._heartbeat_every = config.result.heartbeat if config.result else math.inf
-        chosen = config.result.chosen if config.result else ()
-        self._select = Selection(chosen) if chosen else None
         self.inputs = Columns.bad(len(config.inputs), Reason.NEVER_READ, 0)
         self.verdict = Verdict(state=State.STARTING, reason=Reason.WARMING_UP)
         self.since = Since()
-        self.written_at = 0
-        self._finishing = self._latched = False
-        self.written: dict[Written, int] = dict.fromkeys(Written, 0)
-        self.last_written: Written | None = None
+        self._finishing = False
 
     def rewire(self, wiring: Wiring) -> None:
         """Say how it hangs together from the next `settle` on."""
@@ -142,7 +118,7 @@ class Machine:
         names = (permit.permissive, permit.heartbeat, permit.identity) if permit else ()
         self._signal_rows = [rows[name] for name in names if name]
         # The last guard of the mode, whatever was wired.
-        self._outputs = wiring.outputs if self.mode != "shadow" else None
+        self.publisher.outputs = wiring.outputs if self.mode != "shadow" else None
         self._following = wiring.following if self.mode == "active" else None
         self._stopped = wiring.stopped
 
@@ -197,10 +173,7 @@ class Machine:
             self.results += 1
             self._sequence = (self._sequence + 1) & 0xFFFF
             self._watch_drift(verdict, now)
-        if (before.state, before.reason, before.culprit) != (verdict.state, verdict.reason, verdict.culprit):
-            self._tell(verdict)
-        if _named(before.outside) != _named(verdict.outside):
-            self._tell_outside(verdict.outside)
+        self._chronicle.state(before, verdict)
         if verdict.changed:
             self._alarms_to_keep.append(verdict)
         self._historian.result(self.name, self._sequence, self.inputs, verdict, now)
@@ -231,9 +204,7 @@ class Machine:
                 return
         causes = question.causes()
         self.verdict = msgspec.structs.replace(self.verdict, causes=reasons.answered(causes))
-        text = "; ".join(cause.text for cause in causes) or "no single input makes it"
-        self._historian.event(self.name, "reasons", f"{question.output}: {text}")
-        log.warning("machine %s: alarm %s: %s", self.name, question.output, text)
+        self._chronicle.causes(question.output, causes)
 
     def _may_write(self, verdict: Verdict, now: int) -> Denied:
         if self._permit is None or self._following is None:
@@ -279,17 +250,22 @@ class Machine:
     @property
     def latched(self) -> bool:
         """Whether writing is off until it is re-armed, because something else writes there, too."""
-        return self._latched or (self._following is not None and self._following.latched)
+        return self.publisher.latched or (self._following is not None and self._following.latched)
+
+    @property
+    def written(self) -> dict[Written, int]:
+        """What became of writes of the result block."""
+        return self.publisher.written
 
     def rearm(self) -> None:
         """Write again. Two more read-backs in a row that differ latch writing off again."""
-        self._latched, self._mismatches = False, 0
+        self.publisher.rearm()
         if self._following is not None:
             self._following.rearm()
 
     def needs_beat(self, now: int) -> bool:
         """Whether the PLC would miss the heartbeat if nothing were written before the next result."""
-        return now - self.written_at >= 0.9e9 * self._heartbeat_every
+        return now - self.publisher.written_at >= 0.9e9 * self._heartbeat_every
 
     async def stop(self, now: int) -> None:
         """Tell the PLC that the agent stops on purpose."""
@@ -299,12 +275,13 @@ class Machine:
         await self._publish(now)
 
     async def _publish(self, now: int) -> None:
-        if self._outputs is None or self.latched or self._stopped():
-            return
-        self._heartbeat = (self._heartbeat + 1) & 0xFFFF
+        if not (self.latched or self._stopped()):
+            await self.publisher.publish(self._block, now)
+
+    def _block(self, heartbeat: int) -> ResultBlock:
         verdict = self.verdict
-        block = ResultBlock(
-            heartbeat=self._heartbeat,
+        return ResultBlock(
+            heartbeat=heartbeat,
             sequence=self._sequence,
             state=verdict.state,
             reason=verdict.reason,
@@ -317,30 +294,6 @@ class Machine:
             denied=self.denied,
             bundle=self.model.bundle.short_id,
         )
-        self.written_at = now
-        values = resultblock.values(block)
-        outcome, detail = await self._outputs.device.write(
-            self._outputs, self._select(values) if self._select else values
-        )
-        self.written[outcome] += 1
-        self.last_written = outcome
-        self._judge_write(outcome, detail)
-
-    def _judge_write(self, outcome: Written, detail: str) -> None:
-        self._mismatches = self._mismatches + 1 if outcome is Written.MISMATCH else 0
-        if self._mismatches >= MISMATCHES:
-            self._latched = True
-            log.error(
-                "machine %s: writing is off until it is re-armed, another writer: %s", self.name, detail
-            )
-            self._historian.event(self.name, "writing latched off", detail)
-        if outcome is Written.VERIFIED and not self._write_healthy:
-            self._write_healthy = True
-            log.info("machine %s: the result block is written again", self.name)
-        # A link that is down has been told by its device.
-        if outcome in (Written.REFUSED, Written.MISMATCH) and self._write_healthy:
-            self._write_healthy = False
-            log.warning("machine %s: result block %s: %s", self.name, outcome.value, detail)
 
     @property
     def drift(self) -> dict[str, dict[str, float]]:
@@ -354,31 +307,7 @@ class Machine:
         scores = [r.score for r in verdict.readings if r.output in self._config.bundle.manifest.drifting]
         row = np.concatenate((np.where(good, self.inputs.value, np.nan), scores))
         for drifted in self._drift.take(row, now):
-            self._historian.event(self.name, "drift", drifted.text)
-            log.warning("machine %s: drift: %s", self.name, drifted.text)
-
-    def _tell_outside(self, outside: Outside | None) -> None:
-        text = outside.text if outside else "the window is as in training again"
-        self._historian.event(self.name, "outside training", text)
-        if outside and not self._wary:
-            log.warning("machine %s: UNCERTAIN, outside of training: %s", self.name, text)
-        self._wary = outside is not None
-
-    def _tell(self, verdict: Verdict) -> None:
-        text = f"{verdict.state.name}, {verdict.reason.name}"
-        if verdict.culprit:
-            text += f", input {verdict.culprit}"
-        self._historian.event(self.name, "state", text)
-        if verdict.valid and self._complained:
-            self._complained = False
-            log.info("machine %s: results again", self.name)
-        elif not verdict.valid and verdict.reason not in TOLD_ELSEWHERE and not self._complained:
-            self._complained = True
-            log.warning("machine %s: no results: %s", self.name, text)
-
-
-def _named(outside: Outside | None) -> str:
-    return outside.input if outside else ""
+            self._chronicle.drifted(drifted)
 
 
 def _rows(of: Mapping[str, int], names: list[str]) -> npt.NDArray[np.intp]:

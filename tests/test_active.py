@@ -201,7 +201,7 @@ async def test_in_shadow_and_advisory_no_output_is_ever_written():
             config = msgspec.structs.replace(one.machine._config, mode=mode)
             machine = Machine(config, one.model, s.historian, s.wirings[-1])
             assert machine._following is None
-            assert (machine._outputs is None) == (mode == "shadow")
+            assert (machine.publisher.outputs is None) == (mode == "shadow")
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -16,13 +16,14 @@ from edge_agent.core.resultblock import State
 from edge_agent.core.tags import Reason
 from edge_agent.device import Written
 from edge_agent.historian import Historian
-from edge_agent.machine import MISMATCHES
+from edge_agent.publishing import MISMATCHES
 
 pytestmark = pytest.mark.timeout(20)
 
 
 def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
-    return [f"{r.levelname} {r.getMessage()}" for r in caplog.records if r.name == "edge_agent.machine"]
+    told = ("edge_agent.publishing", "edge_agent.chronicle")
+    return [f"{r.levelname} {r.getMessage()}" for r in caplog.records if r.name in told]
 
 
 async def test_two_mismatches_in_a_row_latch_writing_off(caplog: pytest.LogCaptureFixture) -> None:
