@@ -2,4 +2,4 @@
 
 from edge_agent.cli import main
 
-main()
+main(prog_name="edge-agent")

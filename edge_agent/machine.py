@@ -257,6 +257,11 @@ class Machine:
         """What became of writes of the result block."""
         return self.publisher.written
 
+    @property
+    def stopped(self) -> bool:
+        """Whether somebody stopped all writing."""
+        return self._stopped()
+
     def rearm(self) -> None:
         """Write again. Two more read-backs in a row that differ latch writing off again."""
         self.publisher.rearm()

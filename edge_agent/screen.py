@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from rich import box
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.table import Table
@@ -65,17 +66,25 @@ def render(status: Status) -> Group:
     return Group(*(part for part in parts if part is not None))
 
 
+def _table(*heads: str, title: str | None = None) -> Table:
+    """Make a table of which nothing is lost in a narrow terminal: words are broken, not cut off."""
+    table = Table(title=title, box=box.SIMPLE_HEAD, padding=(0, 0, 0, 1))
+    for head in heads:
+        table.add_column(head, overflow="fold")
+    return table
+
+
 def _machines(status: Status) -> RenderableType:
-    table = Table("machine", "", "score", "state", "since", "why", "writes", "bundle", title=status.name)
+    table = _table("machine", "", "score", "state", "since", "why", "writes", "bundle", title=status.name)
     for m in status.machines:
         table.add_row(
             m.name,
             _condition(m),
-            "-" if m.score is None else f"{m.score:.4g}",
+            "-" if m.score is None else f"{m.score:.3g}",
             f"{m.state}\n{m.mode}",
             "-" if m.since is None else clock(m.since),
             Text("\n".join(_why(m))),
-            "[red]LATCHED OFF[/]" if m.latched else f"{m.writes.get('verified', 0)} verified",
+            _writes(m),
             m.bundle if m.model_runs else f"{m.bundle}\n[red]model is down[/]",
         )
     return table
@@ -94,6 +103,14 @@ def _condition(m: MachineStatus) -> Text:
     return Text("UNCERTAIN", "bold black on yellow") if m.outside else Text("normal", "green")
 
 
+def _writes(m: MachineStatus) -> Text:
+    if m.denied == "STOPPED":
+        return Text("STOPPED", "red")
+    if m.latched:
+        return Text("LATCHED OFF", "red")
+    return Text(f"{m.writes.get('verified', 0)} verified")
+
+
 def _why(m: MachineStatus) -> list[str]:
     obstacle = " ".join(word for word in (m.reason if m.reason != "NONE" else "", m.culprit) if word)
     return [line for line in (obstacle, m.outside, *m.reasons) if line]
@@ -101,18 +118,18 @@ def _why(m: MachineStatus) -> list[str]:
 
 def _alarms(status: Status) -> RenderableType | None:
     """Draw the alarms that are not normal; None if all are."""
-    table = Table("since", "machine", "output", "alarm", "warning", "score", title="alarms")
+    table = _table("since", "machine", "output", "alarm", "warning", "score", title="alarms")
     for m in status.machines:
         for o in m.outputs:
             if (o.alarm_state, o.warning_state) != ("NORMAL", "NORMAL"):
                 since = "-" if o.since is None else clock(o.since)
-                score = "-" if o.score is None else f"{o.score:.4g}"
+                score = "-" if o.score is None else f"{o.score:.3g}"
                 table.add_row(since, m.name, o.name, o.alarm_state, o.warning_state, score)
     return table if table.row_count else None
 
 
 def _devices(status: Status) -> RenderableType:
-    table = Table("device", "state", "round trip", "reads", "failures", "bad tags", "refused")
+    table = _table("device", "state", "round trip", "reads", "failures", "bad tags", "refused")
     for d in status.devices:
         state = {True: "[green]answers[/]", False: "[bold red]DOWN[/]", None: "not asked yet"}[d.healthy]
         trip = "-" if d.round_trip is None else f"{1000 * d.round_trip:.1f} ms"
@@ -122,7 +139,7 @@ def _devices(status: Status) -> RenderableType:
 
 
 def _scans(status: Status) -> RenderableType:
-    table = Table("period", "cycles", "overruns", "took", "late")
+    table = _table("period", "cycles", "overruns", "took", "late")
     for s in status.scans:
         took, late = ("-" if t is None else f"{1000 * t:.1f} ms" for t in (s.took, s.late))
         table.add_row(f"{s.period:g} s", str(s.cycles), str(s.overruns), took, late)

@@ -15,6 +15,7 @@ from edge_agent.build import Parts
 from edge_agent.config.schema import AgentTable
 from edge_agent.core.comparison import Tally, shortfalls
 from edge_agent.core.outputs import Reading
+from edge_agent.core.permit import Denied
 from edge_agent.core.tags import Quality, Reason
 from edge_agent.historian import Historian
 from edge_agent.machine import Machine
@@ -103,7 +104,7 @@ class MachineStatus(msgspec.Struct, frozen=True, kw_only=True):
     drift: dict[str, dict[str, float]]
     """The last population stability index of inputs and outputs, by ``hour`` and ``day``."""
     denied: str
-    """Why declared outputs are not written, NOTHING if they are."""
+    """Why declared outputs are not written, NOTHING if they are. STOPPED counts for the result block, too."""
     bundle: str
     stored: str
     """The bundle's name in the store, "" for one that is a file of the configuration's."""
@@ -219,7 +220,7 @@ def _machine(machine: Machine) -> MachineStatus:
         reasons=[cause.text for cause in verdict.causes],
         outside=verdict.outside.text if verdict.outside else "",
         drift=machine.drift,
-        denied=machine.denied.name,
+        denied=(Denied.STOPPED if machine.stopped else machine.denied).name,
         bundle=f"{manifest.name} {manifest.version}",
         stored=machine.stored,
         sequence=manifest.sequence,

@@ -67,6 +67,10 @@ def command(folder: Path, proxy: Proxy) -> Command:
     return run
 
 
+def test_help_calls_the_command_by_its_name(command: Command) -> None:
+    assert command("status", "--help").stdout.startswith("Usage: edge-agent status ")
+
+
 def test_check_of_a_good_configuration_ends_well_and_connects_to_nothing(
     command: Command, proxy: Proxy
 ) -> None:

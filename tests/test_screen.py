@@ -41,8 +41,8 @@ def status(*machines: MachineStatus, **changes: Any) -> Status:
     return made
 
 
-def drawn(told: Status) -> str:
-    console = Console(file=io.StringIO(), width=200)
+def drawn(told: Status, width: int = 200) -> str:
+    console = Console(file=io.StringIO(), width=width)
     console.print(render(told))
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
@@ -58,6 +58,7 @@ def drawn(told: Status) -> str:
         ({"state": "STARTING", "reason": "WARMING_UP"}, "waiting"),
         ({"outside": "speed 1800 rpm is above 1500 rpm"}, "UNCERTAIN"),
         ({"latched": True}, "LATCHED OFF"),
+        ({"denied": "STOPPED"}, "STOPPED"),
         ({"model_runs": False}, "model is down"),
     ],
 )
@@ -98,3 +99,10 @@ def test_a_restart_of_the_agent_is_survived_and_said() -> None:
     said = console.file.getvalue()
     assert "NO CONNECTION: no agent answers" in said
     assert said.rindex("press") > said.index("NO CONNECTION")
+
+
+def test_nothing_is_cut_off_in_a_narrow_terminal() -> None:
+    told = drawn(status(machine(score=3.199e-06, mode="advisory", since=1.0, bundle="bearing 1.0.0")), 80)
+    assert "\u2026" not in told
+    for word in ("ADVISORY", "3.2e-06", "advisory", "bearing"):
+        assert word in told
