@@ -18,7 +18,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 HOME = "usr/lib/edge-agent"
 PLATFORMS = {"amd64": "x86_64-manylinux_2_28", "arm64": "aarch64-manylinux_2_28"}
-DOCUMENTS = ("README.md", "CHANGELOG.md", "docs/operations.md", "docs/controls-engineer.md")
+DOCUMENTS = (ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted(ROOT.glob("docs/*.md")))
 INSTALLED = {
     "../../edge_agent/demo/bearing.bundle": "bearing.bundle",
     "../../build/bearing/state": "/var/lib/edge-agent",
@@ -143,7 +143,7 @@ def _files(tree: Path) -> None:
     _put(tree / "lib/systemd/system/edge-agent.service", (ROOT / "systemd/edge-agent.service").read_text())
     documents = tree / "usr/share/doc/edge-agent"
     for document in DOCUMENTS:
-        _put(documents / Path(document).name, (ROOT / document).read_text())
+        _put(documents / document.name, document.read_text())
     _put(documents / "serial.conf", (ROOT / "systemd/serial.conf").read_text())
     _put(documents / "copyright", (ROOT / "LICENSE").read_text())
     for file in ("agent.toml", "tags-plc.csv", "tags-scada.csv"):

@@ -36,6 +36,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="edge-agent-offline-") as folder:
         root = Path(folder) / name
         shutil.copytree(deb.ROOT / "docs", root / "docs")
+        shutil.copytree(
+            deb.ROOT / "examples", root / "examples", ignore=shutil.ignore_patterns("__pycache__")
+        )
         for document in ("README.md", "CHANGELOG.md", "LICENSE"):
             shutil.copy(deb.ROOT / document, root)
         shutil.copy(package, root)
