@@ -67,4 +67,7 @@ def _fits(wants: Input, scanned: ScannedTag, period: float, place: Place) -> Non
     slowest = max(period, wants.max_age or 0.0)
     if scanned.scan > slowest * (1 + 1e-6):
         allowed = "allows an age of" if slowest > period else "steps every"
-        place.wrong(f"{tag.name} is read every {scanned.scan:g} s, the bundle {allowed} {slowest:g} s")
+        place.wrong(
+            f"{tag.name} is read every {scanned.scan:g} s, the bundle {allowed} {slowest:g} s; "
+            "give the tag or its device a shorter scan"
+        )
