@@ -45,7 +45,7 @@ _PROFILE = "Times are those of the box where `edge-agent doctor --bench` printed
 _out, _err = Console(), Console(stderr=True)
 
 
-@click.group()
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, package_name="edge-agent", prog_name="edge-converter")
 def main() -> None:
     """Turn a trained Keras model into a bundle for the gateway."""

@@ -59,7 +59,10 @@ def require_sense(draft: Manifest, original: Floats32) -> None:
         if not np.isfinite(answers).all():
             raise ConverterError(f"{what} NaN or infinity to real rows; is its scaling right?")
         if not answers.any():
-            raise ConverterError(f"{what} 0 to every row; it has learnt nothing")
+            raise ConverterError(
+                f"{what} 0 to every row; it has learnt nothing, or its training scaled the rows and "
+                "the card does not say how in [[steps]]"
+            )
         if output.kind == "class":
             sums = answers.sum(axis=1, dtype=np.float64)
             if answers.min() < -OFF_ONE or np.abs(sums - 1).max() > OFF_ONE:

@@ -74,7 +74,7 @@ def rescue(model: Selective, trial: Trial, found: job.Sensitivity) -> tuple[byte
     while excess:
         too_few, enough = enough, min(2 * enough or 1, most)
         if enough == too_few:
-            raise Refused(f"with {enough} of {len(model.layers)} layers in float it still {excess}")
+            raise Refused(f"with {enough} of {len(model.layers)} layers in float still {excess}")
         best, excess = attempt(enough)
     while enough - too_few > 1:
         middle = (too_few + enough) // 2

@@ -69,7 +69,9 @@ def check(config: Path, *, as_json: bool) -> None:
 
 @main.command()
 @_CONFIG
-@click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info")
+@click.option(
+    "--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info", show_default=True
+)
 def run(config: Path, log_level: str) -> None:
     """Run the agent until SIGTERM; this is the service."""
     from edge_agent import app  # noqa: PLC0415
@@ -200,8 +202,12 @@ def doctor(config: Path | None, state: Path | None, path: Path | None, *, as_jso
 
 @main.command()
 @click.option("--seconds", type=click.IntRange(20, 3600), default=60, show_default=True)
-@click.option("--folder", type=_FOLDER, default="demo-run")
-@click.option("--bundle", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option("--folder", type=_FOLDER, default="demo-run", show_default=True, help="For what it makes.")
+@click.option(
+    "--bundle",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="The model to run; one is in the package.",
+)
 def demo(seconds: int, folder: Path, bundle: Path | None) -> None:
     """Run the whole chain against a simulated plant: a bearing wears, the PLC is told."""
     from edge_agent.demo import play  # noqa: PLC0415

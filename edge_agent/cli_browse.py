@@ -25,7 +25,7 @@ TIMEOUT = 10
 @click.option("--config", type=click.Path(path_type=Path, dir_okay=False), help="Where DEVICE is described.")
 @click.option("--insecure", is_flag=True, help="Browse a URL without security.")
 @click.option("--start", default="/Objects", show_default=True, help="Node id or browse path to begin at.")
-@click.option("--depth", type=click.IntRange(0, 50), default=8, show_default=True)
+@click.option("--depth", type=click.IntRange(0, 50), default=8, show_default=True, help="Levels below it.")
 @click.option("--filter", "wanted", default="", help="Show only paths that contain this.")
 @click.option("--csv", type=click.Path(path_type=Path, dir_okay=False), help="Write a tag file.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for a program to read.")

@@ -46,7 +46,9 @@ class Store:
         try:
             return msgspec.json.decode(path.read_bytes(), type=Record)
         except FileNotFoundError:
-            raise StoreError(f"{self.folder}: no bundle is installed under this name") from None
+            raise StoreError(
+                f"{self.folder}: no bundle is installed under this name; see edge-agent bundle install"
+            ) from None
         except OSError as error:
             raise StoreError(f"{path}: {error.strerror}") from None
         except msgspec.DecodeError as error:
@@ -123,7 +125,9 @@ class Store:
         try:
             opened = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY)
         except FileNotFoundError:
-            raise StoreError(f"{self.folder}: no bundle is installed under this name") from None
+            raise StoreError(
+                f"{self.folder}: no bundle is installed under this name; see edge-agent bundle install"
+            ) from None
         try:
             _lock(opened, self.folder)
             yield

@@ -99,5 +99,5 @@ def test_of_many_layers_the_largest_are_measured_and_a_budget_that_cannot_be_met
     told = json.loads((wild / "told.json").read_text())
     assert told["measured"] == ["FULLY_CONNECTED", "FULLY_CONNECTED"]
     assert told["left_out"] == 4
-    assert told["said"] == "with 2 of 6 layers in float it still decides otherwise"
+    assert told["said"] == "with 2 of 6 layers in float still decides otherwise"
     assert told["float_error"] < 1e-5
