@@ -113,7 +113,10 @@ def _writes(m: MachineStatus) -> Text:
 
 def _why(m: MachineStatus) -> list[str]:
     obstacle = " ".join(word for word in (m.reason if m.reason != "NONE" else "", m.culprit) if word)
-    return [line for line in (obstacle, m.outside, *m.reasons) if line]
+    # What stops all writing stands in the column of writes; without a result the reason says more.
+    told = m.mode != "active" or m.denied in ("NOTHING", "STOPPED", "LATCHED", "NO_RESULT")
+    denied = "" if told else f"outputs denied: {m.denied}"
+    return [line for line in (obstacle, denied, m.outside, *m.reasons) if line]
 
 
 def _alarms(status: Status) -> RenderableType | None:

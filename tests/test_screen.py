@@ -59,6 +59,7 @@ def drawn(told: Status, width: int = 200) -> str:
         ({"outside": "speed 1800 rpm is above 1500 rpm"}, "UNCERTAIN"),
         ({"latched": True}, "LATCHED OFF"),
         ({"denied": "STOPPED"}, "STOPPED"),
+        ({"denied": "PERMISSIVE", "mode": "active", "state": "READY"}, "outputs denied: PERMISSIVE"),
         ({"model_runs": False}, "model is down"),
     ],
 )
