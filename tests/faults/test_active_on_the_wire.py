@@ -119,6 +119,7 @@ def test_an_output_goes_to_its_value_in_steps_is_audited_and_stops_when_told(
         until(lambda: len(proxy.requests) > asked + 10, "reading goes on")
         assert (plc.frame().heartbeat, plc.registers(SETPOINT, 1)) == (stood, [1300])
         until(lambda: plc.registers(50, 1, table="input") == [2], "the PLC's own fallback")
+        assert agent.machine("alpha")["denied"] == "STOPPED"
         command("resume-writing", config)
         until(arrived, "the setpoint from where the PLC had put it", 30)
         assert agent.terminate() == 0
