@@ -13,6 +13,7 @@ from edge_agent import __version__
 from edge_agent.cli_alarms import alarms
 from edge_agent.cli_browse import browse
 from edge_agent.cli_bundle import bundle
+from edge_agent.cli_fleet import fleet
 from edge_agent.cli_history import history
 from edge_agent.cli_map import map_command
 from edge_agent.cli_pki import pki
@@ -43,6 +44,7 @@ def main() -> None:
 main.add_command(bundle)
 main.add_command(map_command)
 main.add_command(pki)
+main.add_command(fleet)
 main.add_command(sunspec)
 main.add_command(browse)
 main.add_command(probe)

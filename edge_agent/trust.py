@@ -24,14 +24,19 @@ class Untrusted(Exception):
 
 def signer(bundle: Bundle, folder: Path) -> str:
     """Return the name of the key in `folder` (its ``*.pub`` files) that signed. Raises `Untrusted`."""
+    return vouches(bundle.text, bundle.signature, folder)
+
+
+def vouches(text: bytes, signature: bytes, folder: Path) -> str:
+    """Return the name of the key in `folder` that signed `text`. Raises `Untrusted`."""
     keys = {path.stem: _key(path) for path in sorted(folder.glob("*.pub"))}
     if not keys:
-        raise Untrusted(f"{folder} holds no *.pub key, so no bundle can be trusted")
-    if not bundle.signature:
+        raise Untrusted(f"{folder} holds no *.pub key, so nothing can be trusted")
+    if not signature:
         raise Untrusted("not signed; edge-converter sign signs it")
     for name, key in keys.items():
         try:
-            key.verify(bundle.signature, bundle.text)
+            key.verify(signature, text)
         except InvalidSignature:
             continue
         return name

@@ -66,7 +66,8 @@ def load(
         known = {scanned.tag.name: scanned for device in devices.values() for scanned in device.tags}
         alarms.tag_there(agent.stop, known, broken, root.at("agent.stop"))
     page, metrics = web.web_of(data, root), web.metrics_of(data, root)
-    told = north.north_of(data, agent.name if agent else "", state, _section(data, root.at("machine")), root)
+    named = north.Agent(name=agent.name if agent else "", state=state, trust=agent.trust if agent else "")
+    told = north.north_of(data, named, _section(data, root.at("machine")), root)
     if check_units:
         _units(devices, root.at("device"))
     if root.errors or agent is None or history is None:
@@ -86,6 +87,7 @@ def load(
         web=page,
         metrics=metrics,
         north=told,
+        file=str(file.absolute()),
     )
 
 

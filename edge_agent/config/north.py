@@ -2,12 +2,13 @@
 
 import ipaddress
 import re
+import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import msgspec
 
-from edge_agent.config.fields import Place, Seconds, build
+from edge_agent.config.fields import ConfigError, Delay, Place, Seconds, build
 
 _CREDENTIAL = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*")
 _FORBIDDEN = re.compile(r"[/+#\0]")
@@ -55,25 +56,61 @@ class OpcUaServer(msgspec.Struct, frozen=True, kw_only=True):
     loopback: bool
 
 
+class FleetTable(msgspec.Struct, frozen=True, kw_only=True):
+    """``[fleet]``: orders from the office over the broker of ``[mqtt]``.
+
+    `trust` is the folder of the keys that may give orders; if empty, that of ``[agent]``. A fetch begins
+    after a random part of `spread`. `group` is what a rollout names.
+    """
+
+    group: str
+    trust: str = ""
+    spread: Delay = Delay(30)
+
+
 class North(msgspec.Struct, frozen=True, kw_only=True):
     """To whom results are told; None where nobody asked for it."""
 
     mqtt: MqttTable | None = None
     opcua_server: OpcUaServer | None = None
+    fleet: FleetTable | None = None
 
 
-SECTIONS = ("mqtt", "opcua-server")
+class Agent(msgspec.Struct, frozen=True, kw_only=True):
+    """What the sections need of ``[agent]``: its name, its state folder, its folder of trusted keys."""
+
+    name: str
+    state: Path
+    trust: str
 
 
-def north_of(
-    data: Mapping[str, object], name: str, state: Path, machines: Iterable[str], root: Place
-) -> North:
-    """Read the sections, keeping every error. `name` is the agent's, `state` its state folder."""
+SECTIONS = ("mqtt", "opcua-server", "fleet")
+
+
+def north_of(data: Mapping[str, object], agent: Agent, machines: Iterable[str], root: Place) -> North:
+    """Read the sections, keeping every error."""
     mqtt = build(MqttTable, data["mqtt"], root.at("mqtt")) if "mqtt" in data else None
     return North(
-        mqtt=mqtt and _mqtt(mqtt, name, machines, root),
-        opcua_server=_opcua_server(data, state, root) if "opcua-server" in data else None,
+        mqtt=mqtt and _mqtt(mqtt, agent.name, machines, root),
+        opcua_server=_opcua_server(data, agent.state, root) if "opcua-server" in data else None,
+        fleet=_fleet(data, agent, root) if "fleet" in data else None,
     )
+
+
+def broker_of(file: Path) -> MqttTable:
+    """Read ``[mqtt]`` alone, of a file that may have no more than that. Raises `ConfigError`."""
+    try:
+        data = tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError([f"{file}: {error.strerror}"]) from None
+    except ValueError as error:
+        raise ConfigError([f"{file}: not TOML: {error}"]) from None
+    root = Place(file)
+    table = build(MqttTable, data.get("mqtt", {}), root.at("mqtt"))
+    table = table and _mqtt(table, "office", (), root)
+    if root.errors or table is None:
+        raise ConfigError(root.errors)
+    return table
 
 
 def warnings(north: North) -> list[str]:
@@ -129,6 +166,19 @@ def _opcua_server(data: Mapping[str, object], state: Path, root: Place) -> OpcUa
         return None
     pki = root.file.parent / table.pki if table.pki else state / "pki"
     return OpcUaServer(host=str(address), port=number, pki=str(pki), loopback=address.is_loopback)
+
+
+def _fleet(data: Mapping[str, object], agent: Agent, root: Place) -> FleetTable | None:
+    place = root.at("fleet")
+    table = build(FleetTable, data["fleet"], place)
+    if table is None:
+        return None
+    if "mqtt" not in data:
+        place.wrong("orders come over the broker of [mqtt], which is missing")
+    trust = table.trust or agent.trust
+    if not trust:
+        place.at("trust").wrong("is missing; name the folder of the keys that may give orders")
+    return msgspec.structs.replace(table, trust=str(root.file.parent / trust))
 
 
 def _segment(value: str, place: Place) -> None:

@@ -336,3 +336,5 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     web: Web | None = None
     metrics: Metrics | None = None
     north: North = North()
+    file: str = ""
+    """The configuration's own file, as a whole path."""

@@ -28,4 +28,8 @@ def tellers(config: Config, parts: Callable[[], Parts]) -> list[Teller]:
         from edge_agent.north.opcua.host import OpcUaHost  # noqa: PLC0415
 
         found.append(OpcUaHost(parts))
+    if config.north.mqtt and config.north.fleet:
+        from edge_agent.fleet.gateway import FleetGateway  # noqa: PLC0415
+
+        found.append(FleetGateway(config, config.north.mqtt, config.north.fleet))
     return found

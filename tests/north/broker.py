@@ -1,11 +1,8 @@
-"""Mosquitto at a port of its own, a Sparkplug host that listens to it, and a history to tell of."""
+"""A Sparkplug host that listens to a broker, a history to tell of, and a publisher between them."""
 
 import asyncio
 import contextlib
 import json
-import socket
-import subprocess
-import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,7 +10,9 @@ from typing import Any
 
 import aiomqtt
 import dense_model
+import pytest
 from memory_site import bundle_of
+from mosquitto import Broker
 from pysparkplug import DBirth, DData, NBirth, NData, NDeath
 
 from edge_agent.config import Config, schema
@@ -22,42 +21,11 @@ from edge_agent.core.tags import Tag
 from edge_agent.device import Written
 from edge_agent.historian import FILE
 from edge_agent.history import file
-from edge_agent.north.mqtt import publisher
+from edge_agent.north.mqtt import connection, publisher
 from edge_agent.north.mqtt.publisher import Publisher
 
 KINDS = {"NBIRTH": NBirth, "DBIRTH": DBirth, "DDATA": DData, "NDATA": NData, "NDEATH": NDeath}
 INPUTS = ["a.flow", "a.head", "a.speed", "a.power"]
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as sock:
-        return int(sock.getsockname()[1])
-
-
-class Broker:
-    """``/usr/sbin/mosquitto``; `options` are lines of its configuration."""
-
-    def __init__(self, folder: Path, *options: str) -> None:
-        self.port = free_port()
-        self._file = folder / f"mosquitto-{self.port}.conf"
-        lines = [f"listener {self.port} 127.0.0.1", *(options or ["allow_anonymous true"])]
-        self._file.write_text("\n".join([*lines, "user root", "max_queued_messages 0", "log_type error", ""]))
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> "Broker":
-        self._process = subprocess.Popen(["/usr/sbin/mosquitto", "-c", str(self._file)])
-        deadline = time.monotonic() + 10
-        while True:
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
-                return self
-            assert time.monotonic() < deadline, "mosquitto does not listen"
-            time.sleep(0.02)
-
-    def kill(self) -> None:
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait(10)
-            self._process = None
 
 
 class Host:
@@ -236,15 +204,10 @@ async def telling(config: Config, mqtt: MqttTable, parts: Any = None) -> AsyncIt
 @contextlib.contextmanager
 def quickly(seconds: float = 0.05) -> Iterator[None]:
     """Let the publisher look and connect more often than it would."""
-    changed = {
-        **dict.fromkeys(("TURN", "FIRST_WAIT", "LONGEST_WAIT", "COUNTERS_EVERY"), seconds),
-        "DEADLINE": 2.0,
-    }
-    before = {name: getattr(publisher, name) for name in changed}
-    for name, value in changed.items():
-        setattr(publisher, name, value)
-    try:
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("TURN", "COUNTERS_EVERY"):
+            patch.setattr(publisher, name, seconds)
+        for name in ("FIRST_WAIT", "LONGEST_WAIT"):
+            patch.setattr(connection, name, seconds)
+        patch.setattr(connection, "DEADLINE", 2.0)
         yield
-    finally:
-        for name, value in before.items():
-            setattr(publisher, name, value)

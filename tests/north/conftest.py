@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from broker import Broker, History, quickly
+from broker import History, quickly
+from mosquitto import Broker
 
 
 @pytest.fixture

@@ -12,8 +12,9 @@ from typing import Any
 import aiomqtt
 import pytest
 from authority import identity
-from broker import Broker, History, Host, config_of, hosting, parts_of, table, telling
+from broker import History, Host, config_of, hosting, parts_of, table, telling
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from mosquitto import Broker
 from pysparkplug import DataType, Metric, NCmd
 
 from edge_agent.device import Written

@@ -14,8 +14,9 @@ import pytest
 from asyncua import Client, ua
 from asyncua.crypto.security_policies import SecurityPolicyBasic256Sha256
 from authority import Identity, identity
-from broker import config_of, free_port
+from broker import config_of
 from cryptography.hazmat.primitives.serialization import Encoding
+from mosquitto import free_port
 
 from edge_agent.config import Config
 from edge_agent.config.north import North, OpcUaServer

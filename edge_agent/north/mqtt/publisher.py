@@ -3,7 +3,6 @@
 import asyncio
 import json
 import logging
-import random
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -15,21 +14,16 @@ from pysparkplug import NCmd
 from edge_agent.build import Parts
 from edge_agent.config.north import MqttTable
 from edge_agent.credentials import NoCredential
-from edge_agent.north.mqtt import secure
+from edge_agent.north.mqtt.connection import Patience, connection, ended_by, first_of, heed_cancel
 from edge_agent.north.mqtt.node import NAMESPACE, REBIRTH, Message, Node
 from edge_agent.north.mqtt.outbox import Outbox
 
 log = logging.getLogger(__name__)
 
-FIRST_WAIT, LONGEST_WAIT = 1.0, 60.0
-"""Seconds between attempts; the wait doubles, and half of it is random: all gateways come back at once."""
 TURN = 1.0
 """Seconds between looks at the history."""
 COUNTERS_EVERY = 10.0
-DEADLINE = 10.0
-"""Seconds that the broker may take to answer."""
-FAREWELL, PATIENCE = 2.0, 0.1
-MOST_QUEUED = 100
+FAREWELL = 2.0
 LARGEST_COMMAND = 10_000
 
 
@@ -62,47 +56,30 @@ class Publisher:
 
     async def run(self) -> None:
         """Connect and tell, for ever."""
-        wait = FIRST_WAIT
+        patience = Patience()
         try:
             while True:
                 began, self._why = time.monotonic(), ""
                 try:
-                    # A task of its own, so that `_heed_cancel` sees the cancelling of this session alone.
+                    # A task of its own, so that `heed_cancel` sees the cancelling of this session alone.
                     await asyncio.create_task(self._session())
                 except* (_Ended, MqttError, NoCredential, OSError) as ended:
                     self.connected = False
-                    self._say(_text(ended) + self._why)
-                wait = FIRST_WAIT if time.monotonic() - began > LONGEST_WAIT else min(2 * wait, LONGEST_WAIT)
-                await asyncio.sleep(wait * random.uniform(0.5, 1.0))  # noqa: S311 - jitter is no secret
+                    self._say(first_of(ended) + self._why)
+                await asyncio.sleep(patience.after(time.monotonic() - began))
         finally:
             self._outbox.close()
 
     async def _session(self) -> None:
         """One connection, from its will to its end. Raises whatever ended it."""
         node = await asyncio.to_thread(self._node)
-        client = self._client(node)
+        will = Will(*node.death(self._birth, _now()), qos=1)
+        client = connection(self._table, f"{self._table.group}.{self._table.node}", will)
         try:
             async with client:
                 await self._live(client, node)
         finally:
-            self._why = await _why(client)
-
-    def _client(self, node: Node) -> Client:
-        table, login = self._table, secure.login(self._table)
-        will = node.death(self._birth, _now())
-        return Client(
-            table.host,
-            table.port,
-            username=login.name,
-            password=login.password,
-            identifier=f"{table.group}.{table.node}",
-            will=Will(*will, qos=1),
-            clean_session=True,
-            tls_context=secure.context(table),
-            timeout=DEADLINE,
-            keepalive=round(table.keepalive),
-            max_queued_incoming_messages=MOST_QUEUED,
-        )
+            self._why = await ended_by(client)
 
     async def _live(self, client: Client, node: Node) -> None:
         self._online.clear()
@@ -112,7 +89,7 @@ class Publisher:
             topics.append((f"{NAMESPACE}/STATE/{self._table.primary}", 1))
         try:
             await client.subscribe(topics)
-            _heed_cancel()
+            heed_cancel()
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._listen(client))
                 group.create_task(self._tell(client, node))
@@ -163,7 +140,7 @@ class Publisher:
         while True:
             if self._parts_now() is not self._parts:
                 raise _Ended("the configuration changed; born again")
-            _heed_cancel()
+            heed_cancel()
             self._wake.clear()
             if self._reborn:
                 await self._be_born(client, node)
@@ -212,28 +189,6 @@ class Publisher:
             log.info("mqtt: %s", text) if self.connected else log.warning("mqtt: %s", text)
 
 
-async def _why(client: Client) -> str:
-    """Return why the connection ended, where it was not we who ended it.
-
-    Has to be asked for: aiomqtt keeps it in a future that complains if nobody looks.
-    """
-    try:
-        async with asyncio.timeout(PATIENCE):
-            await anext(client.messages)
-    except MqttError as error:
-        return f": {error.__cause__}" if error.__cause__ else ""
-    except TimeoutError:
-        pass
-    return ""
-
-
-def _heed_cancel() -> None:
-    """End a task that was cancelled: `asyncio.wait_for` before Python 3.12, in aiomqtt, may swallow that."""
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
-        raise asyncio.CancelledError
-
-
 async def _publish(client: Client, messages: Iterable[Message]) -> None:
     for message in messages:
         await client.publish(message.topic, message.payload, qos=0)
@@ -246,13 +201,6 @@ def _asks_rebirth(payload: bytes) -> bool:
         log.warning("mqtt: a command that cannot be read; ignored")
         return False
     return any(metric.name == REBIRTH and metric.value is True for metric in command.metrics)
-
-
-def _text(group: BaseExceptionGroup[BaseException]) -> str:
-    error: BaseException = group
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return str(error) or type(error).__name__
 
 
 def _now() -> int:

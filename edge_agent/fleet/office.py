@@ -1,0 +1,188 @@
+"""The office's side: what gateways say, and a rollout stage by stage, which stops by itself."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from pathlib import Path
+from typing import Self
+
+import msgspec
+from aiomqtt import Client
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from edge_agent import bundle as files
+from edge_agent.config.north import MqttTable
+from edge_agent.fleet.documents import (
+    BadDocument,
+    Desired,
+    Do,
+    Reported,
+    Wanted,
+    cut,
+    digest,
+    reported,
+    sign,
+    topic,
+)
+from edge_agent.north.mqtt.connection import connection, ended_by
+
+SETTLE = 1.0
+"""Seconds without another report after which all that the broker keeps has come."""
+WELL = {"activate": ("done",), "candidate": ("candidate",)}
+ILL = ("refused", "rolled back")
+
+
+class Gate(msgspec.Struct, frozen=True, kw_only=True):
+    """When the next stage may begin: at least the share `ready` is well and no more than `failures` are not.
+
+    `timeout` is in seconds. Who has not answered by then is not waited for: it finds its order on its return.
+    """
+
+    ready: float = 0.9
+    failures: int = 0
+    timeout: float = 3600.0
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """How one stage went: the gateways that are well, that failed, and that have not said."""
+
+    stage: list[str]
+    well: list[str]
+    failed: list[str]
+    silent: list[str]
+    passed: bool
+
+    def text(self) -> str:
+        """The same for a person."""
+        parts = [f"{len(self.well)} of {len(self.stage)} well"]
+        for word, some in (("failed", self.failed), ("silent", self.silent)):
+            if some:
+                parts.append(f"{word}: {', '.join(some[:10])}{' ...' if len(some) > 10 else ''}")
+        return "; ".join(parts)
+
+
+class Office:
+    """Connected to the broker; `reports` are the latest of every gateway."""
+
+    def __init__(self, client: Client, group: str) -> None:
+        self._client, self._group = client, group
+        self.reports: dict[str, Reported] = {}
+        self.unread: list[str] = []
+        self._changed = asyncio.Event()
+
+    @classmethod
+    @contextlib.asynccontextmanager
+    async def connected(cls, table: MqttTable) -> AsyncIterator[Self]:
+        """Connect, and take what the broker keeps. Raises MqttError, `NoCredential`."""
+        client = connection(table, f"{table.group}.office.{time.time_ns()}")
+        try:
+            async with client:
+                office = cls(client, table.group)
+                listening = asyncio.create_task(office._listen())
+                try:
+                    await client.subscribe(topic(table.group, "reported", "+"), qos=1)
+                    await office._settled()
+                    yield office
+                finally:
+                    listening.cancel()
+                    await asyncio.wait({listening})
+        finally:
+            await ended_by(client)
+
+    async def publish(self, path: Path) -> Wanted:
+        """Put a bundle's pieces on the broker. Raises `BundleError`, MqttError."""
+        data = files.load(path)
+        manifest = files.decode(data, path).manifest
+        index, pieces = cut(data)
+        sha256, encoded = digest(data), msgspec.json.encode(index)
+        for number, piece in enumerate(pieces):
+            await self._keep(piece, "bundle", sha256, number)
+        await self._keep(encoded, "bundle", sha256, "index")
+        return Wanted(name=manifest.name, sequence=manifest.sequence, sha256=sha256, index=digest(encoded))
+
+    async def order(self, gateways: Sequence[str], do: Do, wanted: Wanted, key: Ed25519PrivateKey) -> int:
+        """Tell gateways what to run; return the number of the order. Raises MqttError."""
+        number = time.time_ns() // 1_000_000
+        for gateway in gateways:
+            desired = Desired(gateway=gateway, number=number, do=do, bundle=wanted)
+            await self._keep(sign(desired, key), "desired", gateway)
+        return number
+
+    async def outcome(self, stage: list[str], number: int, do: Do, gate: Gate) -> Outcome:
+        """Wait until a stage may be judged, and judge it."""
+        until = asyncio.get_running_loop().time() + gate.timeout
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout_at(until):
+                while True:
+                    found = self._judge(stage, number, do, gate)
+                    if not found.silent or len(found.failed) > gate.failures:
+                        return found
+                    self._changed.clear()
+                    await self._changed.wait()
+        return self._judge(stage, number, do, gate)
+
+    async def withdraw(self, sha256: str, pieces: int) -> None:
+        """Take a bundle off the broker again. Raises MqttError."""
+        for part in ("index", *range(pieces)):
+            await self._keep(b"", "bundle", sha256, part)
+
+    def _judge(self, stage: list[str], number: int, do: Do, gate: Gate) -> Outcome:
+        of = {name: self.reports[name] for name in stage if name in self.reports}
+        of = {name: report for name, report in of.items() if report.number == number}
+        well = [name for name, report in of.items() if report.stage in WELL[do]]
+        failed = [name for name, report in of.items() if report.stage in ILL]
+        silent = [name for name in stage if name not in well and name not in failed]
+        passed = len(failed) <= gate.failures and len(well) >= gate.ready * len(stage)
+        return Outcome(stage=stage, well=well, failed=failed, silent=silent, passed=passed)
+
+    async def _keep(self, payload: bytes, *where: str | int) -> None:
+        await self._client.publish(topic(self._group, *where), payload, qos=1, retain=True)
+
+    async def _listen(self) -> None:
+        async for message in self._client.messages:
+            name = str(message.topic).rpartition("/")[2]
+            try:
+                report = reported(message.payload if isinstance(message.payload, bytes) else b"")
+            except BadDocument:
+                self.unread.append(name)
+                continue
+            if report.gateway == name:
+                self.reports[name] = report
+                self._changed.set()
+
+    async def _settled(self) -> None:
+        while True:
+            self._changed.clear()
+            try:
+                async with asyncio.timeout(SETTLE):
+                    await self._changed.wait()
+            except TimeoutError:
+                return
+
+
+async def roll_out(
+    office: Office,
+    stages: list[list[str]],
+    *,
+    do: Do,
+    wanted: Wanted,
+    key: Ed25519PrivateKey,
+    gate: Gate,
+    say: Callable[[str], None],
+) -> bool:
+    """Bring a bundle to one stage after the other; return False at the first that does not pass the gate."""
+    for number, stage in enumerate(stages, 1):
+        if not stage:
+            continue
+        say(f"stage {number} of {len(stages)}: {len(stage)} gateways")
+        order = await office.order(stage, do, wanted, key)
+        found = await office.outcome(stage, order, do, gate)
+        say(f"stage {number}: {found.text()}")
+        for name in found.failed:
+            report = office.reports[name]
+            say(f"  {name}: {report.stage}: {report.detail}")
+        if not found.passed:
+            say("stopped: the gate of this stage is not passed; nobody else was told")
+            return False
+    return True

@@ -1,0 +1,96 @@
+"""A fleet of real agents on one broker: a rollout by stages, one that stops, and a gateway that was away.
+
+``EDGE_AGENT_FLEET=50`` makes it fifty.
+"""
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+from gateways import Gateways
+from modbus_proxy import free_port
+from mosquitto import Broker
+from plc_line import start_plant
+
+from edge_agent.bundles.store import sequence_of
+from edge_agent.cli import main
+
+pytestmark = [pytest.mark.sockets, pytest.mark.timeout(3600)]
+SIZE = int(os.environ.get("EDGE_AGENT_FLEET", "3"))
+PATIENCE = 120.0 + 20 * SIZE
+
+
+@pytest.fixture
+def gateways(dense_tflite: bytes, tmp_path: Path) -> Iterator[Gateways]:
+    broker = Broker(tmp_path).start()
+    with start_plant(free_port()) as plant:
+        yield Gateways(tmp_path, broker.port, plant.modbus_port, dense_tflite)
+    broker.kill()
+
+
+def fleet(gateways: Gateways, command: str, *arguments: object) -> Result:
+    return CliRunner().invoke(
+        main, ["fleet", command, *map(str, arguments), "--broker", str(gateways.office)]
+    )
+
+
+def rollout(gateways: Gateways, bundle: Path, *options: str) -> Result:
+    return fleet(gateways, "rollout", bundle, "--key", gateways.key_file, "--timeout", PATIENCE, *options)
+
+
+def status(gateways: Gateways) -> dict[str, Any]:
+    said = fleet(gateways, "status", "--json")
+    assert said.exit_code == 0, said.output
+    return {report["gateway"]: report for report in json.loads(said.stdout)}
+
+
+def until_reported(gateways: Gateways, count: int, **fields: Any) -> dict[str, Any]:
+    """Wait until so many gateways report these fields."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        found = status(gateways)
+        fitting = {n: r for n, r in found.items() if fields.items() <= r.items()}
+        if len(fitting) >= count:
+            return fitting
+        assert time.monotonic() < deadline, found
+
+
+def test_a_release_comes_to_all_and_a_bad_one_to_one(gateways: Gateways) -> None:
+    names = [f"gw{number:03d}" for number in range(SIZE)]
+    configs = {name: gateways.make(name, "hall-1" if name < "gw001" else "hall-2") for name in names}
+    away = configs["gw000"]
+    here = [config for config in configs.values() if config != away]
+    with gateways.running(*here):
+        until_reported(gateways, SIZE - 1)
+        with gateways.running(away):
+            until_reported(gateways, SIZE)
+        said = rollout(gateways, gateways.release(2), "--stage", "40%,100%", "--ready", "0", "--timeout", "5")
+        assert "stage 2 of 2" in said.output
+        until_reported(gateways, SIZE - 1, stage="done")
+        assert all(sequence_of(gateways.record(config).active) == 2 for config in here)
+        assert sequence_of(gateways.record(away).active) == 1
+        with gateways.running(away):
+            caught_up = until_reported(gateways, SIZE, stage="done")
+            assert "canary: a call takes" in caught_up["gw000"]["bundles"]["pump"]["verdict"]
+            assert all(gateways.record(config).committed for config in configs.values())
+            bad = rollout(gateways, gateways.release(3, proven=False), "--stage", "1%,100%")
+            assert bad.exit_code == 1, bad.output
+            assert "refused by the canary" in bad.output
+            assert "nobody else was told" in bad.output
+            reports = status(gateways)
+            assert sum(r["stage"] == "refused" for r in reports.values()) == 1
+            assert {r["bundles"]["pump"]["active"] for r in reports.values()} == {2}
+            only = rollout(
+                gateways, gateways.release(4), "--group", "hall-1", "--stage", "100%", "--as", "candidate"
+            )
+            assert only.exit_code == 0, only.output
+            reports = status(gateways)
+            assert [n for n, r in reports.items() if r["bundles"]["pump"]["candidate"] == 4] == ["gw000"]
+            table = fleet(gateways, "status").output
+            assert "pump@2 (candidate 4)" in table
+            assert f"{SIZE} gateways" in table
