@@ -167,6 +167,46 @@ def test_a_credential_is_the_services_alone(box: Box) -> None:
     box.run("rm", f"/etc/systemd/system/{UNIT}.d/plc.conf")
 
 
+ORDER = """
+import sys, urllib.error, urllib.request
+def asked(token):
+    headers = {"Authorization": f"Bearer {token}"}
+    order = b'{"do": "acknowledge", "machine": "pump"}'
+    request = urllib.request.Request("http://127.0.0.1:8080/api/order", order, headers)
+    try:
+        return urllib.request.urlopen(request).status
+    except urllib.error.HTTPError as error:
+        return error.code
+print(asked("wrong"), asked(sys.argv[1]))
+"""
+
+
+def test_the_page_and_the_metrics_file_work_in_the_services_sandbox(box: Box) -> None:
+    before, token, file = box.run("cat", CONFIG), "a token for this test", "/run/edge-agent/edge-agent.prom"
+    box.write("/etc/edge-agent/page-token", token)
+    box.run("chmod", "600", "/etc/edge-agent/page-token")
+    box.write(
+        f"/etc/systemd/system/{UNIT}.d/page.conf",
+        "[Service]\nLoadCredential=page:/etc/edge-agent/page-token\n",
+    )
+    page = f'[web]\nlisten = "127.0.0.1:8080"\ntoken = "page"\n[metrics]\ntextfile = "{file}"\nevery = "1s"\n'
+    box.write(CONFIG, f"{before}\n{page}")
+    box.run("systemctl", "daemon-reload")
+    box.run("systemctl", "restart", UNIT)
+    results(box)
+    as_another = ("setpriv", "--reuid=65534", "--clear-groups")
+    told = until(
+        lambda: box.run(*as_another, "cat", file, check=False), "the file, for everybody to read", 60
+    )
+    assert 'edge_agent_model_up{bundle="bearing"' in told
+    assert box.run(PYTHON, "-I", "-c", ORDER, token).split() == ["401", "204"]
+    box.run("rm", f"/etc/systemd/system/{UNIT}.d/page.conf")
+    box.run("systemctl", "daemon-reload")
+    box.write(CONFIG, before)
+    box.run("systemctl", "restart", UNIT)
+    results(box)
+
+
 def test_removal_keeps_the_state_and_purging_takes_it(box: Box) -> None:
     box.run("dpkg", "--remove", "edge-agent")
     assert box.run("systemctl", "is-active", UNIT, check=False).strip() != "active"
