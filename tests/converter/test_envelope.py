@@ -37,7 +37,7 @@ def rows_of(n: int = 10_000) -> np.ndarray:
 
 def made_of(rows: np.ndarray, course: np.ndarray | None = None):
     data = Dataset(rows, {}, [range(4000), range(4000, len(rows))], 0)
-    described = facts.inputs(CARD, rows[:8000])
+    described, _ = facts.inputs(CARD, rows[:8000])
     bare = manifest(inputs=described, window=1)
     scores = np.linspace(0, 1, 500) if course is None else course
     courses = {"wear": Course(scores, scores, np.zeros(len(scores), np.bool_))}
