@@ -3,6 +3,7 @@
 import asyncio
 import fcntl
 import hashlib
+import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
@@ -21,6 +22,11 @@ from edge_agent.inference.process import InferenceProcess
 
 hypothesis.settings.register_profile("edge", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("edge")
+
+
+def pytest_configure() -> None:
+    # A shell lets what it starts in the background ignore Ctrl-C, and so would all that the tests start.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -76,10 +76,10 @@ def check_frames(s: Site, machine: str, writes: str) -> set[Reason]:
         valid = block["reason"] == Reason.NONE
         assert math.isnan(block["score"]) == (not valid)
         assert (block["state"] == State.ADVISORY) == valid
-        step = block["sequence"] - sequence
-        assert step >= 1 if valid else step >= 0
-        assert block["heartbeat"] > heartbeat
-        sequence, heartbeat = block["sequence"], block["heartbeat"]
+        step = (int(block["sequence"]) - sequence) & 0xFFFF
+        assert 1 <= step < 0x8000 if valid else step < 0x8000
+        assert 1 <= (int(block["heartbeat"]) - heartbeat) & 0xFFFF < 0x8000
+        sequence, heartbeat = int(block["sequence"]), int(block["heartbeat"])
         reasons.add(Reason(int(block["reason"])))
     return reasons
 

@@ -4,6 +4,7 @@ import asyncio
 import errno
 import json
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -36,7 +37,7 @@ async def work(history: Historian, track: flight.Track, first: int, turns: int) 
         for row in range(200):
             history.result("m", turn, few, ALARM, 200 * turn + row)
         for tick in range(10):
-            track.cycle(10 * turn + tick, 10 * turn + tick, image)
+            track.cycle(10 * turn + tick, 10 * turn + tick, time.time_ns(), image)
         track.seal()
         await history.alarm("m", ALARM)
 

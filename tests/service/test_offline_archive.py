@@ -16,7 +16,7 @@ from edge_agent.plant.process import PlantProcess
 AARCH64 = 183
 """The number of 64-bit ARM in an ELF header (ELF for the Arm 64-bit Architecture, 5.2)."""
 
-pytestmark = [pytest.mark.sockets, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.sockets, pytest.mark.timeout(600)]
 
 
 def test_it_installs_where_there_is_no_network(archive: Path) -> None:
@@ -78,7 +78,7 @@ def test_the_package_for_arm_proves_its_model_and_writes_its_results(
         with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as agent:
             try:
                 plc = Plc(plant.modbus_port)
-                until(lambda: plc.frame().state == ADVISORY, "results of an emulated processor", 120)
+                until(lambda: plc.frame().state == ADVISORY, "results of an emulated processor", 240)
                 assert plc.frame().score < 0.5
             finally:
                 agent.terminate()
