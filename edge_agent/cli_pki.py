@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from edge_agent.pki.folder import PkiFolder
 
 _CONFIG = click.argument("config", type=click.Path(path_type=Path, dir_okay=False))
-_DEVICE = click.option("--device", help="Whose folder, if devices have several.")
+_SERVER = "opcua-server"
+_DEVICE = click.option("--device", help=f"Whose folder, if there are several; {_SERVER} is our own server's.")
 
 
 @click.group()
@@ -123,10 +124,19 @@ def _folder(config: Path, device: str | None) -> "PkiFolder":
     from edge_agent.pki.folder import PkiFolder  # noqa: PLC0415
     from edge_agent.pki.manage import NotDone  # noqa: PLC0415
 
-    folders = {table.pki: device.name for device, table in _secured(config, device)}
+    server = _load(config).north.opcua_server
+    if server is not None and device == _SERVER:
+        return PkiFolder(Path(server.pki))
+    folders = {server.pki: _SERVER} if server is not None and device is None else {}
+    if device is not None or not folders or _has_secured(config):
+        folders |= {table.pki: found.name for found, table in _secured(config, device)}
     if len(folders) > 1:
         raise NotDone(f"the devices have several folders; say --device {' or '.join(folders.values())}")
     return PkiFolder(Path(next(iter(folders))))
+
+
+def _has_secured(config: Path) -> bool:
+    return any(isinstance(d.table, OpcUaTable) and d.table.security != "none" for d in _load(config).devices)
 
 
 def _secured(config: Path, name: str | None) -> list[tuple[Device, OpcUaTable]]:

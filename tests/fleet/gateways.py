@@ -16,10 +16,14 @@ from edge_agent.bundles.store import Store
 
 
 class Gateways:
-    """`folder` gets a folder for every gateway, the office's keys, and the releases."""
+    """`folder` gets a folder for every gateway, the office's keys, and the releases.
 
-    def __init__(self, folder: Path, broker: int, plant: int, tflite: bytes) -> None:
+    They share one machine here, so with many of them the canaries have to be `spread` over some seconds.
+    """
+
+    def __init__(self, folder: Path, broker: int, plant: int, tflite: bytes, spread: float = 0) -> None:
         self.folder, self._broker, self._plant, self._tflite = folder, broker, plant, tflite
+        self._spread = spread
         self.key = Ed25519PrivateKey.generate()
         self.keys = folder / "keys"
         self.keys.mkdir()
@@ -52,7 +56,7 @@ class Gateways:
             f'[agent]\nname = "{name}"\nstate = "state"\ntrust = "{self.keys}"\ntrial = "1s"\n'
             + device("a", self._plant)
             + machine("alpha", "a", "a").replace('"small.bundle"', '"pump"').replace("advisory", "shadow")
-            + f'[mqtt]\n{self._mqtt()}[fleet]\ngroup = "{group}"\nspread = "0s"\n'
+            + f'[mqtt]\n{self._mqtt()}[fleet]\ngroup = "{group}"\nspread = "{self._spread:g}s"\n'
         )
         config = folder / "config.toml"
         config.write_text(text)

@@ -29,7 +29,8 @@ PATIENCE = 120.0 + 20 * SIZE
 def gateways(dense_tflite: bytes, tmp_path: Path) -> Iterator[Gateways]:
     broker = Broker(tmp_path).start()
     with start_plant(free_port()) as plant:
-        yield Gateways(tmp_path, broker.port, plant.modbus_port, dense_tflite)
+        spread = 6 * SIZE if SIZE > 5 else 0
+        yield Gateways(tmp_path, broker.port, plant.modbus_port, dense_tflite, spread)
     broker.kill()
 
 

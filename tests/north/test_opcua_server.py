@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
+import dense_model
 import msgspec
 import npm_peer
 import psutil
@@ -15,15 +16,18 @@ from asyncua import Client, ua
 from asyncua.crypto.security_policies import SecurityPolicyBasic256Sha256
 from authority import Identity, identity
 from broker import config_of
+from click.testing import CliRunner
 from cryptography.hazmat.primitives.serialization import Encoding
 from mosquitto import free_port
 
+from edge_agent.cli import main
 from edge_agent.config import Config
 from edge_agent.config.north import North, OpcUaServer
 from edge_agent.north.opcua import host
 from edge_agent.north.opcua.host import OpcUaHost
 from edge_agent.north.opcua.site import Output, Seen
 from edge_agent.north.opcua.space import NAMESPACE
+from edge_agent.pki.certificate import thumbprint
 from edge_agent.pki.folder import PkiFolder
 from edge_agent.status import MachineStatus, OutputStatus
 
@@ -231,3 +235,19 @@ async def test_its_process_ends_with_the_agent_and_is_started_again_alone(
         async with asyncio.timeout(60):
             await gateway._listens_again(lambda: children() not in ([], [child]))
     assert children() == []
+
+
+def test_its_clients_are_trusted_by_the_commands_for_certificates(tmp_path: Path, dense_bundle: Path) -> None:
+    config = tmp_path / "config.toml"
+    tags = [f'{{ name = "{n}", table = "input", address = {i} }}' for i, n in enumerate(dense_model.NAMES)]
+    config.write_text(
+        '[agent]\nstate = "state"\n[opcua-server]\nlisten = "127.0.0.1:4840"\n'
+        f'[device.a]\ndriver = "modbus-tcp"\nhost = "127.0.0.1"\ntags = [{", ".join(tags)}]\n'
+        f'[machine.pump]\nbundle = "{dense_bundle}"\n[machine.pump.inputs]\n'
+        + "".join(f'{n} = "a.{n}"\n' for n in dense_model.NAMES)
+    )
+    folder = PkiFolder(tmp_path / "state" / "pki")
+    folder.reject(SCADA.certificate)
+    said = CliRunner().invoke(main, ["pki", "trust", str(config), thumbprint(SCADA.certificate)[:8]])
+    assert said.exit_code == 0, said.output
+    assert folder.trust().trusted == [SCADA.certificate]
