@@ -122,11 +122,6 @@ class Office:
                     await self._changed.wait()
         return self._judge(stage, number, do, gate)
 
-    async def withdraw(self, sha256: str, pieces: int) -> None:
-        """Take a bundle off the broker again. Raises MqttError."""
-        for part in ("index", *range(pieces)):
-            await self._keep(b"", "bundle", sha256, part)
-
     def _judge(self, stage: list[str], number: int, do: Do, gate: Gate) -> Outcome:
         of = {name: self.reports[name] for name in stage if name in self.reports}
         of = {name: report for name, report in of.items() if report.number == number}
