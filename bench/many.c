@@ -1,5 +1,5 @@
 /* A Modbus TCP server on libmodbus that serves any number of clients: `many [PORT]`, 0 for a free one, printed.
- * Holding register n holds n.
+ * Holding register n holds n. The last two input registers, high word first, count the requests served.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -26,6 +26,8 @@ static int serve(modbus_t *context, modbus_mapping_t *map, int client)
     uint8_t request[MODBUS_TCP_MAX_ADU_LENGTH];
     modbus_set_socket(context, client);
     int length = modbus_receive(context, request);
+    if (length > 0 && ++map->tab_input_registers[REGISTERS - 1] == 0)
+        map->tab_input_registers[REGISTERS - 2]++;
     return length != -1 && (length == 0 || modbus_reply(context, request, length, map) != -1);
 }
 
@@ -41,7 +43,7 @@ int main(int argc, char **argv)
         return 1;
     }
     for (int n = 0; n < REGISTERS; n++)
-        map->tab_registers[n] = map->tab_input_registers[n] = (uint16_t)n;
+        map->tab_registers[n] = (uint16_t)n;
     open_[0].events = POLLIN;
     printf("%d\n", port_of(open_[0].fd));
     fflush(stdout);
