@@ -15,7 +15,7 @@ import numpy as np
 
 from edge_agent.core.histogram import Histogram
 from edge_agent.core.tags import Columns, Floats, Reason, Tag
-from edge_agent.drivers import Driver, Gather, LinkDown, Overlapping, Prompt, Refused
+from edge_agent.drivers import Driver, Gather, Lasting, LinkDown, Overlapping, Prompt, Refused
 
 log = logging.getLogger(__name__)
 
@@ -61,6 +61,7 @@ class Device:
         self._reading = False
         self._read_ended: asyncio.Future[None] | None = None
         self._probe: Any = None
+        self._plans: list[Any] = []
         self._lost = asyncio.Event()
         self._lost.set()
         self._attempt = 0
@@ -81,7 +82,9 @@ class Device:
 
     def plan(self, tags: Sequence[Tag]) -> Any:
         """Compile a scan class for `read`."""
-        return self._driver.plan_read(tags)
+        plan = self._driver.plan_read(tags)
+        self._plans.append(plan)
+        return plan
 
     def declare(self, tags: Sequence[Tag]) -> Outputs:
         """Compile outputs for `write`. What was not declared here cannot be written."""
@@ -93,11 +96,22 @@ class Device:
             np.array([tag.offset for tag in tags]),
         )
         self._probe = outputs.read_plan
+        self._plans += [outputs.write_plan, outputs.read_plan]
         return outputs
 
-    def forget_outputs(self) -> None:
-        """A changed configuration declares its own."""
+    def replan(self) -> None:
+        """A changed configuration plans and declares its own. The old plans live until `settle`."""
         self._probe = None
+        self._plans = []
+
+    async def settle(self) -> None:
+        """Forget what was planned before `replan`. Nobody may use it any more."""
+        if isinstance(self._driver, Lasting):
+            async with self._alone(), self._write_lock or nullcontext():
+                try:
+                    await self._driver.keep(self._plans)
+                except LinkDown as error:
+                    await self._drop(error)
 
     async def run(self) -> None:
         """Connect whenever the link is down, for ever."""

@@ -4,7 +4,7 @@ import msgspec
 
 from edge_agent.config import Config, schema
 from edge_agent.config.fields import Seconds
-from edge_agent.config.schema import DeviceTable, OpcUaTable
+from edge_agent.config.schema import DeviceTable
 from edge_agent.device import Device
 from edge_agent.inference.host import ModelHost
 from edge_agent.machine import Machine
@@ -22,17 +22,12 @@ class Reuse:
         self._machines = {machine.name: machine for machine in machines}
 
     def device(self, config: schema.Device) -> Device | None:
-        """Return the device with the same connection. Its tags have to be planned anew.
-
-        Not so OPC UA: a session finds its nodes when it connects, so a changed configuration connects anew.
-        """
+        """Return the device with the same connection. Its tags have to be planned anew."""
         known = next((d for d in self._config.devices if d.name == config.name), None)
         if known is None or _connection(known.table) != _connection(config.table):
             return None
-        if isinstance(config.table, OpcUaTable):
-            return None
         device = self._devices[config.name]
-        device.forget_outputs()
+        device.replan()
         return device
 
     def model(self, sha256: str) -> ModelHost | None:

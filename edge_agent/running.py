@@ -70,6 +70,9 @@ class Running:
         await self._wait([self._tasks.pop(scan) for scan in old.values()])
         taken_over = [machine.block for machine in after.machines]
         await _say_off([m for m in before.machines if m not in after.machines and m.block not in taken_over])
+        for device in after.devices:
+            if device in before.devices:
+                await device.settle()
         await self._end_unused()
 
     async def stop(self) -> None:

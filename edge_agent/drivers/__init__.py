@@ -41,7 +41,7 @@ class Driver(Protocol):
     on_lost: Callable[[LinkDown], None] | None
 
     def plan_read(self, tags: Sequence[Tag]) -> Any:
-        """Compile a scan class. Called once, before the first connect; must not do I/O."""
+        """Compile a scan class. Must not do I/O."""
         ...
 
     def plan_write(self, tags: Sequence[Tag]) -> Any:
@@ -76,6 +76,18 @@ class Overlapping(Driver, Protocol):
     """A driver that may be asked to write while it reads, so that a write waits for no long read."""
 
     overlaps: Literal[True]
+
+
+@runtime_checkable
+class Lasting(Driver, Protocol):
+    """A driver whose connection outlives a change of its plans.
+
+    Plans of the same tags are the same; what is planned while it is connected is found by its first use.
+    """
+
+    async def keep(self, plans: Sequence[Any]) -> None:
+        """Forget all other plans. Raises `LinkDown`."""
+        ...
 
 
 Gather = Callable[[Sequence[int], Sequence[int]], list[Columns]]

@@ -69,13 +69,19 @@ class OpcUa:
         self._types: dict[WritePlan, list[ua.VariantType]] = {}
 
     def plan_read(self, tags: Sequence[Tag]) -> ReadPlan:
-        """Compile a scan class; subscribed to if all of its tags are monitored."""
+        """Compile a scan class, or return that of the same tags; subscribed to if all are monitored."""
+        for known in self._plans:
+            if isinstance(known, ReadPlan) and known.tags == tuple(tags):
+                return known
         plan = ReadPlan(tuple(tags), addresses_of(tags), Reader(tags, self._warn_once))
         self._plans.append(plan)
         return plan
 
     def plan_write(self, tags: Sequence[Tag]) -> WritePlan:
-        """Compile a set of outputs."""
+        """Compile a set of outputs, or return that of the same tags."""
+        for known in self._plans:
+            if isinstance(known, WritePlan) and known.tags == tuple(tags):
+                return known
         plan = WritePlan(tuple(tags), addresses_of(tags))
         self._plans.append(plan)
         return plan
@@ -109,15 +115,19 @@ class OpcUa:
         session = self._session = Session(self.url, self.timeout, agreed)
         async with _deadline(self.url, self.timeout):
             await session.open()
+        await self._set_up(session, self._plans)
+
+    async def _set_up(self, session: Session, plans: Sequence[ReadPlan | WritePlan]) -> None:
+        read_plans = [plan for plan in plans if isinstance(plan, ReadPlan)]
         async with _deadline(self.url, SETUP * self.timeout):
-            await self._find(session, [node for plan in self._plans for node in plan.nodes])
-            for plan in self._plans:
+            await self._find(session, [node for plan in plans for node in plan.nodes])
+            for plan in plans:
                 if isinstance(plan, ReadPlan):
                     self._located[plan] = await locate(session, plan, self._ids, time.monotonic())
                 else:
                     await self._try_types(session, plan)
-            await self._compare(session)
-            await self._subscribe(session)
+            await self._compare(session, read_plans)
+            await self._subscribe(session, read_plans)
 
     async def _find(self, session: Session, nodes: Sequence[Node]) -> None:
         found, missing = await resolve(session, nodes)
@@ -136,13 +146,15 @@ class OpcUa:
         refuse([f"{tag.name} ({tag.address}): the server has no such node" for tag in missing])
         self._types[plan] = await output_types(session, plan.tags, [self._ids[node] for node in plan.nodes])
 
-    async def _compare(self, session: Session) -> None:
-        tags = {tag.name: tag for plan in self._plans if isinstance(plan, ReadPlan) for tag in plan.tags}
+    async def _compare(self, session: Session, plans: Sequence[ReadPlan]) -> None:
+        tags = {tag.name: tag for plan in plans for tag in plan.tags}
         for text in await differences(session, list(tags.values()), self._ids):
             self._warn_once(text)
 
-    async def _subscribe(self, session: Session) -> None:
-        for plan, located in self._located.items():
+    async def _subscribe(self, session: Session, plans: Sequence[ReadPlan]) -> None:
+        made_all = []
+        for plan in plans:
+            located = self._located[plan]
             if plan.period is None or not located.requests:
                 continue
             wanted = [Monitored(plan.period)] * len(located.requests)
@@ -155,17 +167,24 @@ class OpcUa:
             made = Subscription(session, located.requests, wanted, plan.period, self.timeout)
             self._subscriptions[plan] = made
             await made.create(self._warn_once)
-        if self._subscriptions:
-            made_all = list(self._subscriptions.values())
+            made_all.append(made)
+        if made_all and self._publisher is None:
             self._publisher = Publisher(session, made_all, self.timeout, self.on_lost)
+        elif made_all and self._publisher is not None:
+            self._publisher.add(made_all)
 
     async def read(self, plan: ReadPlan) -> Columns:
         """Return the Value of every tag (Part 4, 5.10.2), read or as the subscription last told it.
 
+        A plan that is younger than the session is set up by its first read.
+
         Raises:
             LinkDown: no answer, or one that does not fit.
         """
-        session, located = self.session, self._located[plan]
+        session = self.session
+        if plan not in self._located:
+            await self._set_up(session, [plan])
+        located = self._located[plan]
         subscription = self._subscriptions.get(plan)
         if subscription is None:
             values = await session.read_values(located.requests)
@@ -209,6 +228,18 @@ class OpcUa:
         items = [item(tag, self._ids[node], kind, value) for tag, node, kind, value in rows]
         answers = zip(plan.tags, await session.write(items), strict=True)
         refuse([said(tag, status) for tag, status in answers if not status.is_good()])
+
+    async def keep(self, plans: Sequence[ReadPlan | WritePlan]) -> None:
+        """Forget all other plans, and end their subscriptions. Raises `LinkDown`."""
+        gone = [subscription for plan, subscription in self._subscriptions.items() if plan not in plans]
+        self._plans = [plan for plan in self._plans if plan in plans]
+        self._located = {plan: where for plan, where in self._located.items() if plan in plans}
+        self._types = {plan: types for plan, types in self._types.items() if plan in plans}
+        self._subscriptions = {plan: s for plan, s in self._subscriptions.items() if plan in plans}
+        if gone and self._publisher is not None:
+            await self._publisher.end(gone)
+            if not self._subscriptions:
+                self._publisher = None
 
     def _warn_once(self, text: str) -> None:
         if text not in self._warned:

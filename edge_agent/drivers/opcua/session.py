@@ -231,6 +231,12 @@ class Session:
         answer = await self.request(request)
         return struct_from_binary(ua.CreateSubscriptionResponse, answer).Parameters
 
+    async def delete_subscriptions(self, subscriptions: list[int]) -> None:
+        """Have the server forget subscriptions; one that it forgot already is none the worse for it."""
+        request = ua.DeleteSubscriptionsRequest()
+        request.Parameters.SubscriptionIds = subscriptions
+        await self.request(request)
+
     async def monitor(
         self, subscription: int, items: list[ua.MonitoredItemCreateRequest]
     ) -> list[ua.MonitoredItemCreateResult]:
