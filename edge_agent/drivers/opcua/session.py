@@ -28,7 +28,7 @@ SESSION_TIMEOUT = (
 CHANNEL_LIFETIME = 3_600_000  # ms, asked of the server
 CLOSE_GRACE = 0.5  # s to give the session back: a small PLC has five
 UNLIMITED = 10_000  # nodes in one request, where the server names no limit
-PART = 1000  # nodes in one read: between two parts others have their turn, here and on the server
+PART = 250  # nodes in one read: between two parts others have their turn, here and on the server
 
 _NAMESPACES = ua.ObjectIds.Server_NamespaceArray
 _LIMITS = (
