@@ -11,7 +11,7 @@ from edge_agent.core.explain import precision
 
 if TYPE_CHECKING:
     from edge_agent.config.links import LinkTable
-    from edge_agent.probe import Expected, Found, UnitFound
+    from edge_agent.probing.found import Expected, Found, Gap, TableFound, UnitFound
 
 _TRANSPORT = click.Choice(["tcp", "tls", "udp", "rtu-over-tcp", "rtu", "ascii"])
 _SHOWN = 5
@@ -53,16 +53,16 @@ def probe(
 
     Only reads, and slowly. Ctrl-C ends it with what it has found.
     """
-    from edge_agent import probe as library  # noqa: PLC0415 - each command imports what it needs
-    from edge_agent.config import links as config  # noqa: PLC0415
+    from edge_agent.config import links as config  # noqa: PLC0415 - each command imports what it needs
     from edge_agent.drivers import LinkDown  # noqa: PLC0415
     from edge_agent.links import Links  # noqa: PLC0415
+    from edge_agent.probing import survey  # noqa: PLC0415
 
     table = _link(place, timeout, **how)
     tried = list(_numbers("--units", units, 255))
     span = list(_numbers("--addresses", addresses, 65535))
     try:
-        found = library.probe(
+        found = survey.probe(
             lambda: Links().of(config.Link(name="probe", table=table)),
             tried,
             range(min(span), max(span) + 1),
@@ -108,18 +108,30 @@ def text(found: "Found") -> str:
 
 
 def _unit(unit: "UnitFound") -> Iterator[str]:
-    from edge_agent.probe import holes  # noqa: PLC0415
-
     named = ", ".join(f"{name} {value!r}" for name, value in unit.identification.items())
     yield f"unit {unit.unit}: {named or 'does not say what it is'}"
     for table in unit.tables:
-        ranges = ", ".join(f"{first}-{last}" for first, last in table.ranges) or "nothing"
-        yield f"  {table.table:<9} {ranges}" + (f"; at most {table.largest} at once" if table.largest else "")
-        if table.ranges[1:]:
-            yield f"  {'':<9} forbidden = {holes(table)}: this device refuses a request over them"
+        yield from _table(table)
     for one in unit.expected:
         yield f"  {one.value:g} at {one.address}:" + ("" if one.explanations else " nothing explains it")
         yield from (f"    {one.table} {one.address} {e.text()}" for e in one.explanations[:_SHOWN])
+    if keys := list(unit.keys()):
+        yield "  for its table in the configuration:"
+        yield from (f"    {line}" for line in keys)
+
+
+def _table(table: "TableFound") -> Iterator[str]:
+    ranges = ", ".join(f"{first}-{last}" for first, last in table.ranges) or "nothing"
+    yield f"  {table.table:<9} {ranges}" + (f"; at most {table.largest} at once" if table.largest else "")
+    for gap in table.gaps:
+        yield f"  {'':<9} {_gap(gap)}"
+
+
+def _gap(gap: "Gap") -> str:
+    if not gap.answered:
+        return f"{gap.first}-{gap.last} refused, and so is a request over them"
+    fill = ", ".join(map(str, gap.fill))
+    return f"{gap.first}-{gap.last} refused alone; a longer request over them gets {fill}"
 
 
 def _numbers(option: str, text: str, most: int) -> Iterator[int]:
@@ -133,7 +145,7 @@ def _numbers(option: str, text: str, most: int) -> Iterator[int]:
 
 
 def _expected(text: str) -> "Expected":
-    from edge_agent.probe import Expected  # noqa: PLC0415
+    from edge_agent.probing.found import Expected  # noqa: PLC0415
 
     address, _, value = text.partition("=")
     try:

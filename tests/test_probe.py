@@ -25,10 +25,15 @@ class Served:
     def __init__(self) -> None:
         self.port = 0
         self.functions: set[int] = set()
+        self._requests = 0
+        self.ninth = asyncio.Event()
 
     def note(self, sending: bool, pdu: Any) -> Any:
         if not sending:
             self.functions.add(pdu.function_code)
+            self._requests += 1
+            if self._requests == 9:
+                self.ninth.set()
         return pdu
 
 
@@ -103,14 +108,15 @@ async def test_what_nothing_explains_is_exit_code_1(served: Served) -> None:
 
 
 async def test_ctrl_c_ends_it_with_what_it_has_found(served: Served) -> None:
-    process = await start(served.port, "--units", "1", "--rate", "2")
-    assert process.stderr
-    while b"looking closer" not in await process.stderr.readline():
-        pass
+    """The ninth request, of one register, comes after holding 0-49 were found."""
+    process = await start(served.port, "--units", "1", "--rate", "10")
+    async with asyncio.timeout(DEADLINE):
+        await served.ninth.wait()
     process.send_signal(signal.SIGINT)
     code, out, _ = await ended(process)
     assert code == 0
     assert "unit 1:" in out
+    assert "holding   0-49\n" in out
     assert "nothing written; stopped before all was asked" in out
 
 

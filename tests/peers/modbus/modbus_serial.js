@@ -1,5 +1,5 @@
 // modbus-serial: holding and input register n hold n, coil and discrete input n are n % 3 == 0, unit 1. Writes are kept.
-// Prints its port.
+// With arguments PORT FIRST LAST nobody has holding registers FIRST to LAST. Prints its port.
 const { ServerTCP } = require("modbus-serial");
 
 const registers = new Map();
@@ -8,8 +8,13 @@ const inside = (address) => {
   if (address >= 2000) throw { modbusErrorCode: 2 };
   return address;
 };
+const [port, first, last] = process.argv.slice(2).map(Number);
+const defined = (address) => {
+  if (address >= first && address <= last) throw { modbusErrorCode: 2 };
+  return inside(address);
+};
 const vector = {
-  getHoldingRegister: (address) => registers.get(address) ?? inside(address),
+  getHoldingRegister: (address) => registers.get(address) ?? defined(address),
   getInputRegister: (address) => inside(address),
   getCoil: (address) => coils.get(address) ?? inside(address) % 3 === 0,
   getDiscreteInput: (address) => inside(address) % 3 === 0,
@@ -17,5 +22,5 @@ const vector = {
   setCoil: (address, value) => void coils.set(inside(address), value),
   readDeviceIdentification: () => ({ 0: "Vendor", 1: "Product", 2: "1.2", 3: "http://vendor", 5: "Model" }),
 };
-const server = new ServerTCP(vector, { host: "127.0.0.1", port: Number(process.argv[2] ?? 0), unitID: 1 });
+const server = new ServerTCP(vector, { host: "127.0.0.1", port: port ?? 0, unitID: 1 });
 server.on("initialized", () => console.log(server._server.address().port));
