@@ -3,18 +3,12 @@
 import os
 from pathlib import Path
 
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    PublicFormat,
-    load_pem_private_key,
-)
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from converter.errors import ConverterError
 from edge_agent import bundle
+from edge_agent.trust import BadKey, private_key
 
 
 def keygen(prefix: Path) -> tuple[Path, Path]:
@@ -37,16 +31,9 @@ def keygen(prefix: Path) -> tuple[Path, Path]:
 def load(path: Path) -> Ed25519PrivateKey:
     """Read a private key. Raises `ConverterError`, also if others than its owner can read the file."""
     try:
-        if path.stat().st_mode & 0o077:
-            raise ConverterError(f"{path}: others can read this private key; chmod 600 it")
-        key = load_pem_private_key(path.read_bytes(), password=None)
-    except OSError as error:
-        raise ConverterError(f"{path}: {error.strerror}") from None
-    except (ValueError, TypeError, UnsupportedAlgorithm):
-        raise ConverterError(f"{path}: not a private key in PEM without a password") from None
-    if not isinstance(key, Ed25519PrivateKey):
-        raise ConverterError(f"{path}: not an Ed25519 key; edge-converter keygen makes one")
-    return key
+        return private_key(path)
+    except BadKey as error:
+        raise ConverterError(str(error)) from None
 
 
 def sign(path: Path, key: Ed25519PrivateKey) -> None:

@@ -99,8 +99,8 @@ async def _rollout(
     bundle: Path, *, mqtt: "MqttTable", key_file: Path, groups: str, shares: str, do: "Do", gate: "Gate"
 ) -> bool:
     from edge_agent.fleet import stages  # noqa: PLC0415
-    from edge_agent.fleet.documents import private_key  # noqa: PLC0415
     from edge_agent.fleet.office import Office, roll_out  # noqa: PLC0415
+    from edge_agent.trust import private_key  # noqa: PLC0415
 
     key, parsed = private_key(key_file), stages.parse(shares)
     chosen = {group.strip() for group in groups.split(",") if group.strip()}
@@ -154,10 +154,11 @@ def _failing() -> Iterator[None]:
     from edge_agent.credentials import NoCredential  # noqa: PLC0415
     from edge_agent.fleet.documents import BadDocument  # noqa: PLC0415
     from edge_agent.fleet.stages import BadStages  # noqa: PLC0415
+    from edge_agent.trust import BadKey  # noqa: PLC0415
 
     try:
         yield
-    except (BundleError, BadDocument, BadStages, NoCredential) as error:
+    except (BundleError, BadDocument, BadKey, BadStages, NoCredential) as error:
         _fail(str(error))
     except MqttError as error:
         _fail(f"the broker: {error}")

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from edge_agent import health
 from edge_agent.build import Parts
 from edge_agent.historian import Historian
-from edge_agent.status import Status, snapshot
+from edge_agent.snapshot import snapshot
+from edge_agent.status import Status
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,8 @@ checks them too:
 from pathlib import Path
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from cryptography.hazmat.primitives.serialization import load_pem_public_key
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
 
 from edge_agent.bundle import Bundle
 
@@ -20,6 +20,10 @@ LARGEST_KEY = 10_000
 
 class Untrusted(Exception):
     """Nobody whom we trust has signed it, or the trusted keys cannot be read."""
+
+
+class BadKey(Exception):
+    """A private key that cannot be used. The text names its file and says why."""
 
 
 def signer(bundle: Bundle, folder: Path) -> str:
@@ -41,6 +45,21 @@ def vouches(text: bytes, signature: bytes, folder: Path) -> str:
             continue
         return name
     raise Untrusted(f"signed, but by none of the trusted keys {', '.join(keys)}")
+
+
+def private_key(path: Path) -> Ed25519PrivateKey:
+    """Read the key of somebody who signs. Raises `BadKey`, also if others than its owner can read it."""
+    try:
+        if path.stat().st_mode & 0o077:
+            raise BadKey(f"{path}: others can read this private key; chmod 600 it")
+        key = load_pem_private_key(path.read_bytes(), None)
+    except OSError as error:
+        raise BadKey(f"{path}: {error.strerror}") from None
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        raise BadKey(f"{path}: not a private key in PEM without a password") from None
+    if not isinstance(key, Ed25519PrivateKey):
+        raise BadKey(f"{path}: not an Ed25519 key; edge-converter keygen makes one")
+    return key
 
 
 def _key(path: Path) -> Ed25519PublicKey:

@@ -2,6 +2,7 @@
 
 import difflib
 import re
+import tomllib
 from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
@@ -76,6 +77,16 @@ class Place:
     def wrong(self, problem: str) -> None:
         """Keep one error."""
         self.errors.append(f"{self.file}: {self.key}: {problem}" if self.key else f"{self.file}: {problem}")
+
+
+def read_toml(file: Path) -> dict[str, object]:
+    """Read a TOML file. Raises `ConfigError`."""
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError([f"{file}: {error.strerror}"]) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError([f"{file}: not TOML: {error}"]) from None
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

@@ -1,7 +1,6 @@
 """TOML to a checked `Config`: everything but connecting, every error at once."""
 
 import hashlib
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -11,7 +10,7 @@ import msgspec
 from edge_agent.bundle import Bundle
 from edge_agent.config import alarms, gates, modbus, north, opcua, overlap, upstream, web, writes
 from edge_agent.config.bundles import Bundles
-from edge_agent.config.fields import ConfigError, Place, build, nearest
+from edge_agent.config.fields import ConfigError, Place, build, nearest, read_toml
 from edge_agent.config.history import history_of
 from edge_agent.config.inputs import constants_of, inputs_of
 from edge_agent.config.links import Link
@@ -46,7 +45,7 @@ def load(
     `instead` are bundles by name that are not installed yet. If `lenient`, a machine whose installed bundle
     cannot be used runs without one, which is a warning: the service is to start, and to tell its PLC.
     """
-    data = _toml(file)
+    data = read_toml(file)
     root = Place(file)
     for key in data:
         if key not in _SECTIONS:
@@ -106,15 +105,6 @@ def _units(devices: Mapping[str, Device], place: Place) -> None:
 
     for problem in units.problems(tags):
         place.wrong(problem)
-
-
-def _toml(file: Path) -> Mapping[str, object]:
-    try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError([f"{file}: {error.strerror}"]) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError([f"{file}: not TOML: {error}"]) from None
 
 
 def _section(data: Mapping[str, object], place: Place) -> Mapping[str, object]:

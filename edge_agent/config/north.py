@@ -2,13 +2,12 @@
 
 import ipaddress
 import re
-import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import msgspec
 
-from edge_agent.config.fields import ConfigError, Delay, Place, Seconds, build
+from edge_agent.config.fields import ConfigError, Delay, Place, Seconds, build, read_toml
 
 _CREDENTIAL = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*")
 _FORBIDDEN = re.compile(r"[/+#\0]")
@@ -99,12 +98,7 @@ def north_of(data: Mapping[str, object], agent: Agent, machines: Iterable[str], 
 
 def broker_of(file: Path) -> MqttTable:
     """Read ``[mqtt]`` alone, of a file that may have no more than that. Raises `ConfigError`."""
-    try:
-        data = tomllib.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError([f"{file}: {error.strerror}"]) from None
-    except ValueError as error:
-        raise ConfigError([f"{file}: not TOML: {error}"]) from None
+    data = read_toml(file)
     root = Place(file)
     table = build(MqttTable, data.get("mqtt", {}), root.at("mqtt"))
     table = table and _mqtt(table, "office", (), root)

@@ -13,9 +13,7 @@ from pathlib import Path
 from typing import Literal, TypeVar
 
 import msgspec
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from edge_agent.bundle import LARGEST
 from edge_agent.trust import Untrusted, vouches
@@ -137,21 +135,6 @@ def opened(data: bytes, keys: Path, gateway: str) -> Desired:
 def reported(data: bytes) -> Reported:
     """Read a report. Raises `BadDocument`."""
     return _decode(data[:LARGEST_DOCUMENT], Reported)
-
-
-def private_key(path: Path) -> Ed25519PrivateKey:
-    """Read the office's key. Raises `BadDocument`."""
-    try:
-        if path.stat().st_mode & 0o077:
-            raise BadDocument(f"{path}: others can read this private key; chmod 600 it")
-        key = load_pem_private_key(path.read_bytes(), None)
-    except OSError as error:
-        raise BadDocument(f"{path}: {error.strerror}") from None
-    except (ValueError, TypeError, UnsupportedAlgorithm):
-        raise BadDocument(f"{path}: not a private key in PEM without a password") from None
-    if not isinstance(key, Ed25519PrivateKey):
-        raise BadDocument(f"{path}: not an Ed25519 key; edge-converter keygen makes one")
-    return key
 
 
 def _decode(data: bytes, kind: type[S]) -> S:
