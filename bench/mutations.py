@@ -25,8 +25,8 @@ from edge_agent.bundles import operators
 from edge_agent.bundles.canary import Refused, canary
 from edge_agent.core.packing import spans
 from edge_agent.core.spread import kept, spread
-from edge_agent.inference.host import questions
 from edge_agent.inference.process import Floats32, InferenceFailed, InferenceProcess
+from edge_agent.inference.proof import questions
 from edge_agent.inference.replay import openings, replay
 
 OTHERS = 2000

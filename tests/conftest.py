@@ -65,22 +65,33 @@ async def no_task_left(request: pytest.FixtureRequest) -> AsyncIterator[None]:
     assert not left, f"tasks left running: {left}"
 
 
-@pytest.fixture(scope="session")
-def dense_tflite() -> bytes:
-    """A real model of about a kilobyte, made by TensorFlow; kept, because TensorFlow takes long to begin."""
-    script = Path(__file__).with_name("build_dense.py")
+def built(name: str) -> bytes:
+    """The model that `build_{name}.py` makes by TensorFlow; kept, because TensorFlow takes long to begin."""
+    script = Path(__file__).with_name(f"build_{name}.py")
     made_by = script.read_bytes() + version("tensorflow").encode()
-    kept = ROOT / f".cache/models/dense-{hashlib.sha256(made_by).hexdigest()[:16]}.tflite"
+    kept = ROOT / f".cache/models/{name}-{hashlib.sha256(made_by).hexdigest()[:16]}.tflite"
     kept.parent.mkdir(parents=True, exist_ok=True)
     with kept.with_suffix(".lock").open("w") as turn:
         fcntl.flock(turn, fcntl.LOCK_EX)  # tests run in several processes
         if not kept.exists():
             fresh = kept.with_suffix(".new")
             command = [sys.executable, str(script), str(fresh)]
-            built = subprocess.run(command, check=False, capture_output=True, text=True)
-            assert built.returncode == 0, built.stderr
+            made = subprocess.run(command, check=False, capture_output=True, text=True)
+            assert made.returncode == 0, made.stderr
             fresh.replace(kept)
     return kept.read_bytes()
+
+
+@pytest.fixture(scope="session")
+def dense_tflite() -> bytes:
+    """A real model of about a kilobyte."""
+    return built("dense")
+
+
+@pytest.fixture(scope="session")
+def crosstalk_tflite() -> bytes:
+    """The same, but for rows that change each other's answers when they are asked in one call."""
+    return built("crosstalk")
 
 
 @pytest.fixture(scope="session")

@@ -9,18 +9,15 @@ import sys
 from pathlib import Path
 
 from edge_agent import bundle
-from edge_agent.inference.host import prove
-from edge_agent.inference.process import InferenceFailed, InferenceProcess
+from edge_agent.inference.process import InferenceFailed
+from edge_agent.inference.proof import proven
 
 
 async def main() -> None:
     made = bundle.read(Path(sys.argv[1]))
     try:
-        child = await InferenceProcess.start(made)
-        try:
-            difference = await prove(made, child)
-        finally:
-            child.close()
+        child, difference = await proven(made)
+        child.close()
     except InferenceFailed as error:
         sys.exit(f"{type(error).__name__}: {error}")
     (tensor,) = made.manifest.model.outputs

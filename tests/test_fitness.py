@@ -1,4 +1,4 @@
-"""A child that proves its answers and is slow all the same: the log says why, and it is used."""
+"""A child that proves its answers and is slow, or takes no batches: the log says why, and it is used."""
 
 import logging
 import os
@@ -8,10 +8,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import pytest
 
 from edge_agent.bundle import Bundle
+from edge_agent.bundles.canary import canary
 from edge_agent.inference.host import ModelHost
+from edge_agent.inference.process import InferenceProcess
+from edge_agent.inference.proof import questions
 
 pytestmark = pytest.mark.sockets
 
@@ -70,3 +74,27 @@ async def test_a_call_that_a_cycle_cannot_wait_for_is_told(
     (told,) = caplog.messages
     assert told.startswith("model m: a call takes")
     assert "cycles will be missed" in told
+
+
+async def test_a_processor_that_answers_batches_wrongly_is_asked_row_by_row(
+    dense: Bundle, crosstalk_tflite: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    batches = msgspec.structs.replace(dense.manifest.model, batch=64)
+    made = replace(
+        dense, model=crosstalk_tflite, manifest=msgspec.structs.replace(dense.manifest, model=batches)
+    )
+    asked, wanted = questions(made), made.known.outputs
+    child = await InferenceProcess.start(made)
+    assert np.abs(await child.run(asked, 5.0) - wanted).max() > 0.1, "the model is no longer wrong in batches"
+    child.close()
+
+    host = ModelHost("m", made, 5.0)
+    with caplog.at_level(logging.WARNING):
+        await host.warm()
+    answers = await host.ask(asked)
+    host.close()
+    assert isinstance(answers, np.ndarray)
+    np.testing.assert_allclose(answers, wanted, atol=1e-5)
+    (told,) = caplog.messages
+    assert "several rows in one call wrongly" in told
+    assert (await canary(made)).difference < 1e-5

@@ -14,8 +14,8 @@ from edge_agent.bundle import Bundle
 from edge_agent.core.packing import spans
 from edge_agent.core.spread import spread
 from edge_agent.inference.fitness import LONGEST_SHARE
-from edge_agent.inference.host import prove, questions
 from edge_agent.inference.process import Floats32, InferenceFailed, InferenceLate, InferenceProcess
+from edge_agent.inference.proof import prove, proven, questions
 from edge_agent.inference.replay import openings, replay
 
 CALL_DEADLINE, END_DEADLINE, DEADLINE = 5.0, 5.0, 120.0
@@ -40,9 +40,9 @@ async def canary(bundle: Bundle) -> Passed:
     """Try a bundle. Raises `Refused`; no process is left behind."""
     try:
         async with asyncio.timeout(DEADLINE):
-            child = await InferenceProcess.start(bundle)
+            child, difference = await proven(bundle)
             try:
-                passed = await _try(bundle, child)
+                passed = await _try(bundle, child, difference)
                 await child.end(END_DEADLINE)
             finally:
                 child.close()
@@ -53,8 +53,7 @@ async def canary(bundle: Bundle) -> Passed:
     return passed
 
 
-async def _try(bundle: Bundle, child: InferenceProcess) -> Passed:
-    difference = await prove(bundle, child)
+async def _try(bundle: Bundle, child: InferenceProcess, difference: float) -> Passed:
     windows, beyond = spread(questions(bundle))
     await _hold_to_spread(bundle, child, windows)
     within, beyond = openings(child, windows), openings(child, beyond)

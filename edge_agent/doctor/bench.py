@@ -13,8 +13,7 @@ from edge_agent.core.preparation import Preparation
 from edge_agent.doctor import reference
 from edge_agent.doctor.processor import model_name
 from edge_agent.doctor.profile import Profile
-from edge_agent.inference.host import prove
-from edge_agent.inference.process import InferenceProcess
+from edge_agent.inference.proof import proven
 from edge_agent.inference.replay import openings
 from edge_agent.inference.timing import Latency, latencies, resident
 
@@ -58,9 +57,8 @@ class Measured(NamedTuple):
 
 async def measured(bundle: Bundle) -> Measured:
     """Prove a bundle in a child and measure it. Raises `InferenceFailed`."""
-    child = await InferenceProcess.start(bundle)
+    child, difference = await proven(bundle)
     try:
-        difference = await prove(bundle, child)
         known = bundle.known.inputs
         packed = Packing.of(bundle.manifest)(Preparation(bundle.manifest)(known).reshape(len(known), -1))
         rows = openings(child, np.ascontiguousarray(packed, np.float32))

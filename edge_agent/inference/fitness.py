@@ -15,7 +15,7 @@ CALLS, DEADLINE, ENOUGH = 20, 5.0, 1.0
 
 
 async def look(bundle: Bundle, child: InferenceProcess, asked: Floats32) -> list[str]:
-    """Return what is wrong with the pace of a child, a sentence each. `asked` is float32[k, ...], k >= 1.
+    """Return what is wrong with a proven child, a sentence each. `asked` is float32[k, ...], k >= 1.
 
     Raises `InferenceFailed`.
     """
@@ -34,6 +34,11 @@ def _complaints(bundle: Bundle, child: InferenceProcess, median: float) -> Itera
         yield (
             f"{child.runtime} runs it without XNNPACK here, which took part of it where it was converted: "
             "many times slower. ProcSubset=pid in a unit hides the processor; edge-agent doctor says more"
+        )
+    if child.model.batch < manifest.model.batch:
+        yield (
+            f"{child.runtime} answers several rows in one call wrongly here: each is asked alone, "
+            "which is slower with many machines"
         )
     most = LONGEST_SHARE * manifest.period
     if median > most:

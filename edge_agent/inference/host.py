@@ -9,46 +9,18 @@ import numpy.typing as npt
 
 from edge_agent.bundle import Bundle
 from edge_agent.core.histogram import Histogram
-from edge_agent.core.packing import Packing, spans
-from edge_agent.core.preparation import Preparation
 from edge_agent.core.tags import Reason
 from edge_agent.inference import fitness
 from edge_agent.inference.process import InferenceFailed, InferenceLate, InferenceProcess
-from edge_agent.inference.replay import openings, replay
+from edge_agent.inference.proof import proven, questions
+from edge_agent.inference.replay import openings
 
 log = logging.getLogger(__name__)
 
 FIRST_RETRY, LAST_RETRY = 0.1, 10.0
 """Seconds between restarts, doubled from the first to the last while the child dies at once."""
-PROOF_DEADLINE = 10.0
 
 Floats32 = npt.NDArray[np.float32]
-
-
-class NotProven(InferenceFailed):
-    """This runtime on this processor does not give the bundle's known answers."""
-
-
-def questions(bundle: Bundle) -> Floats32:
-    """Return the known inputs as the model is asked them, packed: float32[k, input_size]."""
-    rows = Preparation(bundle.manifest)(bundle.known.inputs).reshape(len(bundle.known.inputs), -1)
-    return np.ascontiguousarray(Packing.of(bundle.manifest)(rows), np.float32)
-
-
-async def prove(bundle: Bundle, child: InferenceProcess) -> float:
-    """Replay the known answers and return the largest difference. Raises `InferenceFailed`."""
-    known, model = bundle.known, bundle.manifest.model
-    answers = await replay(child, questions(bundle), PROOF_DEADLINE)
-    differences = np.abs(answers - known.outputs)
-    for tensor, span in zip(model.outputs, spans(model.outputs).values(), strict=True):
-        difference = float(differences[:, span].max())
-        if not difference <= tensor.tolerance:
-            where = f" in {tensor.name}" if len(model.outputs) > 1 else ""
-            raise NotProven(
-                f"{child.runtime} does not give the bundle's known answers here: "
-                f"off by {difference:.3g}{where}, allowed are {tensor.tolerance:.3g}"
-            )
-    return float(differences.max())
 
 
 class ModelHost:
@@ -90,9 +62,8 @@ class ModelHost:
 
     async def warm(self) -> None:
         """Start a child and prove it, once. Raises `InferenceFailed`; then nothing is left behind."""
-        child = await InferenceProcess.start(self.bundle)
+        child, difference = await proven(self.bundle)
         try:
-            difference = await prove(self.bundle, child)
             asked = openings(child, questions(self.bundle))
             complaints = await fitness.look(self.bundle, child, asked)
         except BaseException:

@@ -7,8 +7,9 @@ import numpy.typing as npt
 
 from edge_agent.bundle import Bundle
 from edge_agent.core.tags import Reason
-from edge_agent.inference.host import ModelHost, prove
-from edge_agent.inference.process import InferenceFailed, InferenceProcess
+from edge_agent.inference.host import ModelHost
+from edge_agent.inference.process import InferenceFailed
+from edge_agent.inference.proof import proven
 
 Floats32 = npt.NDArray[np.float32]
 
@@ -33,8 +34,7 @@ class Foresight(ModelHost):
 
     async def open(self) -> None:
         """Start the child and prove the known answers. Raises `InferenceFailed`."""
-        self._child = await InferenceProcess.start(self.bundle)
-        await prove(self.bundle, self._child)
+        self._child, _ = await proven(self.bundle)
 
     async def look_ahead(self, asked: Iterable[Floats32]) -> None:
         """Forget what was asked ahead, and ask these packed inputs in one batch. Raises `InferenceFailed`."""

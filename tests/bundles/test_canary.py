@@ -17,8 +17,8 @@ from edge_agent.bundles import canary as trying
 from edge_agent.bundles import operators
 from edge_agent.bundles.canary import Refused, canary
 from edge_agent.core.spread import ROWS, kept, spread
-from edge_agent.inference.host import questions
 from edge_agent.inference.process import InferenceFailed, InferenceProcess
+from edge_agent.inference.proof import questions
 
 pytestmark = pytest.mark.sockets
 

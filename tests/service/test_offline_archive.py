@@ -5,9 +5,13 @@ import tarfile
 from pathlib import Path
 
 import pytest
+from agent_process import Plc, until
 from box import Box
 from emulated import arm64
 from packages import offline_archive
+from plc_line import ADVISORY
+
+from edge_agent.plant.process import PlantProcess
 
 AARCH64 = 183
 """The number of 64-bit ARM in an ELF header (ELF for the Arm 64-bit Architecture, 5.2)."""
@@ -60,10 +64,24 @@ def test_the_package_for_arm_holds_nothing_for_another_processor(
     assert described.stdout.strip() == "arm64"
 
 
-def test_the_package_for_arm_checks_its_example(arm_package: Path, tmp_path: Path) -> None:
+def test_the_package_for_arm_proves_its_model_and_writes_its_results(
+    arm_package: Path, tmp_path: Path
+) -> None:
     python = arm64(arm_package, tmp_path)
-    example = tmp_path / "root/etc/edge-agent/example/agent.toml"
-    command = [python, Path(__file__).with_name("run_emulated.py"), python, "check", example]
-    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=280)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.splitlines()[-1] == "ok"
+    with PlantProcess() as plant:
+        example = tmp_path / "root/etc/edge-agent/example"
+        config = example / "agent.toml"
+        text = config.read_text().replace('mode = "shadow"', 'mode = "advisory"')
+        text = text.replace("15020", str(plant.modbus_port)).replace("24840", str(plant.opcua_port))
+        config.write_text(text.replace("/var/lib/edge-agent", str(tmp_path / "state")))
+        command = [python, Path(__file__).with_name("run_emulated.py"), python, "run", config]
+        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as agent:
+            try:
+                plc = Plc(plant.modbus_port)
+                until(lambda: plc.frame().state == ADVISORY, "results of an emulated processor", 240)
+                assert plc.frame().score < 0.5
+            finally:
+                agent.terminate()
+                log = agent.communicate(timeout=60)[1]
+    assert agent.returncode == 0, log
+    assert "known answers proven on ai-edge-litert" in log
