@@ -6,6 +6,7 @@ from functools import partial
 import numpy as np
 
 from edge_agent.core.registers import BIT_TABLES, Table
+from edge_agent.core.tags import Reason
 from edge_agent.drivers import LinkDown
 from edge_agent.drivers.modbus import pdu
 from edge_agent.drivers.modbus.carrier import ask
@@ -45,7 +46,7 @@ class Prober:
             return await ask(partial(self._link.send, self, request, self._timeout))
         except DeviceException as error:
             if error.code in GATEWAY_SILENCE:
-                raise LinkDown(str(error)) from None
+                raise LinkDown(str(error), Reason.TIMEOUT) from None
             raise
 
     async def cells(self, table: Table, start: int, count: int) -> list[int] | None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from edge_agent.core.explain import explain
 from edge_agent.core.registers import Table
+from edge_agent.core.tags import Reason
 from edge_agent.drivers import LinkDown
 from edge_agent.drivers.modbus import pdu
 from edge_agent.drivers.modbus.identification import OBJECTS, identify, objects
@@ -28,7 +29,10 @@ def probe(
     timeout: float,
     tell: Callable[[str], None],
 ) -> Found:
-    """Look at units behind a link until all is known, or until SIGINT. Raises `LinkDown` if none connects."""
+    """Look at units behind a link until all is known, or until SIGINT.
+
+    Raises `LinkDown` if no connection is made, or every one breaks before a unit has answered.
+    """
 
     async def main() -> Found:
         prober = Prober(link(), rate, timeout)
@@ -55,17 +59,7 @@ async def _survey(
     expected: Sequence[Expected],
     tell: Callable[[str], None],
 ) -> None:
-    for unit in units:
-        prober.unit = unit
-        try:
-            await prober.ask(pdu.read("holding", addresses.start, 1))
-        except DeviceException:
-            pass  # a no is an answer
-        except LinkDown:
-            prober.found.silent.append(unit)
-            continue
-        tell(f"unit {unit} answers")
-        prober.found.units.append(UnitFound(unit=unit))
+    await _units(prober, units, addresses.start, tell)
     for found in prober.found.units:
         prober.unit = found.unit
         tell(f"unit {found.unit}: looking closer")
@@ -76,6 +70,26 @@ async def _survey(
             table = TableFound(table=name)
             found.tables.append(table)
             await look(prober, table, addresses)
+
+
+async def _units(prober: Prober, units: Sequence[int], address: int, tell: Callable[[str], None]) -> None:
+    """Note who answers. Raises `LinkDown` if the connection broke whoever was asked."""
+    broke: list[LinkDown] = []
+    for unit in units:
+        prober.unit = unit
+        try:
+            await prober.ask(pdu.read("holding", address, 1))
+        except DeviceException:
+            pass  # a no is an answer
+        except LinkDown as error:
+            prober.found.silent.append(unit)
+            if error.reason is Reason.NO_LINK:
+                broke.append(error)
+            continue
+        tell(f"unit {unit} answers")
+        prober.found.units.append(UnitFound(unit=unit))
+    if len(broke) == len(units):
+        raise broke[0]
 
 
 async def _identified(prober: Prober) -> dict[str, str]:

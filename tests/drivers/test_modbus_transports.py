@@ -1,51 +1,26 @@
 """Modbus over TLS, UDP and RTU over TCP, made as the configuration makes them, against pymodbus servers."""
 
 import asyncio
-import ssl
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from authority import Identity, identity
-from cryptography.hazmat.primitives.serialization import (
-    BestAvailableEncryption,
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-)
 from memory_line import tags
 from pymodbus import FramerType
-from pymodbus.server import ModbusTcpServer, ModbusTlsServer, ModbusUdpServer
-from pymodbus.simulator import DataType, SimData, SimDevice
+from pymodbus.server import ModbusTcpServer, ModbusUdpServer
+from tls_plant import UNIT, Plant, device, listening
 
-from edge_agent.config.links import Link, LinkTable, TcpTable, TlsTable, UdpTable
+from edge_agent.config.links import Link, LinkTable, TcpTable, UdpTable
 from edge_agent.core.tags import Reason
 from edge_agent.drivers import LinkDown
 from edge_agent.drivers.modbus.driver import Modbus
 from edge_agent.links import Links
 
 pytestmark = pytest.mark.sockets
-UNIT = 3
-
-
-def device() -> list[SimDevice]:
-    return [SimDevice(UNIT, simdata=[SimData(0, values=list(range(200)), datatype=DataType.REGISTERS)])]
 
 
 def driver_on(table: LinkTable, timeout: float = 1.0) -> Modbus:
     return Modbus(Links().of(Link(name="link", table=table)), UNIT, timeout=timeout)
-
-
-@asynccontextmanager
-async def listening(server: Any) -> AsyncIterator[int]:
-    """A server at a free port."""
-    await server.listen()
-    transport = server.transport
-    sock = transport.sockets[0] if hasattr(transport, "sockets") else transport.get_extra_info("socket")
-    yield sock.getsockname()[1]
-    await server.shutdown()
 
 
 async def reads_and_writes(driver: Modbus) -> None:
@@ -106,50 +81,6 @@ async def test_datagrams_that_come_twice_or_late_are_nobody_s() -> None:
         assert (await driver.read(plan)).value.tolist() == list(range(n, n + 500, 50))
     await driver.close()
     transport.close()
-
-
-def saved(who: Identity, folder: Path, name: str, passphrase: bytes = b"") -> tuple[Path, Path]:
-    """Write a certificate and its key in PEM, the key locked with a passphrase."""
-    certificate, key = folder / f"{name}.crt", folder / f"{name}.key"
-    certificate.write_bytes(who.certificate.public_bytes(Encoding.PEM))
-    lock = BestAvailableEncryption(passphrase) if passphrase else NoEncryption()
-    key.touch(0o600)
-    key.write_bytes(who.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, lock))
-    return certificate, key
-
-
-class Plant:
-    """An authority, a server that trusts only its clients, and how a client says so in its configuration."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.authority = identity("authority", ca=True)
-        self.ca, _ = saved(self.authority, folder, "ca")
-        saved(identity("server", issuer=self.authority), folder, "server")
-        saved(identity("agent", issuer=self.authority), folder, "agent", b"open sesame")
-        saved(identity("stranger", issuer=identity("elsewhere", ca=True)), folder, "stranger")
-        saved(identity("elsewhere", ca=True), folder, "elsewhere")
-        (folder / "passphrase").touch(0o600)
-        (folder / "passphrase").write_bytes(b"open sesame\n")
-
-    def server(self) -> ModbusTlsServer:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(self.folder / "server.crt", self.folder / "server.key")
-        context.load_verify_locations(self.ca)
-        context.verify_mode = ssl.CERT_REQUIRED
-        return ModbusTlsServer(context=device(), address=("127.0.0.1", 0), sslctx=context)
-
-    def table(self, port: int, who: str = "agent", ca: str = "ca", **keys: Any) -> TlsTable:
-        return TlsTable(
-            transport="tls",
-            host="127.0.0.1",
-            port=port,
-            ca=str(self.folder / f"{ca}.crt"),
-            certificate=str(self.folder / f"{who}.crt"),
-            key=str(self.folder / f"{who}.key"),
-            timeout=keys.pop("timeout", 2.0),
-            **({"passphrase": "passphrase"} if who == "agent" else {}) | keys,
-        )
 
 
 @pytest.fixture

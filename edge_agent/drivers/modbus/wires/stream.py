@@ -15,6 +15,8 @@ from edge_agent.drivers.modbus.wires import Listener, Misconfigured, Wire
 
 _KEEPALIVE = ((socket.TCP_KEEPIDLE, 30), (socket.TCP_KEEPINTVL, 10), (socket.TCP_KEEPCNT, 3))
 """Seconds of silence before the first question, seconds between questions, how many without an answer."""
+_OUR_FAULT = ("certificate", "unknown ca", "access denied")
+"""Words of the alerts by which a device refuses a certificate (RFC 8446, 6.2)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,5 +102,7 @@ def reason(error: OSError) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"the device's certificate is not trusted: {error.verify_message}"
     if isinstance(error, ssl.SSLError):
-        return f"TLS: {(error.reason or 'the device broke it off').lower().replace('_', ' ')}"
+        said = (error.reason or "the device broke it off").lower().replace("_", " ")
+        ours = "alert" in said and any(word in said for word in _OUR_FAULT)
+        return f"the device does not accept our certificate: {said}" if ours else f"TLS: {said}"
     return error.strerror or str(error)
