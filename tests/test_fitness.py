@@ -83,7 +83,7 @@ async def test_a_processor_that_answers_batches_wrongly_is_asked_row_by_row(
     made = replace(
         dense, model=crosstalk_tflite, manifest=msgspec.structs.replace(dense.manifest, model=batches)
     )
-    asked, wanted = questions(made), made.known.outputs
+    asked, wanted = np.tile(questions(made), (2, 1)), np.tile(made.known.outputs, (2, 1))
     child = await InferenceProcess.start(made)
     assert np.abs(await child.run(asked, 5.0) - wanted).max() > 0.1, "the model is no longer wrong in batches"
     child.close()

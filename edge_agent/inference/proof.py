@@ -13,6 +13,8 @@ from edge_agent.inference.process import InferenceFailed, InferenceProcess
 from edge_agent.inference.replay import replay
 
 DEADLINE = 10.0
+ROWS = 16 + 4 + 1
+"""Known inputs are repeated to at least so many: every size of batch is proven but that for 64 machines."""
 
 Floats32 = npt.NDArray[np.float32]
 
@@ -39,9 +41,10 @@ async def proven(bundle: Bundle) -> tuple[InferenceProcess, float]:
 
 async def prove(bundle: Bundle, child: InferenceProcess) -> float:
     """Replay the known answers and return the largest difference. Raises `InferenceFailed`."""
-    known, model = bundle.known, bundle.manifest.model
-    answers = await replay(child, questions(bundle), DEADLINE)
-    differences = np.abs(answers - known.outputs)
+    known, model = bundle.known.outputs, bundle.manifest.model
+    asked = np.resize(np.arange(len(known)), max(ROWS, len(known)))
+    answers = await replay(child, questions(bundle)[asked], DEADLINE)
+    differences = np.abs(answers - known[asked])
     for tensor, span in zip(model.outputs, spans(model.outputs).values(), strict=True):
         difference = float(differences[:, span].max())
         if not difference <= tensor.tolerance:
