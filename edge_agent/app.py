@@ -26,7 +26,7 @@ from edge_agent.control import SOCKET as CONTROL
 from edge_agent.control import serve
 from edge_agent.historian import Historian
 from edge_agent.history.flight import FlightRecorder
-from edge_agent.north.tellers import tellers
+from edge_agent.north.tellers import NOBODY, tellers
 from edge_agent.observed import Observed
 from edge_agent.running import ModelRefused, Running
 from edge_agent.status import SOCKET
@@ -84,6 +84,7 @@ class App:
         self._stop, self._reload = asyncio.Event(), asyncio.Event()
         self._started = 0.0
         self._running: Running | None = None
+        self._north = NOBODY
 
     def stop(self) -> None:
         """Ask for an orderly end."""
@@ -112,11 +113,12 @@ class App:
                 running = self._running = Running(self._config, self._historian, group)
                 running.start()
                 group.create_task(self._beat(running, group))
+                self._north = tellers(self._config, lambda: running.parts)
                 self._show(running, group)
                 group.create_task(self._reload_when_asked(running))
                 trial = Trial(self._state, self._config.trial, self._reload.set)
                 group.create_task(trial.run(lambda: running.parts, self._historian))
-                for teller in tellers(self._config, lambda: running.parts):
+                for teller in self._north.there:
                     group.create_task(teller.run())
                 self._historian.event(self._config.name, "agent", "started")
                 self._journal()
@@ -216,7 +218,7 @@ class App:
 
     def _show(self, running: Running, spawner: Spawner) -> None:
         """Start the page and the metrics where the configuration asks for them. Both are looked at only."""
-        observed = Observed(lambda: running.parts, self._historian, self._started)
+        observed = self._observed(running)
         if metrics := self._config.metrics:
             # Imported here, as is the page, because it costs memory that most gateways keep.
             from edge_agent.metrics import registry, write_textfile  # noqa: PLC0415
@@ -228,14 +230,16 @@ class App:
 
             spawner.create_task(serve(self._config.web, observed))
 
+    def _observed(self, running: Running) -> Observed:
+        return Observed(lambda: running.parts, self._historian, self._started, self._north)
+
     async def _serve_status(self) -> asyncio.Server:
         path = self._state / SOCKET
         path.unlink(missing_ok=True)
 
         async def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             if running := self._running:
-                observed = Observed(lambda: running.parts, self._historian, self._started)
-                writer.write(msgspec.json.encode(observed.status()))
+                writer.write(msgspec.json.encode(self._observed(running).status()))
             writer.close()
 
         server = await asyncio.start_unix_server(answer, path)

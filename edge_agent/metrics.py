@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NoReturn
@@ -25,6 +26,7 @@ from edge_agent.core.resultblock import State
 from edge_agent.core.tags import Quality
 from edge_agent.historian import Historian
 from edge_agent.machine import Machine
+from edge_agent.north.tellers import Tellers
 from edge_agent.observed import Observed
 
 log = logging.getLogger(__name__)
@@ -52,6 +54,7 @@ class AgentCollector(Collector):
         yield from _of_machines(parts.machines)
         yield from _of_candidates(parts.machines)
         yield from _of_history(historian)
+        yield from _of_north(self._observed.north)
 
 
 def registry(observed: Observed) -> CollectorRegistry:
@@ -186,6 +189,24 @@ def _of_history(historian: Historian) -> Iterator[Metric]:
     if flight := historian.flight:
         yield _counter("flight_written_bytes", "What the flight recorder wrote.", [], [([], flight.written)])
         yield _counter("flight_lost_images", "Images that no disk took.", [], [([], flight.lost)])
+
+
+def _of_north(north: Tellers) -> Iterator[Metric]:
+    if north.mqtt:
+        mqtt = north.mqtt.status
+        age = time.time() - mqtt.oldest if mqtt.oldest is not None else 0.0
+        yield _gauge("mqtt_up", "Whether results are told to the broker.", [], [([], float(mqtt.connected))])
+        yield _gauge("mqtt_waiting", "Results that are not told yet.", [], [([], mqtt.waiting)])
+        yield _gauge("mqtt_oldest_seconds", "Age of the first result that is not told yet.", [], [([], age)])
+        help_text = "Share of the history's room that they take. At 1 the oldest are dropped."
+        yield _gauge("mqtt_room_ratio", help_text, [], [([], mqtt.room)])
+        yield _counter("mqtt_told", "Results told since the start.", [], [([], mqtt.told)])
+        yield _counter("mqtt_dropped", "Results dropped before they were told.", [], [([], mqtt.dropped)])
+    if north.opcua_server:
+        server = north.opcua_server.status
+        yield _gauge("opcua_server_up", "Whether clients can connect.", [], [([], float(server.listening))])
+        yield _gauge("opcua_server_clients", "Open sessions.", [], [([], server.clients)])
+        yield _counter("opcua_server_starts", "Processes that were started.", [], [([], server.starts)])
 
 
 def _size(path: Path) -> int:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from edge_agent import health
 from edge_agent.build import Parts
 from edge_agent.historian import Historian
+from edge_agent.north.tellers import NOBODY, Tellers
 from edge_agent.snapshot import snapshot
 from edge_agent.status import Status
 
@@ -18,6 +19,7 @@ class Observed:
     parts: Callable[[], Parts]
     historian: Historian
     started: float
+    north: Tellers = NOBODY
 
     @property
     def uptime(self) -> float:
@@ -26,7 +28,7 @@ class Observed:
 
     def status(self) -> Status:
         """Take the status."""
-        return snapshot(self.parts(), self.historian, self.uptime)
+        return snapshot(self.parts(), self.historian, self.north, self.uptime)
 
     def hung(self) -> str:
         """Name what makes no progress, "" if everything does."""

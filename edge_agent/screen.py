@@ -55,9 +55,15 @@ def clock(wall: float) -> str:
     return time.strftime("%H:%M:%S", time.localtime(wall))
 
 
+def moment(wall: float) -> str:
+    """Return the time of day of seconds since 1970, with the date if it is not today's."""
+    today = time.strftime("%F") == time.strftime("%F", time.localtime(wall))
+    return clock(wall) if today else time.strftime("%F %H:%M", time.localtime(wall))
+
+
 def render(status: Status) -> Group:
     """Draw machines, their alarms, devices and scans."""
-    parts = [_machines(status), _alarms(status), _devices(status), _scans(status)]
+    parts = [_machines(status), _alarms(status), _devices(status), _north(status), _scans(status)]
     if status.history_trouble:
         parts.append(Text(f"history: {status.history_trouble}; {status.history_lost} rows lost", "bold red"))
     if status.flight_trouble:
@@ -82,7 +88,7 @@ def _machines(status: Status) -> RenderableType:
             _condition(m),
             "-" if m.score is None else f"{m.score:.3g}",
             f"{m.state}\n{m.mode}",
-            "-" if m.since is None else clock(m.since),
+            "-" if m.since is None else moment(m.since),
             Text("\n".join(_why(m))),
             _writes(m),
             m.bundle if m.model_runs else f"{m.bundle}\n[red]model is down[/]",
@@ -125,7 +131,7 @@ def _alarms(status: Status) -> RenderableType | None:
     for m in status.machines:
         for o in m.outputs:
             if (o.alarm_state, o.warning_state) != ("NORMAL", "NORMAL"):
-                since = "-" if o.since is None else clock(o.since)
+                since = "-" if o.since is None else moment(o.since)
                 score = "-" if o.score is None else f"{o.score:.3g}"
                 table.add_row(since, m.name, o.name, o.alarm_state, o.warning_state, score)
     return table if table.row_count else None
@@ -139,6 +145,21 @@ def _devices(status: Status) -> RenderableType:
         bad, refused = (Text(", ".join(tags[:FEW])) for tags in (d.bad_tags, d.quarantined))
         table.add_row(d.name, state, trip, str(d.reads), str(d.failures), bad, refused)
     return table
+
+
+def _north(status: Status) -> RenderableType | None:
+    """Draw how what is told to the north stands; None if nobody asked for it."""
+    table = _table("told to", "state", "since", "waiting", "told", "dropped", "error")
+    if m := status.mqtt:
+        state = "[green]connected[/]" if m.connected else "[bold red]AWAY[/]"
+        waiting = "0" if m.oldest is None else f"{m.waiting}\nsince {moment(m.oldest)}"
+        told = (waiting, str(m.told), str(m.dropped), Text(m.error))
+        table.add_row(f"mqtt {m.broker}", state, moment(m.since), *told)
+    if s := status.opcua_server:
+        state = "[green]listens[/]" if s.listening else "[bold red]DOWN[/]"
+        clients = f"{s.clients} client{'' if s.clients == 1 else 's'}"
+        table.add_row(s.endpoint, state, moment(s.since), "-", clients, "-", Text(s.error))
+    return table if table.row_count else None
 
 
 def _scans(status: Status) -> RenderableType:

@@ -16,11 +16,12 @@ from edge_agent.core.permit import Denied
 from edge_agent.core.tags import Quality, Reason
 from edge_agent.historian import Historian
 from edge_agent.machine import Machine
+from edge_agent.north.tellers import Tellers
 from edge_agent.scan import Scan
 from edge_agent.status import CandidateStatus, DeviceStatus, MachineStatus, OutputStatus, ScanStatus, Status
 
 
-def snapshot(parts: Parts, historian: Historian, uptime: float) -> Status:
+def snapshot(parts: Parts, historian: Historian, north: Tellers, uptime: float) -> Status:
     """Take the status of a running agent."""
     return Status(
         name=parts.config.name,
@@ -35,6 +36,8 @@ def snapshot(parts: Parts, historian: Historian, uptime: float) -> Status:
         history_trouble=historian.trouble,
         flight_lost=historian.flight.lost if historian.flight else 0,
         flight_trouble=historian.flight.trouble if historian.flight else "",
+        mqtt=north.mqtt.status if north.mqtt else None,
+        opcua_server=north.opcua_server.status if north.opcua_server else None,
     )
 
 

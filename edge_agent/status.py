@@ -8,6 +8,7 @@ import msgspec
 
 from edge_agent.config.schema import AgentTable
 from edge_agent.core.comparison import Tally
+from edge_agent.north.standing import MqttStatus, OpcUaServerStatus
 
 SOCKET = "status.sock"
 DEADLINE = 2.0
@@ -134,6 +135,9 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     flight_lost: int
     """Images that the flight recorder could not keep."""
     flight_trouble: str
+    mqtt: MqttStatus | None = None
+    """None where nobody asked for it, as of the OPC UA server."""
+    opcua_server: OpcUaServerStatus | None = None
 
 
 class NotRunning(Exception):

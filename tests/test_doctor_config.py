@@ -6,18 +6,21 @@ import socket
 from pathlib import Path
 
 import dense_model
+import msgspec
 import pytest
 from agent_process import INPUTS, small_bundle
 from click.testing import CliRunner
 from modbus_proxy import free_port
+from mosquitto import Broker
 from plc_line import device, machine
 
 from edge_agent.cli import main
 from edge_agent.config import Config, load
 from edge_agent.config.fields import Size
+from edge_agent.config.north import MqttTable
 from edge_agent.config.schema import HistoryTable
 from edge_agent.config.web import Web
-from edge_agent.doctor import Grade, plant, wear
+from edge_agent.doctor import Grade, north, plant, wear
 from edge_agent.inference.timing import Latency
 
 pytestmark = pytest.mark.sockets
@@ -43,9 +46,20 @@ def test_a_configuration_adds_its_items(config: Path) -> None:
     assert not list((config.parent / "state").iterdir())
 
 
-def with_history(config: Path, **changes: object) -> Config:
-    import msgspec
+def test_the_broker_is_tried_where_there_is_one(tmp_path: Path) -> None:
+    broker = Broker(tmp_path).start()
+    table = MqttTable(host="127.0.0.1", group="plant", port=broker.port, tls=False)
+    assert north.broker(table).grade is Grade.OK
+    secured = north.broker(msgspec.structs.replace(table, tls=True))
+    assert (secured.grade, "mqtt broker" in secured.item) == (Grade.BAD, True)
+    lacking = north.broker(msgspec.structs.replace(table, tls=True, ca="nowhere"))
+    assert (lacking.grade, "credential nowhere" in lacking.says) == (Grade.WARN, True)
+    broker.kill()
+    gone = north.broker(table)
+    assert (gone.grade, "nobody listens" in gone.says) == (Grade.BAD, True)
 
+
+def with_history(config: Path, **changes: object) -> Config:
     loaded = load(config)
     return msgspec.structs.replace(loaded, history=msgspec.structs.replace(HistoryTable(), **changes))
 

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 from rich.console import Console
 
+from edge_agent.north.standing import MqttStatus, OpcUaServerStatus
 from edge_agent.screen import follow, render
 from edge_agent.status import DeviceStatus, MachineStatus, NotRunning, OutputStatus, ScanStatus, Status
 
@@ -78,6 +79,24 @@ def test_alarms_are_listed_until_they_are_normal() -> None:
     assert "UNACKNOWLEDGED" in drawn(status(raised))
     assert "alarms" not in drawn(status(machine()))
     assert "disk is full" in drawn(status(machine(), history_trouble="disk is full"))
+
+
+MQTT = MqttStatus(
+    broker="broker.plant:8883", connected=False, since=1.0, error="connection refused", waiting=4711,
+    oldest=1.0, room=0.83, told=5, dropped=12,
+)  # fmt: skip
+SERVER = OpcUaServerStatus(
+    endpoint="opc.tcp://127.0.0.1:4840/", listening=True, since=1.0, error="", starts=1, clients=2
+)
+
+
+@pytest.mark.parametrize("width", [80, 200])
+def test_who_is_told_is_there_only_where_somebody_asked_for_it(width: int) -> None:
+    assert "told to" not in drawn(status(machine()), width)
+    told = drawn(status(machine(), mqtt=MQTT, opcua_server=SERVER), width)
+    for said in ("AWAY", "4711", "12", "refused", "1970-01-01", "listens", "2 clients"):
+        assert said in told
+    assert "\u2026" not in told
 
 
 class _Enough(Exception):

@@ -14,6 +14,7 @@ from edge_agent.config.links import SerialTable
 from edge_agent.config.web import Web
 from edge_agent.doctor.bench import measured
 from edge_agent.doctor.finding import Finding, bad, warn, well
+from edge_agent.doctor.north import broker
 from edge_agent.inference.process import InferenceFailed
 from edge_agent.inference.timing import Latency
 from edge_agent.scan import WAIT
@@ -26,6 +27,8 @@ def look(config: Config, state: Path) -> list[Finding]:
     ports = sorted(set(_serial_ports(config)))
     found = [model(bundle) for bundle in bundles.values()]
     found += [serial(port) for port in ports]
+    if config.north.mqtt:
+        found.append(broker(config.north.mqtt))
     return [*found, page(config.web, state)] if config.web else found
 
 

@@ -48,6 +48,11 @@ class Cursor(msgspec.Struct, kw_only=True):
         """How many results wait in the gaps."""
         return sum(gap.until - gap.after for gap in self.gaps)
 
+    def untold(self, oldest: int, newest: int) -> list[Gap]:
+        """Return what of a history from `oldest` to `newest` is not dealt with, the oldest first."""
+        waiting = (Gap(max(g.after, oldest - 1), g.until) for g in (*self.gaps, Gap(self.sent, newest)))
+        return [gap for gap in waiting if gap.after < gap.until]
+
     def leave(self, newest: int, at: float) -> None:
         """Leave all up to `newest` for later: the connection was away."""
         if newest > self.sent:

@@ -2,10 +2,16 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from edge_agent.build import Parts
 from edge_agent.config import Config
+
+# What tells is imported where it is asked for, because it costs memory that only those pay.
+if TYPE_CHECKING:
+    from edge_agent.fleet.gateway import FleetGateway
+    from edge_agent.north.mqtt.publisher import Publisher
+    from edge_agent.north.opcua.host import OpcUaHost
 
 
 class Teller(Protocol):
@@ -16,20 +22,36 @@ class Teller(Protocol):
         ...
 
 
-def tellers(config: Config, parts: Callable[[], Parts]) -> list[Teller]:
+class Tellers(NamedTuple):
+    """Who tells; None where nobody asked for it."""
+
+    mqtt: "Publisher | None" = None
+    opcua_server: "OpcUaHost | None" = None
+    fleet: "FleetGateway | None" = None
+
+    @property
+    def there(self) -> list[Teller]:
+        """Those that were asked for."""
+        known: list[Teller | None] = [self.mqtt, self.opcua_server, self.fleet]
+        return [teller for teller in known if teller]
+
+
+NOBODY = Tellers()
+
+
+def tellers(config: Config, parts: Callable[[], Parts]) -> Tellers:
     """Make what the configuration asks for; `parts` are what the agent is made of at present."""
-    found: list[Teller] = []
+    mqtt = opcua_server = fleet = None
     if config.north.mqtt:
-        # Imported here because it costs memory that only those pay who ask for it.
         from edge_agent.north.mqtt.publisher import Publisher  # noqa: PLC0415
 
-        found.append(Publisher(config.north.mqtt, Path(config.state), parts))
+        mqtt = Publisher(config.north.mqtt, Path(config.state), parts)
     if config.north.opcua_server:
         from edge_agent.north.opcua.host import OpcUaHost  # noqa: PLC0415
 
-        found.append(OpcUaHost(parts))
+        opcua_server = OpcUaHost(parts)
     if config.north.mqtt and config.north.fleet:
         from edge_agent.fleet.gateway import FleetGateway  # noqa: PLC0415
 
-        found.append(FleetGateway(config, config.north.mqtt, config.north.fleet))
-    return found
+        fleet = FleetGateway(config, config.north.mqtt, config.north.fleet)
+    return Tellers(mqtt, opcua_server, fleet)

@@ -205,7 +205,7 @@ async def telling(config: Config, mqtt: MqttTable, parts: Any = None) -> AsyncIt
 def quickly(seconds: float = 0.05) -> Iterator[None]:
     """Let the publisher look and connect more often than it would."""
     with pytest.MonkeyPatch.context() as patch:
-        for name in ("TURN", "COUNTERS_EVERY"):
+        for name in ("TURN", "COUNTERS_EVERY", "LOOK"):
             patch.setattr(publisher, name, seconds)
         for name in ("FIRST_WAIT", "LONGEST_WAIT"):
             patch.setattr(connection, name, seconds)

@@ -7,6 +7,7 @@ import pytest
 from agent_process import until
 from http_client import Http
 from modbus_proxy import free_port
+from mosquitto import Broker
 from page_rig import SECTIONS, TOKEN, Plant
 
 from edge_agent.demo import site
@@ -23,10 +24,12 @@ def pump(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plant]:
         patch.setitem(os.environ, "CREDENTIALS_DIRECTORY", str(folder))
         assert plant.opcua_port is not None
         config = site.make(folder, None, plant.modbus_port, plant.opcua_port)
-        port = free_port()
+        port, broker = free_port(), Broker(folder)
         with config.open("a", encoding="utf-8") as file:
-            file.write(SECTIONS.format(port=port))
-        yield Plant(plant, config, Http(port))
+            file.write(SECTIONS.format(port=port, broker=broker.port))
+        broker.start()
+        yield Plant(plant, config, Http(port), broker)
+        broker.kill()
 
 
 @pytest.fixture(scope="module")

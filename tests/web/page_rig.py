@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from agent_process import AgentProcess
 from http_client import Http
+from mosquitto import Broker
 from playwright.async_api import Page, async_playwright
 
 from edge_agent.plant.process import PlantProcess
@@ -29,15 +30,22 @@ token = "page"
 [metrics]
 textfile = "edge-agent.prom"
 every = "1s"
+
+[mqtt]
+host = "127.0.0.1"
+port = {broker}
+group = "plant"
+tls = false
 """
 
 
 class Plant(NamedTuple):
-    """A running plant, the configuration of the agent beside it, and where its page is."""
+    """A running plant, the agent's configuration, where its page is, and the broker that it tells."""
 
     plant: PlantProcess
     config: Path
     http: Http
+    broker: Broker
 
     def agent(self) -> AgentProcess:
         return AgentProcess(self.config)
@@ -67,4 +75,4 @@ async def chromium(port: int, *, locale: str = "en", dark: bool = False) -> Asyn
         await page.goto(f"http://127.0.0.1:{port}/")
         yield page
         await browser.close()
-        assert not wrong
+        assert not wrong, wrong

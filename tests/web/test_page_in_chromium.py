@@ -113,6 +113,20 @@ async def test_keyboard_languages_and_what_a_screen_reader_is_told(running: Plan
         await expect(page.locator("html")).to_have_attribute("lang", "zh")
 
 
+async def test_a_broker_that_is_away_is_seen_with_what_waits_and_comes_back(running: Plant) -> None:
+    row = "#devices tr[data-key=mqtt]"
+    async with chromium(running.http.port) as page:
+        await expect(page.locator(row)).to_contain_text("✓ connected", timeout=WAIT)
+        running.broker.kill()
+        await expect(page.locator(row)).to_contain_text("✗ AWAY", timeout=WAIT)
+        await expect(page.locator(row)).to_contain_text("the oldest of", timeout=WAIT)
+        text = running.http.get("/metrics").body.decode()
+        assert "edge_agent_mqtt_up 0.0" in text
+        assert re.search(r"^edge_agent_mqtt_waiting [1-9]", text, re.MULTILINE)
+        running.broker.start()
+        await expect(page.locator(row)).to_contain_text("✓ connected", timeout=WAIT)
+
+
 async def test_without_the_charting_library_all_else_is_there(running: Plant) -> None:
     async with chromium(running.http.port) as page:
         await page.route("**/vendor/**", lambda route: route.abort())

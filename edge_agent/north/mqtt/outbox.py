@@ -34,13 +34,30 @@ class Batch(NamedTuple):
         return len(self.new) == MOST_NEW
 
 
-class Outbox:
-    """Between the history and the broker. It reads and writes files: call it in a thread, one at a time."""
+class Backlog(NamedTuple):
+    """Results that are not told yet: how many, when the first of them was, and their share of the history.
 
-    def __init__(self, state: Path, forward: int) -> None:
-        self._path, self._forward = state / CURSOR, forward
-        self._results = Results(state / FILE)
+    `oldest` is in seconds since 1970. The share is of what the history may hold.
+    """
+
+    rows: int = 0
+    oldest: float | None = None
+    room: float = 0.0
+
+
+class Outbox:
+    """Between the history and the broker. It reads and writes files: call it in a thread, one at a time.
+
+    `largest` is what the history may grow to, in bytes.
+    """
+
+    def __init__(self, state: Path, forward: int, largest: int) -> None:
+        self._path, self._forward, self._largest = state / CURSOR, forward, largest
+        self._history = state / FILE
+        self._results = Results(self._history)
         self._broken = ""
+        self.backlog = Backlog()
+        self.told = 0
         self.cursor = cursor.load(self._path)
 
     @property
@@ -90,6 +107,22 @@ class Outbox:
             self.cursor.made_up(batch.late_until)
         if batch.new or batch.late_until:
             self.save()
+        self.told += len(batch.new) + len(batch.late)
+        self.look()
+
+    def look(self) -> None:
+        """See how much is not told yet."""
+        if not self.cursor.began:
+            return
+        try:
+            span = self._results.span()
+            waiting = self.cursor.untold(span.oldest, span.newest)
+            rows = sum(gap.until - gap.after for gap in waiting)
+            oldest = self._results.time(waiting[0].after + 1) if waiting else None
+            share = rows / (span.newest - span.oldest + 1) * self._history.stat().st_size / self._largest
+            self.backlog = Backlog(rows, oldest, min(share, 1.0))
+        except (NoHistory, OSError) as error:
+            self._complain(error)
 
     def save(self) -> None:
         """Keep the cursor. On a disk that fails it is not kept, and after a restart some is sent again."""

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import math
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -17,12 +18,15 @@ from edge_agent.credentials import NoCredential
 from edge_agent.north.mqtt.connection import Patience, connection, ended_by, first_of, heed_cancel
 from edge_agent.north.mqtt.node import NAMESPACE, REBIRTH, Message, Node
 from edge_agent.north.mqtt.outbox import Outbox
+from edge_agent.north.standing import MqttStatus, wall
 
 log = logging.getLogger(__name__)
 
 TURN = 1.0
 """Seconds between looks at the history."""
 COUNTERS_EVERY = 10.0
+LOOK = 5.0
+"""Seconds between looks at what waits, while nothing can be told."""
 FAREWELL = 2.0
 LARGEST_COMMAND = 10_000
 
@@ -36,13 +40,13 @@ class Publisher:
 
     def __init__(self, table: MqttTable, state: Path, parts: Callable[[], Parts]) -> None:
         self._table, self._parts_now = table, parts
-        self._outbox = Outbox(state, table.forward)
         self._parts = parts()
+        self._outbox = Outbox(state, table.forward, self._parts.config.history.results)
         self._birth = 0
         self._wake, self._reborn, self._online = asyncio.Event(), False, asyncio.Event()
         self._host_at = -1
-        self._told, self._why, self._counted_at = "", "", 0.0
-        self.connected = False
+        self._said, self._why, self._counted_at = "", "", 0.0
+        self._connected, self._since, self._error = False, time.monotonic(), ""
 
     @property
     def waiting(self) -> int:
@@ -54,6 +58,26 @@ class Publisher:
         """How many results were dropped from the history before they could be sent."""
         return self._outbox.cursor.lost
 
+    @property
+    def status(self) -> MqttStatus:
+        """How it stands."""
+        backlog = self._outbox.backlog
+        return MqttStatus(
+            broker=self._broker,
+            connected=self._connected,
+            since=wall(self._since),
+            error=self._error,
+            waiting=backlog.rows,
+            oldest=backlog.oldest,
+            room=backlog.room,
+            told=self._outbox.told,
+            dropped=self.lost,
+        )
+
+    @property
+    def _broker(self) -> str:
+        return f"{self._table.host}:{self._table.port}"
+
     async def run(self) -> None:
         """Connect and tell, for ever."""
         patience = Patience()
@@ -64,9 +88,8 @@ class Publisher:
                     # A task of its own, so that `heed_cancel` sees the cancelling of this session alone.
                     await asyncio.create_task(self._session())
                 except* (_Ended, MqttError, NoCredential, OSError) as ended:
-                    self.connected = False
-                    self._say(first_of(ended) + self._why)
-                await asyncio.sleep(patience.after(time.monotonic() - began))
+                    self._fail(first_of(ended) + self._why)
+                await self._wait(asyncio.Event(), patience.after(time.monotonic() - began))
         finally:
             self._outbox.close()
 
@@ -132,11 +155,11 @@ class Publisher:
 
     async def _tell(self, client: Client, node: Node) -> None:
         if self._table.primary:
-            self._say(f"connected; waits for the primary host {self._table.primary}")
-            await self._online.wait()
+            self._fail(f"connected; waits for the primary host {self._table.primary}")
+            await self._wait(self._online)
         await self._be_born(client, node)
-        self.connected = True
-        self._say(f"connected to {self._table.host}:{self._table.port}, {self.waiting} results wait")
+        self._set(connected=True)
+        self._say(logging.INFO, f"connected to {self._broker}, {self.waiting} results wait")
         while True:
             if self._parts_now() is not self._parts:
                 raise _Ended("the configuration changed; born again")
@@ -168,11 +191,14 @@ class Publisher:
         return batch.more
 
     async def _pause(self) -> None:
-        try:
-            async with asyncio.timeout(TURN):
-                await self._wake.wait()
-        except TimeoutError:
-            return
+        await _within(TURN, self._wake)
+
+    async def _wait(self, event: asyncio.Event, seconds: float = math.inf) -> None:
+        """Wait for an event, at most so many seconds, and see meanwhile what is not told."""
+        end = time.monotonic() + seconds
+        while not event.is_set() and (left := end - time.monotonic()) > 0:
+            await asyncio.to_thread(self._outbox.look)
+            await _within(min(left, LOOK), event)
 
     async def _farewell(self, client: Client, node: Node) -> None:
         """Say that it is gone: a connection that is closed in order is none that the broker tells of."""
@@ -182,11 +208,28 @@ class Publisher:
         except (MqttError, TimeoutError):
             return  # the connection is lost, and so it is the broker that tells
 
-    def _say(self, text: str) -> None:
+    def _set(self, *, connected: bool) -> None:
+        if connected != self._connected:
+            self._connected, self._since = connected, time.monotonic()
+
+    def _fail(self, why: str) -> None:
+        self._set(connected=False)
+        self._error = why
+        self._say(logging.WARNING, why)
+
+    def _say(self, level: int, text: str) -> None:
         """Log what is new: a broker that is away for a week is told once."""
-        if text != self._told:
-            self._told = text
-            log.info("mqtt: %s", text) if self.connected else log.warning("mqtt: %s", text)
+        if text != self._said:
+            self._said = text
+            log.log(level, "mqtt: %s", text)
+
+
+async def _within(seconds: float, event: asyncio.Event) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    except TimeoutError:
+        return
 
 
 async def _publish(client: Client, messages: Iterable[Message]) -> None:

@@ -3,13 +3,15 @@
 import asyncio
 import logging
 import sys
+import time
 from collections.abc import Callable
 
 import msgspec
 
 from edge_agent.build import Parts
 from edge_agent.config import Config
-from edge_agent.north.opcua.site import Input, Machine, Site
+from edge_agent.north.opcua.site import Input, Machine, Site, Word
+from edge_agent.north.standing import OpcUaServerStatus, wall
 
 log = logging.getLogger(__name__)
 
@@ -17,7 +19,6 @@ FIRST_WAIT, LONGEST_WAIT = 1.0, 60.0
 """Seconds before a child that ended is started again."""
 LOOK = 1.0
 """Seconds between looks whether the configuration is still the one that the child shows."""
-DEADLINE = 5.0
 
 
 class OpcUaHost:
@@ -25,6 +26,22 @@ class OpcUaHost:
 
     def __init__(self, parts: Callable[[], Parts]) -> None:
         self._parts = parts
+        self._listening, self._since, self._error = False, time.monotonic(), ""
+        self._starts = self._clients = 0
+
+    @property
+    def status(self) -> OpcUaServerStatus:
+        """How it stands."""
+        site = site_of(self._parts().config)
+        host = f"[{site.host}]" if ":" in site.host else site.host
+        return OpcUaServerStatus(
+            endpoint=f"opc.tcp://{host}:{site.port}/",
+            listening=self._listening,
+            since=wall(self._since),
+            error=self._error,
+            starts=self._starts,
+            clients=self._clients,
+        )
 
     async def run(self) -> None:
         """Keep a server running, for ever."""
@@ -43,22 +60,35 @@ class OpcUaHost:
         child = await asyncio.create_subprocess_exec(
             *(sys.executable, "-P", "-m", "edge_agent.north.opcua.server"),
             stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
         )
+        self._starts += 1
+        word = Word()
         try:
             assert child.stdin is not None
+            assert child.stdout is not None
             child.stdin.write(msgspec.json.encode(site) + b"\n")
             while site_of(self._parts().config) == site:
                 try:
-                    await asyncio.wait_for(child.wait(), LOOK)
+                    line = await asyncio.wait_for(child.stdout.readline(), LOOK)
                 except TimeoutError:
                     continue
-                return False
+                if not line:
+                    self._error = word.error or "its process ended"
+                    return False
+                word = msgspec.json.decode(line, type=Word)
+                self._set(listening=not word.error, clients=word.clients)
             return True
         finally:
+            self._set(listening=False, clients=0)
             if child.returncode is None:
                 child.kill()
                 await child.wait()
+
+    def _set(self, *, listening: bool, clients: int) -> None:
+        self._clients = clients
+        if listening != self._listening:
+            self._listening, self._since = listening, time.monotonic()
 
 
 def site_of(config: Config) -> Site:

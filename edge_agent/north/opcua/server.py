@@ -1,6 +1,7 @@
 """The server's process: ``python -m edge_agent.north.opcua.server``, the site as JSON on standard input.
 
-It ends when its standard input does: when the agent ends, whatever way it ends.
+It ends when its standard input does: when the agent ends, whatever way it ends. On standard output it says
+how it stands, see `site.Word`.
 """
 
 import asyncio
@@ -11,9 +12,10 @@ from pathlib import Path
 
 import msgspec
 from asyncua import Server, ua
+from asyncua.server.internal_session import SessionState
 
 from edge_agent.north.opcua.access import Trusted
-from edge_agent.north.opcua.site import Site, look
+from edge_agent.north.opcua.site import Site, Word, look
 from edge_agent.north.opcua.space import Space
 from edge_agent.pki.certificate import Unreadable
 from edge_agent.pki.folder import PkiFolder
@@ -52,14 +54,32 @@ async def serve(site: Site) -> None:
     await space.build()
     async with server:
         log.info("opcua-server: listens at %s:%d", site.host, site.port)
+        said = None
         while True:
+            word = Word(clients=_clients(server))
+            if word != said:
+                _say(said := word)
             await space.show(await look(Path(site.state)))
             await asyncio.sleep(EVERY)
 
 
+def _clients(server: Server) -> int:
+    sessions = server.iserver._external_sessions.values()  # noqa: SLF001 - nothing else counts them
+    return sum(session.state is SessionState.Activated for session in sessions)
+
+
+def _say(word: Word) -> None:
+    sys.stdout.buffer.write(msgspec.json.encode(word) + b"\n")
+    sys.stdout.flush()
+
+
 async def _until_told(site: Site) -> None:
+    reader = asyncio.StreamReader()
+    # No thread reads it: one that waits for ever would keep a server that failed from ending.
+    protocol = asyncio.StreamReaderProtocol(reader)
+    await asyncio.get_running_loop().connect_read_pipe(lambda: protocol, sys.stdin)
     serving = asyncio.create_task(serve(site))
-    ended = asyncio.create_task(asyncio.to_thread(sys.stdin.buffer.read))
+    ended = asyncio.create_task(reader.read())
     await asyncio.wait({serving, ended}, return_when=asyncio.FIRST_COMPLETED)
     if serving.done():
         serving.result()
@@ -77,6 +97,7 @@ def main() -> None:
         asyncio.run(_until_told(msgspec.json.decode(sys.stdin.buffer.readline(), type=Site)))
     except (OSError, Unreadable, ClockNotSet) as error:
         log.warning("opcua-server: %s", error)
+        _say(Word(error=str(error)))
         sys.exit(1)
 
 

@@ -38,6 +38,16 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     machines: list[Machine]
 
 
+class Word(msgspec.Struct, frozen=True, kw_only=True):
+    """What the server's process says to the agent, a line of JSON whenever it changes.
+
+    The first one with `error` "" says that it listens; `clients` are open sessions.
+    """
+
+    clients: int = 0
+    error: str = ""
+
+
 class Output(msgspec.Struct, frozen=True, kw_only=True):
     """What an output says; of `edge_agent.status.OutputStatus`, as far as it is shown."""
 

@@ -2,7 +2,7 @@
 
 import { element, find, row, show, table } from "./dom.js";
 import { asset, state } from "./state.js";
-import { lasting, number, say, when } from "./words.js";
+import { lasting, number, say, when, whole } from "./words.js";
 
 const QUALITY = ["BAD", "UNCERTAIN", "GOOD"];
 const FEW = 8;
@@ -76,6 +76,20 @@ export function drawWrites() {
   show(find("#writes"), table(heads("machine", "mode", "lastWrite", "verified", "refused", "otherWrites", "outputsDenied"), drawn));
 }
 
+// Who is told the results, beside the PLC; no row for what nobody asked for.
+function north() {
+  const { mqtt, opcua_server: server } = state.status;
+  const told = [];
+  if (mqtt) {
+    const oldest = mqtt.oldest ? ` · ${say("oldest")} ${lasting(state.at - mqtt.oldest)} · ${number(100 * mqtt.room)} %` : "";
+    const dropped = mqtt.dropped ? element("td", { class: "bad" }, whole(mqtt.dropped)) : "0";
+    told.push(row("mqtt", `MQTT ${mqtt.broker}`, sign(mqtt.connected, "connected", "away"), when(mqtt.since), whole(mqtt.waiting) + oldest, whole(mqtt.told), dropped, mqtt.error || null));
+  }
+  if (server)
+    told.push(row("opcua", server.endpoint, sign(server.listening, "listening", "down"), when(server.since), null, say("clients", { clients: whole(server.clients) }), null, server.error || null));
+  return told;
+}
+
 export function drawDevices() {
   const drawn = state.status.devices.map((device) =>
     row(
@@ -92,9 +106,11 @@ export function drawDevices() {
   const scans = state.status.scans.map((scan) =>
     row(scan.period, `${number(scan.period)} s`, String(scan.cycles), String(scan.overruns), ms(scan.took), ms(scan.late)),
   );
+  const told = north();
   show(
     find("#devices"),
     table(heads("device", "linkState", "roundTrip", "reads", "failures", "badTags", "refusedTags"), drawn),
+    ...(told.length ? [table(heads("toldTo", "linkState", "sinceWhen", "untold", "told", "dropped", "lastError"), told)] : []),
     table(heads("scan", "cycles", "overruns", "cycleTook", "cycleLate"), scans),
   );
   const { history_lost: lost, history_trouble: trouble } = state.status;

@@ -46,6 +46,8 @@ export function number(value, unit = "") {
   return unit ? `${text} ${unit}` : text;
 }
 
+export const whole = (count) => new Intl.NumberFormat(language).format(count);
+
 // Seconds since 1970 as a mark on an axis of `span` seconds: the day where there are several.
 export function mark(seconds, span) {
   const style = span > 1.5 * 86400 ? { month: "2-digit", day: "2-digit", hour: "2-digit" } : { hour: "2-digit", minute: "2-digit" };
