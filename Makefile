@@ -42,7 +42,7 @@ soak:
 	@uv=$$(scripts/setup test) && $$uv run --frozen --no-sync python tests/soak/run.py --minutes $(MINUTES)
 
 month:
-	@uv=$$(scripts/setup test) && $$uv run --frozen --no-sync pytest --days 30 --cycles 100000 \
+	@uv=$$(scripts/setup test) && $$uv run --frozen --no-sync pytest --days 30 --cycles 100000 --timeout 7200 \
 		tests/test_simulated_day.py tests/test_active.py
 
 dist:

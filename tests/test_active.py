@@ -22,7 +22,6 @@ from edge_agent.device import Written
 from edge_agent.following import Follower, Following
 from edge_agent.machine import Machine
 
-pytestmark = pytest.mark.timeout(1200)
 LIMIT = "b.speed_limit"
 PERMIT = Permits(
     permissive="a.flow", heartbeat="a.head", identity="", conditions=Conditions(heartbeat=1.0, cycles=5)

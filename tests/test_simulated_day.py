@@ -84,7 +84,6 @@ def check_frames(s: Site, machine: str, writes: str) -> set[Reason]:
     return reasons
 
 
-@pytest.mark.timeout(1200)
 @pytest.mark.parametrize("seed", [1, 2])
 async def test_a_day_of_outages_breaks_no_promise(seed: int, days: int) -> None:
     dice = random.Random(seed)

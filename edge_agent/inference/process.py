@@ -22,6 +22,12 @@ START_DEADLINE = 20.0
 QUICK = 0.001
 """Seconds within which a child answered last time if it is worth waiting for it on the spot."""
 
+FIRST_TO_GO = 'echo 500 2>/dev/null >/proc/self/oom_score_adj; exec "$0" "$@"'
+"""When memory runs out the kernel takes the child, not the agent that can start another (proc(5)).
+
+It is said before the child's first page, so no moment is left in which the agent looks the larger.
+"""
+
 Floats32 = npt.NDArray[np.float32]
 
 
@@ -52,9 +58,10 @@ class InferenceProcess:
         self._readable = select.poll()
         self._readable.register(self._sock, select.POLLIN)
         self._quick = False
+        child = (sys.executable, "-P", "-m", "edge_agent.inference.child")
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "edge_agent.inference.child", str(theirs.fileno())],
+                ["/bin/sh", "-c", FIRST_TO_GO, *child, str(theirs.fileno())],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,

@@ -5,6 +5,7 @@ nothing but loopback. Needs root and systemd-nspawn.
 """
 
 import os
+import re
 import secrets
 import subprocess
 import tempfile
@@ -110,6 +111,18 @@ class Box:
         """Return the children of a process, by the numbers that the box gives them."""
         found = self.run("ps", "--ppid", pid, "-o", "pid=", check=False)
         return [int(word) for word in found.split()]
+
+    def outside(self, pid: int) -> int:
+        """Return the number that this machine gives a process of the box."""
+        namespace = Path(f"/proc/{self._pid}/ns/pid").readlink()
+        for process in Path("/proc").glob("[0-9]*"):
+            try:
+                inside = re.search(r"NSpid:.*\b(\d+)\n", (process / "status").read_text())
+                if inside and int(inside[1]) == pid and (process / "ns/pid").readlink() == namespace:
+                    return int(process.name)
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+        raise AssertionError(f"the box has no process {pid}")
 
     def _booted(self) -> bool:
         self._pid = self._pid or self._leader()

@@ -1,5 +1,7 @@
 """The package as it is built, and a machine under a real systemd that has it installed."""
 
+import fcntl
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +16,15 @@ PYTHON = "/usr/lib/edge-agent/bin/python"
 
 @pytest.fixture(scope="session")
 def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return offline_archive(tmp_path_factory.mktemp("amd64"), "amd64")
+    """Built once for all processes that the tests run in."""
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent
+    out = folder / "amd64"
+    with (folder / "amd64.lock").open("w") as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        built = [*out.glob("*.tar")]
+        return built[0] if built else offline_archive(out, "amd64")
 
 
 @pytest.fixture(scope="session")
@@ -23,7 +33,7 @@ def package(archive: Path) -> Path:
     return built
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def installed(package: Path) -> Iterator[Box]:
     """A box with the package, a plant beside it, and the example as its configuration, writing."""
     with Box({package: PACKAGE}) as box:

@@ -1,58 +1,19 @@
 """The installed service under a real systemd: it starts, dies, hangs, reloads and stops as it should."""
 
-import json
 import re
 from pathlib import Path
 
 import pytest
 from agent_process import until
 from box import Box
-
-UNIT = "edge-agent.service"
-CONFIG = "/etc/edge-agent/agent.toml"
-PYTHON = "/usr/lib/edge-agent/bin/python"
-OFF, ADVISORY = 0, 4
-READ_BLOCK = """
-import json
-from pymodbus.client import ModbusTcpClient
-with ModbusTcpClient("127.0.0.1", port=15020) as plc:
-    print(json.dumps(plc.read_holding_registers(400, count=20, device_id=1).registers))
-"""
-COUNT_RESULTS = """
-import sqlite3
-history = sqlite3.connect("/var/lib/edge-agent/history.db")
-print(history.execute("select count(*) from result").fetchone()[0])
-"""
+from unit import CONFIG, OFF, PYTHON, UNIT, at_work, count_results, pid, results, status, words
 
 pytestmark = [pytest.mark.sockets, pytest.mark.timeout(300)]
 
 
-def words(box: Box) -> list[int]:
-    """The result block as an independent client reads it from the PLC."""
-    return json.loads(box.run(PYTHON, "-I", "-c", READ_BLOCK))
-
-
-def results(box: Box) -> None:
-    """Wait until the PLC gets new results."""
-    before = words(box)[2]
-    until(lambda: words(box)[3] == ADVISORY and words(box)[2] != before, "new results in the PLC", 60)
-
-
-def status(box: Box) -> dict:
-    return json.loads(box.run("edge-agent", "status", CONFIG, "--json"))
-
-
-def pid(box: Box) -> int:
-    return int(box.unit(UNIT, "MainPID")["MainPID"])
-
-
 @pytest.fixture
 def box(installed: Box) -> Box:
-    """The service at work."""
-    installed.run("systemctl", "start", UNIT)
-    installed.becomes(UNIT, ActiveState="active", SubState="running")
-    results(installed)
-    return installed
+    return at_work(installed)
 
 
 def test_it_is_ready_after_its_first_cycle_and_says_what_the_plant_looks_like(box: Box) -> None:
@@ -141,12 +102,12 @@ def test_stopping_writes_the_stop_values_and_state_is_kept(box: Box) -> None:
     box.run("systemctl", "stop", UNIT)
     box.becomes(UNIT, ActiveState="inactive", Result="success")
     assert words(box)[3] == OFF
-    rows = int(box.run(PYTHON, "-I", "-c", COUNT_RESULTS))
+    rows = count_results(box)
     assert rows > committed / 2
     box.run("dpkg", "--install", "/opt/edge-agent.deb")
     box.run("systemctl", "start", UNIT)
     results(box)
-    assert int(box.run(PYTHON, "-I", "-c", COUNT_RESULTS)) >= rows
+    assert count_results(box) >= rows
 
 
 def test_a_credential_is_the_services_alone(box: Box) -> None:
