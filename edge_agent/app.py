@@ -196,7 +196,7 @@ class App:
         """Let the store say what runs on; else what cannot be proven would be tried at every start."""
         for name in {m.stored for m in config.machines if m.stored and m.bundle is refused.bundle}:
             try:
-                give_up(self._state, name, refused.bundle.sha256, str(refused))
+                give_up(self._state, name, refused.bundle.sha256, str(refused), late=refused.late)
             except (StoreError, OSError) as error:
                 log.warning("bundle %s: %s", name, error)
 

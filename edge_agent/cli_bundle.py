@@ -17,6 +17,9 @@ from edge_agent.config import ConfigError, load
 from edge_agent.config.fields import Place, build
 from edge_agent.config.schema import AgentTable
 
+TRY_AGAIN = 75
+"""EX_TEMPFAIL of sysexits.h: it took too long, which may be different in a minute."""
+
 _FILE = click.Path(path_type=Path, dir_okay=False)
 _FOLDER = click.Path(path_type=Path, file_okay=False)
 _CONFIG = click.option("--config", type=_FILE, help="The configuration: state folder, keys, tags, gates.")
@@ -208,12 +211,14 @@ def _who() -> str:
 
 @contextmanager
 def _failing() -> Iterator[None]:
-    from edge_agent.bundles.store import StoreError  # noqa: PLC0415
+    from edge_agent.bundles.store import NotNow, StoreError  # noqa: PLC0415
 
     try:
         yield
     except ConfigError as error:
         _fail("\n".join(error.errors), 78)
+    except NotNow as error:
+        _fail(str(error), TRY_AGAIN)
     except (BundleError, StoreError) as error:
         _fail(str(error))
     except OSError as error:

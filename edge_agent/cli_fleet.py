@@ -112,19 +112,20 @@ async def _rollout(
                     "  ", " "
                 )
             )
-        wanted = await office.publish(bundle)
-        split = stages.split(names, parsed, wanted.sha256)
-        return await roll_out(office, split, do=do, wanted=wanted, key=key, gate=gate, say=click.echo)
+        what = await office.release(bundle, do)
+        split = stages.split(names, parsed, what.file.sha256)
+        return await roll_out(office, split, what=what, key=key, gate=gate, say=click.echo)
 
 
 def _line(report: "Reported") -> str:
-    said = f"{report.gateway:<24} {report.group:<12} {_ago(report.time):>8}  {report.stage}"
+    said = f"{report.gateway:<24} {report.group:<12} {_ago(report.time):>8}"
     versions = ", ".join(
         f"{name}@{v.active}{'' if v.committed else ' on trial'}"
         + (f" (candidate {v.candidate})" if v.candidate else "")
         for name, v in report.bundles.items()
     )
-    return "  ".join(filter(None, (said, versions, report.detail)))
+    orders = (f"{subject}: {p.stage} {p.detail}".strip() for subject, p in report.orders.items())
+    return "  ".join(filter(None, (said, versions, *orders)))
 
 
 def _ago(at: float) -> str:

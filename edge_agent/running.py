@@ -11,7 +11,7 @@ from edge_agent.config import Config
 from edge_agent.device import Device
 from edge_agent.historian import Historian
 from edge_agent.inference.host import ModelHost
-from edge_agent.inference.process import InferenceFailed
+from edge_agent.inference.process import InferenceFailed, InferenceLate
 from edge_agent.machine import Machine
 from edge_agent.scan import Scan
 
@@ -22,11 +22,12 @@ STOP_DEADLINE = 5.0
 
 
 class ModelRefused(Exception):
-    """A model that is new cannot be proven on this box."""
+    """A model that is new cannot be proven on this box. If it was `late`, the box may only have been busy."""
 
     def __init__(self, bundle: Bundle, why: InferenceFailed) -> None:
         super().__init__(f"bundle {bundle.manifest.name} {bundle.manifest.version}: {why}")
         self.bundle = bundle
+        self.late = isinstance(why, InferenceLate)
 
 
 class Running:

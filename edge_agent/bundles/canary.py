@@ -18,12 +18,16 @@ from edge_agent.inference.process import Floats32, InferenceFailed, InferenceLat
 from edge_agent.inference.proof import prove, proven, questions
 from edge_agent.inference.replay import openings, replay
 
-CALL_DEADLINE, END_DEADLINE, DEADLINE = 5.0, 5.0, 120.0
-"""Seconds for one call, for the child's end, and for all of it."""
+START_DEADLINE, CALL_DEADLINE, END_DEADLINE, DEADLINE = 60.0, 5.0, 20.0, 180.0
+"""Seconds for the child's start, for one call, for the child's end, and for all of it."""
 
 
 class Refused(Exception):
     """The bundle failed its canary; the text says how."""
+
+
+class Late(Refused):
+    """Something took too long. That may be the model's fault, or this box was busy just now."""
 
 
 class Passed(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,16 +44,18 @@ async def canary(bundle: Bundle) -> Passed:
     """Try a bundle. Raises `Refused`; no process is left behind."""
     try:
         async with asyncio.timeout(DEADLINE):
-            child, difference = await proven(bundle)
+            child, difference = await proven(bundle, START_DEADLINE)
             try:
                 passed = await _try(bundle, child, difference)
                 await child.end(END_DEADLINE)
             finally:
                 child.close()
+    except InferenceLate as error:
+        raise Late(str(error)) from None
     except InferenceFailed as error:
         raise Refused(str(error)) from None
     except TimeoutError:
-        raise Refused(f"the canary did not end within {DEADLINE:g} s") from None
+        raise Late(f"the canary did not end within {DEADLINE:g} s") from None
     return passed
 
 
@@ -69,7 +75,7 @@ async def _try(bundle: Bundle, child: InferenceProcess, difference: float) -> Pa
     _hold(bundle, inside, together, "the same questions asked in a batch")
     p50, p99 = (float(np.percentile(times, share)) for share in (50, 99))
     if p50 > LONGEST_SHARE * bundle.manifest.period:
-        raise Refused(
+        raise Late(
             f"a call takes {p50 * 1e3:.3g} ms on this box; a cycle of {bundle.manifest.period:g} s "
             f"waits {LONGEST_SHARE * bundle.manifest.period * 1e3:.3g} ms"
         )
@@ -103,6 +109,6 @@ async def _one_by_one(child: InferenceProcess, asked: Floats32) -> tuple[Floats3
         try:
             answers.append(await child.run(row[np.newaxis], CALL_DEADLINE))
         except InferenceLate as error:
-            raise Refused(f"{error}, at input {len(answers) + 1}") from None
+            raise Late(f"{error}, at input {len(answers) + 1}") from None
         times.append(time.perf_counter() - started)
     return np.concatenate(answers), times

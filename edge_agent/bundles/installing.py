@@ -9,8 +9,8 @@ import msgspec
 from edge_agent import bundle as files
 from edge_agent.bundle import Bundle, BundleError
 from edge_agent.bundles import operators
-from edge_agent.bundles.canary import Passed, Refused, canary
-from edge_agent.bundles.store import Store
+from edge_agent.bundles.canary import Late, Passed, Refused, canary
+from edge_agent.bundles.store import NotNow, Store
 from edge_agent.trust import Untrusted, signer
 
 
@@ -68,7 +68,7 @@ def install(
     """Verify, try and keep a bundle.
 
     `fits` is given its name, and raises what a configuration has against it.
-    Raises `BundleError`, `StoreError`, OSError.
+    Raises `BundleError`, `StoreError`, `NotNow` if only the time was too short, OSError.
     """
     data = files.load(path)
     bundle, by = examine(data, path, trust, unsigned=unsigned)
@@ -77,6 +77,8 @@ def install(
     fits(manifest.name)
     try:
         passed = asyncio.run(canary(bundle))
+    except Late as error:
+        raise NotNow(f"{path}: refused by the canary: {error}; if this box was busy, try again") from None
     except Refused as error:
         raise BundleError(f"{path}: refused by the canary: {error}") from None
     store.install(data, bundle, by, who, downgrade=downgrade)

@@ -10,12 +10,16 @@ STARTS = 3
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
-    """One change. `number` counts from 1, `time` is wall time in seconds since 1970, for people."""
+    """One change. `number` counts from 1, `time` is wall time in seconds since 1970, for people.
+
+    `late` says that something took too long, which on another day it may not.
+    """
 
     number: int
     time: float
     who: str
     what: str
+    late: bool = False
 
 
 class Record(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -35,10 +39,10 @@ class Record(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     journal: list[Entry] = []
     recorded: int = 0
 
-    def tell(self, who: str, what: str) -> None:
+    def tell(self, who: str, what: str, *, late: bool = False) -> None:
         """Put a change into the journal, which forgets the oldest."""
         number = self.journal[-1].number + 1 if self.journal else 1
-        self.journal.append(Entry(number=number, time=time.time(), who=who, what=what))
+        self.journal.append(Entry(number=number, time=time.time(), who=who, what=what, late=late))
         del self.journal[:-LONGEST_JOURNAL]
 
     def activate(self, file: str) -> None:

@@ -32,6 +32,10 @@ class StoreError(Exception):
     """The store cannot or must not do what was asked; the text says why and what to do."""
 
 
+class NotNow(StoreError):
+    """It may well be done a little later."""
+
+
 class Store:
     """The versions of `name`. Every change is on the disk once the call returns."""
 
@@ -152,5 +156,5 @@ def _lock(opened: int, folder: Path) -> None:
             return fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             if time.monotonic() > until:
-                raise StoreError(f"{folder}: another process is changing this store; try again") from None
+                raise NotNow(f"{folder}: another process is changing this store; try again") from None
             time.sleep(0.02)

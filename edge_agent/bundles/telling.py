@@ -6,7 +6,7 @@ import signal
 import time
 from pathlib import Path
 
-from edge_agent.bundles.store import Store, StoreError, sequence_of
+from edge_agent.bundles.store import NotNow, Store, StoreError, sequence_of
 from edge_agent.status import NotRunning, ask
 
 LOCK = "lock"
@@ -32,7 +32,7 @@ def running(state: Path) -> int | None:
 def take_over(state: Path, name: str) -> str:
     """Let a running agent take over what is active now; return in words what became of it.
 
-    Raises `StoreError` if it refused or does not say.
+    Raises `StoreError` if it refused, `NotNow` if it was too busy or does not say.
     """
     store = Store(state, name)
     wanted = store.read().active
@@ -65,7 +65,8 @@ def _outcome(store: Store, state: Path, wanted: str) -> str:
     while time.monotonic() < until:
         record = store.read()
         if record.active != wanted:
-            raise StoreError(f"refused by the running agent: {record.journal[-1].what}")
+            last = record.journal[-1]
+            raise (NotNow if last.late else StoreError)(f"refused by the running agent: {last.what}")
         try:
             machines = [m for m in ask(state).machines if m.stored == store.name]
         except NotRunning as error:
@@ -77,7 +78,7 @@ def _outcome(store: Store, state: Path, wanted: str) -> str:
                 return f"running in {', '.join(m.name for m in machines)}, on trial"
             said = f"still runs {machines[0].bundle}"
         time.sleep(POLL)
-    raise StoreError(
+    raise NotNow(
         f"sequence {sequence_of(wanted)} is active, but after {PATIENCE:g} s the running agent {said}; "
         "see its log"
     )

@@ -61,12 +61,15 @@ def end_well(config: Config) -> None:
             log.warning("bundle %s: this stop counts as a failed start: %s", name, error)
 
 
-def give_up(state: Path, name: str, sha256: str, reason: str) -> bool:
-    """Go back to the version before, if this one is active and on trial; return whether that was so."""
+def give_up(state: Path, name: str, sha256: str, reason: str, *, late: bool = False) -> bool:
+    """Go back to the version before, if this one is active and on trial; return whether that was so.
+
+    `late` says that it only took too long.
+    """
     with Store(state, name).changing() as record:
         if record.committed or sha256[:12] not in record.active:
             return False
-        _give_up(name, record, reason)
+        _give_up(name, record, reason, late=late)
         return True
 
 
@@ -94,11 +97,11 @@ def _report(parts: Parts, historian: Historian) -> None:
             historian.event(machine.name, "candidate", news)
 
 
-def _give_up(name: str, record: Record, reason: str) -> None:
+def _give_up(name: str, record: Record, reason: str, *, late: bool = False) -> None:
     left = sequence_of(record.active)
     record.roll_back()
     now = f"back to {sequence_of(record.active)}" if record.active else "no version before, so no model"
-    record.tell(AGENT, f"gave up {left}: {reason}; {now}")
+    record.tell(AGENT, f"gave up {left}: {reason}; {now}", late=late)
     log.error("bundle %s: gave up sequence %d: %s; %s", name, left, reason, now)
 
 

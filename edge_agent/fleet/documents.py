@@ -1,60 +1,74 @@
-"""What office and gateways tell each other: signed orders down, reports up, bundles in pieces.
+"""What office and gateways tell each other: signed orders down, reports up, files in pieces.
 
-    edge-agent/GROUP/desired/GATEWAY          `Envelope` around a `Desired`
-    edge-agent/GROUP/reported/GATEWAY         `Reported`
-    edge-agent/GROUP/bundle/SHA256/index      `Index`
-    edge-agent/GROUP/bundle/SHA256/NUMBER     a piece
+    edge-agent/GROUP/desired/GATEWAY/SUBJECT   `Envelope` around a `Desired`, the last of its subject
+    edge-agent/GROUP/reported/GATEWAY          `Reported`
+    edge-agent/GROUP/file/SHA256/index         `pieces.Index`
+    edge-agent/GROUP/file/SHA256/NUMBER        a piece
 
-All are retained. GROUP is that of ``[mqtt]``, GATEWAY its node.
+All are retained. GROUP is that of ``[mqtt]``, GATEWAY its node. A later order of another subject takes
+nothing away from an earlier one, so a gateway that was away finds all that it missed.
 """
 
-import hashlib
 from pathlib import Path
 from typing import Literal, TypeVar
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from edge_agent.bundle import LARGEST
 from edge_agent.trust import Untrusted, vouches
 
-PIECE = 128 * 1024
-"""Bytes of a piece: no broker refuses it, and it passes a slow line within a keepalive."""
-LARGEST_DOCUMENT = 1_000_000
+LARGEST_DOCUMENT = 200_000
+"""Bytes: of an order, a report, or the index of the largest file."""
+LARGEST_PACKET = LARGEST_DOCUMENT + 4096
+"""Bytes: a gateway asks its broker not to send it anything larger."""
 S = TypeVar("S", bound=msgspec.Struct)
 
 Do = Literal["activate", "candidate"]
-Stage = Literal["none", "fetching", "installing", "trial", "candidate", "done", "refused", "rolled back"]
-"""How far a gateway is with what it was told last. The last three are ends; so is ``candidate``, for now."""
+CommandName = Literal["rollback", "activate", "stop-writing", "acknowledge"]
+Stage = Literal[
+    "none", "fetching", "installing", "waiting", "trial", "candidate", "done", "refused", "rolled back"
+]
+"""How far a gateway is with an order. The last three are ends; so is ``candidate``, for now."""
 
 
 class BadDocument(Exception):
     """It cannot be read, or nobody whom we trust has signed it. The text says which."""
 
 
-class Index(msgspec.Struct, frozen=True, kw_only=True):
-    """The pieces of a bundle file: its size in bytes, and the SHA-256 of every piece."""
+class File(msgspec.Struct, frozen=True, kw_only=True):
+    """A file on the broker: its SHA-256, and that of its index."""
 
-    size: int
-    pieces: list[str]
-
-
-class Wanted(msgspec.Struct, frozen=True, kw_only=True):
-    """A bundle: which it is, the SHA-256 of its file, and that of its index."""
-
-    name: str
-    sequence: int
     sha256: str
     index: str
 
 
+class Bundle(msgspec.Struct, frozen=True, kw_only=True, tag="bundle"):
+    """A bundle is to run, or to run beside the active one."""
+
+    do: Do
+    name: str
+    sequence: int
+    file: File
+
+    @property
+    def subject(self) -> str:
+        """What it is about: a later order of the same subject takes its place."""
+        return f"bundle/{self.name}"
+
+    def text(self) -> str:
+        """The same for a person."""
+        return f"{self.do} {self.name}@{self.sequence}"
+
+
+What = Bundle
+
+
 class Desired(msgspec.Struct, frozen=True, kw_only=True):
-    """What a gateway is to run. A gateway obeys the highest `number` and never goes back to a lower one."""
+    """An order. Of each subject a gateway obeys the highest `number`, and never goes back to a lower one."""
 
     gateway: str
     number: int
-    do: Do
-    bundle: Wanted
+    what: What
 
 
 class Envelope(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,8 +78,16 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True):
     signature: bytes
 
 
+class Progress(msgspec.Struct, frozen=True, kw_only=True):
+    """How far a gateway is with the order of this `number`."""
+
+    number: int
+    stage: Stage
+    detail: str = ""
+
+
 class Version(msgspec.Struct, frozen=True, kw_only=True):
-    """What is installed under a name: sequences, 0 for none. `flips` are a candidate's, a share of cycles."""
+    """What is installed under a name: sequences, 0 for none."""
 
     active: int
     committed: bool
@@ -75,15 +97,13 @@ class Version(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Reported(msgspec.Struct, frozen=True, kw_only=True):
-    """What a gateway says of itself. `number` is of what it was told, `time` in seconds since 1970."""
+    """What a gateway says of itself: `orders` by subject. `time` is in seconds since 1970."""
 
     gateway: str
     group: str
     version: str
     time: float
-    number: int = 0
-    stage: Stage = "none"
-    detail: str = ""
+    orders: dict[str, Progress] = {}
     bundles: dict[str, Version] = {}
 
 
@@ -92,52 +112,29 @@ def topic(group: str, *parts: str | int) -> str:
     return "/".join(["edge-agent", group, *map(str, parts)])
 
 
-def digest(data: bytes) -> str:
-    """Return the SHA-256 in hex."""
-    return hashlib.sha256(data).hexdigest()
-
-
-def cut(data: bytes) -> tuple[Index, list[bytes]]:
-    """Cut a bundle file into pieces."""
-    pieces = [data[start : start + PIECE] for start in range(0, len(data), PIECE)]
-    return Index(size=len(data), pieces=[digest(piece) for piece in pieces]), pieces
-
-
-def index_of(data: bytes, wanted: Wanted) -> Index:
-    """Read the index that was promised. Raises `BadDocument`."""
-    if digest(data) != wanted.index:
-        raise BadDocument("the index is not the one that was signed for")
-    index = _decode(data, Index)
-    if index.size > LARGEST or len(index.pieces) != -(-index.size // PIECE):
-        raise BadDocument(f"the index speaks of {index.size} bytes in {len(index.pieces)} pieces")
-    return index
-
-
 def sign(desired: Desired, key: Ed25519PrivateKey) -> bytes:
     """Put a document into a signed envelope."""
     body = msgspec.json.encode(desired)
     return msgspec.json.encode(Envelope(body=body, signature=key.sign(body)))
 
 
-def opened(data: bytes, keys: Path, gateway: str) -> Desired:
-    """Open an envelope for `gateway` that one of the `keys` has signed. Raises `BadDocument`."""
-    envelope = _decode(data[:LARGEST_DOCUMENT], Envelope)
+def opened(data: bytes, keys: Path, gateway: str) -> tuple[Desired, str]:
+    """Open an envelope for `gateway`; return it and the name of the key that signed. Raises `BadDocument`."""
+    envelope = decoded(data, Envelope)
     try:
-        vouches(envelope.body, envelope.signature, keys)
+        signer = vouches(envelope.body, envelope.signature, keys)
     except Untrusted as error:
         raise BadDocument(str(error)) from None
-    desired = _decode(envelope.body, Desired)
+    desired = decoded(envelope.body, Desired)
     if desired.gateway != gateway:
         raise BadDocument(f"it is for {desired.gateway}, and this is {gateway}")
-    return desired
+    return desired, signer
 
 
-def reported(data: bytes) -> Reported:
-    """Read a report. Raises `BadDocument`."""
-    return _decode(data[:LARGEST_DOCUMENT], Reported)
-
-
-def _decode(data: bytes, kind: type[S]) -> S:
+def decoded(data: bytes, kind: type[S]) -> S:
+    """Read a document. Raises `BadDocument`."""
+    if len(data) > LARGEST_DOCUMENT:
+        raise BadDocument(f"{len(data)} bytes are too many for a {kind.__name__.lower()} document")
     try:
         return msgspec.json.decode(data, type=kind)
     except msgspec.DecodeError as error:

@@ -14,22 +14,25 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from edge_agent import bundle as files
 from edge_agent.config.north import MqttTable
 from edge_agent.fleet.documents import (
+    LARGEST_PACKET,
     BadDocument,
+    Bundle,
     Desired,
     Do,
+    File,
+    Progress,
     Reported,
-    Wanted,
-    cut,
-    digest,
-    reported,
+    What,
+    decoded,
     sign,
     topic,
 )
+from edge_agent.fleet.pieces import cut
 from edge_agent.north.mqtt.connection import connection, ended_by
 
 SETTLE = 1.0
 """Seconds without another report after which all that the broker keeps has come."""
-WELL = {"activate": ("done",), "candidate": ("candidate",)}
+WELL = ("done", "candidate")
 ILL = ("refused", "rolled back")
 
 
@@ -66,7 +69,7 @@ class Office:
     """Connected to the broker; `reports` are the latest of every gateway."""
 
     def __init__(self, client: Client, group: str) -> None:
-        self._client, self._group = client, group
+        self.client, self._group = client, group
         self.reports: dict[str, Reported] = {}
         self.unread: list[str] = []
         self._changed = asyncio.Event()
@@ -75,7 +78,7 @@ class Office:
     @contextlib.asynccontextmanager
     async def connected(cls, table: MqttTable) -> AsyncIterator[Self]:
         """Connect, and take what the broker keeps. Raises MqttError, `NoCredential`."""
-        client = connection(table, f"{table.group}.office.{time.time_ns()}")
+        client = connection(table, f"{table.group}.office.{time.time_ns()}", largest=LARGEST_PACKET)
         try:
             async with client:
                 office = cls(client, table.group)
@@ -90,55 +93,64 @@ class Office:
         finally:
             await ended_by(client)
 
-    async def publish(self, path: Path) -> Wanted:
-        """Put a bundle's pieces on the broker. Raises `BundleError`, MqttError."""
+    async def release(self, path: Path, do: Do) -> Bundle:
+        """Put a bundle's pieces on the broker; return the order for it. Raises `BundleError`, MqttError."""
         data = files.load(path)
         manifest = files.decode(data, path).manifest
-        index, pieces = cut(data)
-        sha256, encoded = digest(data), msgspec.json.encode(index)
-        for number, piece in enumerate(pieces):
-            await self._keep(piece, "bundle", sha256, number)
-        await self._keep(encoded, "bundle", sha256, "index")
-        return Wanted(name=manifest.name, sequence=manifest.sequence, sha256=sha256, index=digest(encoded))
+        file = await self.publish(data)
+        return Bundle(do=do, name=manifest.name, sequence=manifest.sequence, file=file)
 
-    async def order(self, gateways: Sequence[str], do: Do, wanted: Wanted, key: Ed25519PrivateKey) -> int:
-        """Tell gateways what to run; return the number of the order. Raises MqttError."""
+    async def publish(self, data: bytes) -> File:
+        """Put a file's pieces on the broker, its index last. Raises MqttError."""
+        file, index, pieces = cut(data)
+        for number, piece in enumerate(pieces):
+            await self._keep(piece, "file", file.sha256, number)
+        await self._keep(index, "file", file.sha256, "index")
+        return file
+
+    async def order(self, gateways: Sequence[str], what: What, key: Ed25519PrivateKey) -> int:
+        """Tell gateways what is wanted; return the number of the order. Raises MqttError."""
         number = time.time_ns() // 1_000_000
         for gateway in gateways:
-            desired = Desired(gateway=gateway, number=number, do=do, bundle=wanted)
-            await self._keep(sign(desired, key), "desired", gateway)
+            desired = Desired(gateway=gateway, number=number, what=what)
+            await self._keep(sign(desired, key), "desired", gateway, what.subject)
         return number
 
-    async def outcome(self, stage: list[str], number: int, do: Do, gate: Gate) -> Outcome:
+    def progress(self, gateway: str, subject: str, number: int) -> Progress | None:
+        """Return how far a gateway said it is with this order, None if it said nothing of it."""
+        report = self.reports.get(gateway)
+        found = report.orders.get(subject) if report else None
+        return found if found and found.number == number else None
+
+    async def outcome(self, stage: list[str], subject: str, number: int, gate: Gate) -> Outcome:
         """Wait until a stage may be judged, and judge it."""
         until = asyncio.get_running_loop().time() + gate.timeout
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout_at(until):
                 while True:
-                    found = self._judge(stage, number, do, gate)
+                    found = self._judge(stage, subject, number, gate)
                     if not found.silent or len(found.failed) > gate.failures:
                         return found
                     self._changed.clear()
                     await self._changed.wait()
-        return self._judge(stage, number, do, gate)
+        return self._judge(stage, subject, number, gate)
 
-    def _judge(self, stage: list[str], number: int, do: Do, gate: Gate) -> Outcome:
-        of = {name: self.reports[name] for name in stage if name in self.reports}
-        of = {name: report for name, report in of.items() if report.number == number}
-        well = [name for name, report in of.items() if report.stage in WELL[do]]
-        failed = [name for name, report in of.items() if report.stage in ILL]
+    def _judge(self, stage: list[str], subject: str, number: int, gate: Gate) -> Outcome:
+        of = {name: found for name in stage if (found := self.progress(name, subject, number))}
+        well = [name for name, found in of.items() if found.stage in WELL]
+        failed = [name for name, found in of.items() if found.stage in ILL]
         silent = [name for name in stage if name not in well and name not in failed]
         passed = len(failed) <= gate.failures and len(well) >= gate.ready * len(stage)
         return Outcome(stage=stage, well=well, failed=failed, silent=silent, passed=passed)
 
     async def _keep(self, payload: bytes, *where: str | int) -> None:
-        await self._client.publish(topic(self._group, *where), payload, qos=1, retain=True)
+        await self.client.publish(topic(self._group, *where), payload, qos=1, retain=True)
 
     async def _listen(self) -> None:
-        async for message in self._client.messages:
+        async for message in self.client.messages:
             name = str(message.topic).rpartition("/")[2]
             try:
-                report = reported(message.payload if isinstance(message.payload, bytes) else b"")
+                report = decoded(message.payload if isinstance(message.payload, bytes) else b"", Reported)
             except BadDocument:
                 self.unread.append(name)
                 continue
@@ -160,23 +172,22 @@ async def roll_out(
     office: Office,
     stages: list[list[str]],
     *,
-    do: Do,
-    wanted: Wanted,
+    what: What,
     key: Ed25519PrivateKey,
     gate: Gate,
     say: Callable[[str], None],
 ) -> bool:
-    """Bring a bundle to one stage after the other; return False at the first that does not pass the gate."""
+    """Bring it to one stage after the other; return False at the first that does not pass the gate."""
     for number, stage in enumerate(stages, 1):
         if not stage:
             continue
         say(f"stage {number} of {len(stages)}: {len(stage)} gateways")
-        order = await office.order(stage, do, wanted, key)
-        found = await office.outcome(stage, order, do, gate)
+        order = await office.order(stage, what, key)
+        found = await office.outcome(stage, what.subject, order, gate)
         say(f"stage {number}: {found.text()}")
         for name in found.failed:
-            report = office.reports[name]
-            say(f"  {name}: {report.stage}: {report.detail}")
+            if progress := office.progress(name, what.subject, order):
+                say(f"  {name}: {progress.stage}: {progress.detail}")
         if not found.passed:
             say("stopped: the gate of this stage is not passed; nobody else was told")
             return False

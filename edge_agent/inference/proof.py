@@ -9,7 +9,7 @@ import numpy.typing as npt
 from edge_agent.bundle import Bundle
 from edge_agent.core.packing import Packing, spans
 from edge_agent.core.preparation import Preparation
-from edge_agent.inference.process import InferenceFailed, InferenceProcess
+from edge_agent.inference.process import START_DEADLINE, InferenceFailed, InferenceProcess
 from edge_agent.inference.replay import replay
 
 DEADLINE = 10.0
@@ -23,20 +23,21 @@ class NotProven(InferenceFailed):
     """This runtime on this processor does not give the bundle's known answers."""
 
 
-async def proven(bundle: Bundle) -> tuple[InferenceProcess, float]:
+async def proven(bundle: Bundle, start: float = START_DEADLINE) -> tuple[InferenceProcess, float]:
     """Start a child that gives the known answers; return it and the largest difference.
 
     A runtime that gives them only one by one is asked so: a batch proven where the model was converted can
-    come out wrong on another processor. Raises `InferenceFailed`; then nothing is left behind.
+    come out wrong on another processor. It has `start` seconds to start. Raises
+    `InferenceFailed`; then nothing is left behind.
     """
-    child = await InferenceProcess.start(bundle)
+    child = await InferenceProcess.start(bundle, start)
     try:
         return child, await prove(bundle, child)
     except BaseException as error:
         child.close()
         if bundle.manifest.model.batch == 1 or not isinstance(error, InferenceFailed):
             raise
-    return await proven(one_by_one(bundle))
+    return await proven(one_by_one(bundle), start)
 
 
 async def prove(bundle: Bundle, child: InferenceProcess) -> float:

@@ -15,7 +15,7 @@ from sources import python
 from edge_agent.bundle import Bundle, BundleError
 from edge_agent.bundles import canary as trying
 from edge_agent.bundles import operators
-from edge_agent.bundles.canary import Refused, canary
+from edge_agent.bundles.canary import Late, Refused, canary
 from edge_agent.core.spread import ROWS, kept, spread
 from edge_agent.inference.process import InferenceFailed, InferenceProcess
 from edge_agent.inference.proof import questions
@@ -95,7 +95,7 @@ async def test_a_model_too_slow_for_its_period_is_refused(
     whole: Bundle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(trying, "LONGEST_SHARE", 1e-6)
-    with pytest.raises(Refused, match=r"a call takes .* ms on this box; a cycle of 1 s waits 0\.001 ms"):
+    with pytest.raises(Late, match=r"a call takes .* ms on this box; a cycle of 1 s waits 0\.001 ms"):
         await canary(whole)
 
 
@@ -125,7 +125,7 @@ async def test_flipped_bits_are_refused_or_harmless(whole: Bundle) -> None:
 
 async def test_a_deadline_ends_it_and_leaves_no_child(whole: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trying, "DEADLINE", 0.01)
-    with pytest.raises(Refused, match="did not end within"):
+    with pytest.raises(Late, match="did not end within"):
         await canary(whole)
     assert not [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
 
@@ -139,6 +139,6 @@ async def test_a_model_that_answers_well_and_then_never_returns_is_refused(
     trap = dataclasses.replace(dense, model=path.read_bytes())
     monkeypatch.setattr(trying, "CALL_DEADLINE", 1.0)
     before = set(psutil.Process().children())
-    with pytest.raises(Refused, match=r"no answer from the model within 1 s, at input 90\d"):
+    with pytest.raises(Late, match=r"no answer from the model within 1 s, at input 90\d"):
         await canary(trap)
     assert set(psutil.Process().children()) == before

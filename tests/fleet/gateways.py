@@ -18,12 +18,15 @@ from edge_agent.bundles.store import Store
 class Gateways:
     """`folder` gets a folder for every gateway, the office's keys, and the releases.
 
-    They share one machine here, so with many of them the canaries have to be `spread` over some seconds.
+    They share one machine here, so many of them `spread` their canaries over some seconds, and have a slower
+    cycle (`period` in seconds).
     """
 
-    def __init__(self, folder: Path, broker: int, plant: int, tflite: bytes, spread: float = 0) -> None:
+    def __init__(
+        self, folder: Path, broker: int, plant: int, tflite: bytes, spread: float = 0, period: float = 0.1
+    ) -> None:
         self.folder, self._broker, self._plant, self._tflite = folder, broker, plant, tflite
-        self._spread = spread
+        self._spread, self._period = spread, period
         self.key = Ed25519PrivateKey.generate()
         self.keys = folder / "keys"
         self.keys.mkdir()
@@ -40,7 +43,9 @@ class Gateways:
     def release(self, sequence: int, *, proven: bool = True) -> Path:
         """Write a signed release; one that is not `proven` has known answers that its model does not give."""
         path = self.folder / f"pump-{sequence}.bundle"
-        small_bundle(path, self._tflite, name="pump", sequence=sequence)
+        small_bundle(
+            path, self._tflite, name="pump", sequence=sequence, period=self._period, max_gap=2 * self._period
+        )
         if not proven:
             made = bundle.read(path)
             wrong = dense_model.known(made.known.inputs, made.known.outputs + 0.1)
@@ -54,7 +59,7 @@ class Gateways:
         folder.mkdir()
         text = (
             f'[agent]\nname = "{name}"\nstate = "state"\ntrust = "{self.keys}"\ntrial = "1s"\n'
-            + device("a", self._plant)
+            + device("a", self._plant).replace("100ms", f"{self._period:g}s")
             + machine("alpha", "a", "a").replace('"small.bundle"', '"pump"').replace("advisory", "shadow")
             + f'[mqtt]\n{self._mqtt()}[fleet]\ngroup = "{group}"\nspread = "{self._spread:g}s"\n'
         )

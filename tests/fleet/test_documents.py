@@ -10,22 +10,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_agent.fleet.documents import (
-    PIECE,
+    LARGEST_DOCUMENT,
     BadDocument,
+    Bundle,
     Desired,
     Envelope,
-    Wanted,
-    cut,
-    digest,
-    index_of,
+    File,
     opened,
     sign,
 )
+from edge_agent.fleet.pieces import PIECE, Index, cut, digest, index_of
 from edge_agent.fleet.stages import BadStages, parse, split
 
 KEY = Ed25519PrivateKey.generate()
-WANTED = Wanted(name="pump", sequence=2, sha256="ab", index="cd")
-ORDER = Desired(gateway="gw1", number=7, do="activate", bundle=WANTED)
+FILE = File(sha256="ab", index="cd")
+ORDER = Desired(gateway="gw1", number=7, what=Bundle(do="activate", name="pump", sequence=2, file=FILE))
+LARGEST = 10 * PIECE
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def keys(tmp_path: Path) -> Path:
 
 
 def test_an_order_that_is_signed_for_this_gateway_is_obeyed(keys: Path) -> None:
-    assert opened(sign(ORDER, KEY), keys, "gw1") == ORDER
+    assert opened(sign(ORDER, KEY), keys, "gw1") == (ORDER, "office")
 
 
 def test_nothing_else_is_obeyed(keys: Path) -> None:
@@ -52,6 +52,8 @@ def test_nothing_else_is_obeyed(keys: Path) -> None:
     for garbage in (b"", b"{}", b"\xff", signed[:-5]):
         with pytest.raises(BadDocument, match="it is no envelope document"):
             opened(garbage, keys, "gw1")
+    with pytest.raises(BadDocument, match="bytes are too many"):
+        opened(signed + b" " * LARGEST_DOCUMENT, keys, "gw1")
     (keys / "office.pub").unlink()
     with pytest.raises(BadDocument, match="nothing can be trusted"):
         opened(signed, keys, "gw1")
@@ -60,16 +62,19 @@ def test_nothing_else_is_obeyed(keys: Path) -> None:
 @pytest.mark.parametrize("size", [1, PIECE - 1, PIECE, PIECE + 1, 3 * PIECE])
 def test_pieces_make_the_bundle_again(size: int) -> None:
     data = bytes(i % 251 for i in range(size))
-    index, pieces = cut(data)
+    file, encoded, pieces = cut(data)
     assert b"".join(pieces) == data
-    encoded = msgspec.json.encode(index)
-    wanted = msgspec.structs.replace(WANTED, index=digest(encoded))
-    assert index_of(encoded, wanted) == index
+    assert file.sha256 == digest(data)
+    index = index_of(encoded, file, LARGEST)
+    assert (index.size, index.pieces) == (size, [digest(piece) for piece in pieces])
     with pytest.raises(BadDocument, match="not the one that was signed for"):
-        index_of(encoded + b" ", wanted)
-    wrong = msgspec.json.encode(msgspec.structs.replace(index, size=10**12))
+        index_of(encoded + b" ", file, LARGEST)
+    for other in (0, size + PIECE, 10**12):
+        wrong = msgspec.json.encode(Index(size=other, pieces=index.pieces))
+        with pytest.raises(BadDocument, match="speaks of"):
+            index_of(wrong, File(sha256=file.sha256, index=digest(wrong)), LARGEST)
     with pytest.raises(BadDocument, match="speaks of"):
-        index_of(wrong, msgspec.structs.replace(WANTED, index=digest(wrong)))
+        index_of(encoded, file, size - 1)
 
 
 def test_shares_are_read_and_refused() -> None:

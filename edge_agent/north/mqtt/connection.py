@@ -3,7 +3,9 @@
 import asyncio
 import random
 
-from aiomqtt import Client, MqttError, Will
+from aiomqtt import Client, MqttError, ProtocolVersion, Will
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
 
 from edge_agent.config.north import MqttTable
 from edge_agent.north.mqtt import secure
@@ -16,9 +18,15 @@ MOST_QUEUED = 100
 _LOOK = 0.1
 
 
-def connection(table: MqttTable, identifier: str, will: Will | None = None) -> Client:
-    """Make a client that is not connected yet. Raises `NoCredential`."""
+def connection(table: MqttTable, identifier: str, will: Will | None = None, *, largest: int = 0) -> Client:
+    """Make a client that is not connected yet. Raises `NoCredential`.
+
+    With `largest` it asks the broker not to send packets of more bytes, which takes MQTT 5.0 (3.1.2.11.4).
+    """
     login = secure.login(table)
+    properties = Properties(PacketTypes.CONNECT) if largest else None  # type: ignore[no-untyped-call]
+    if properties is not None:
+        properties.MaximumPacketSize = largest
     return Client(
         table.host,
         table.port,
@@ -26,7 +34,9 @@ def connection(table: MqttTable, identifier: str, will: Will | None = None) -> C
         password=login.password,
         identifier=identifier,
         will=will,
-        clean_session=True,
+        protocol=ProtocolVersion.V5 if largest else ProtocolVersion.V311,
+        clean_session=None if largest else True,
+        properties=properties,
         tls_context=secure.context(table),
         timeout=DEADLINE,
         keepalive=round(table.keepalive),
