@@ -6,6 +6,7 @@ costs nearly the same for the values of one device as for those of fifty, see `j
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from itertools import groupby
 from typing import Any, NamedTuple
 
@@ -22,12 +23,16 @@ LARGEST_FACTOR = 10
 """The power of ten that a scale factor may be at most, up or down (SunSpec Information Model, sunssf)."""
 
 
+Exact = int | str | Decimal
+"""An integer or a text, or an integer that a factor has made a decimal number."""
+
+
 class Decoded(NamedTuple):
     """Raw values float64[n], reasons uint8[n], and what a float64 cannot say by row."""
 
     raw: Floats
     reason: Bytes
-    exact: dict[int, int | str]
+    exact: dict[int, Exact]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +93,7 @@ class Decoder:
         """
         raw = np.empty(self.rows + self.factors)
         found = np.zeros(self.rows + self.factors, np.uint8)
-        exact: dict[int, int | str] = {}
+        exact: dict[int, Exact] = {}
         # A signalling NaN and a factor too far are values like others until they are graded.
         with np.errstate(over="ignore", invalid="ignore"):
             for group in self.groups:
@@ -105,17 +110,22 @@ class Decoder:
         found = found[: self.rows]
         return Decoded(raw[: self.rows], np.where(reason, reason, found) if found.any() else reason, exact)
 
-    def _scale(self, raw: Floats, found: Bytes, exact: dict[int, int | str]) -> None:
+    def _scale(self, raw: Floats, found: Bytes, exact: dict[int, Exact]) -> None:
         rows, power = self.scaled, raw[self.factor_of]
         of_factor = found[self.factor_of]
-        wild = (np.abs(power) > LARGEST_FACTOR) & (of_factor == Reason.NONE)
+        is_value = (of_factor == Reason.NONE) | (of_factor == Reason.ROUNDED)
+        wild = (np.abs(power) > LARGEST_FACTOR) & is_value
         of_factor = np.where(wild, np.uint8(Reason.UNDECODABLE), of_factor)
         power = np.where(of_factor == Reason.NONE, power, 0)
         # Divided by a whole power, 235 tenths are 23.5 and not the nearest that 0.1 allows.
         raw[rows] = np.where(power < 0, raw[rows] / 10.0**-power, raw[rows] * 10.0**power)
         found[rows] = np.where(found[rows] == Reason.NONE, of_factor, found[rows])
-        for row in set(exact).intersection(rows.tolist()):
-            del exact[row]
+        if exact:
+            powers = dict(zip(rows.tolist(), power.tolist(), strict=True))
+            for row in exact.keys() & powers.keys():
+                exact[row] = Decimal(exact[row]).scaleb(int(powers[row]))
+            for row in [row for row in exact if row >= self.rows]:
+                del exact[row]
 
 
 def _grouped(addresses: Sequence[Address], layout: Layout) -> Iterator[Group]:
@@ -141,7 +151,7 @@ def _grouped(addresses: Sequence[Address], layout: Layout) -> Iterator[Group]:
         )
 
 
-def _decode(group: Group, buffer: Bytes, raw: Floats, found: Bytes, exact: dict[int, int | str]) -> None:
+def _decode(group: Group, buffer: Bytes, raw: Floats, found: Bytes, exact: dict[int, Exact]) -> None:
     kind, rows = group.kind, group.rows
     carriers = buffer[group.index].view(_unsigned(kind))[:, 0]
     if group.fields is not None:
@@ -174,7 +184,7 @@ def _unsigned(kind: Kind) -> np.dtype[Any]:
     return np.dtype(f"<u{kind.carrier.itemsize}")
 
 
-def _keep_large(rows: Rows, values: Carriers, found: Bytes, exact: dict[int, int | str]) -> None:
+def _keep_large(rows: Rows, values: Carriers, found: Bytes, exact: dict[int, Exact]) -> None:
     large = values > 2**53
     if values.dtype.kind == "i":
         large |= values < -(2**53)

@@ -6,6 +6,7 @@ whatever the number of tags. `Sample` is the view of one row, for people and tes
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import Context, Decimal, Inexact
 from enum import IntEnum
 from types import MappingProxyType
 from typing import TypeVar
@@ -22,6 +23,8 @@ T = TypeVar("T")
 
 _LARGEST = np.finfo(np.float64).max
 _NOTHING: Mapping[int, int | str] = MappingProxyType({})
+_EXACTLY = Context(prec=100, traps=[Inexact])
+"""Room for 20 digits times 17, and an offset of 17 that is far away."""
 _SILENCE: Mapping[int, str] = MappingProxyType({})
 
 
@@ -87,8 +90,9 @@ class Tag(msgspec.Struct, frozen=True, kw_only=True):
 class Sample:
     """One row of an image. `value` is NaN if and only if `quality` is BAD. `at` is monotonic, in ns.
 
-    `exact` is what a float64 cannot say: a text, a time, an integer beyond 2**53. `said` is the device's own
-    word for why the value is not good, `source` when it got it, in ns since 1970, 0 if it does not say.
+    `exact` is what a float64 cannot say: a text, a time, an integer beyond 2**53 or, if that is scaled, its
+    decimal number as text. `said` is the device's own word for why the value is not good, `source` when it
+    got it, in ns since 1970, 0 if it does not say.
     """
 
     value: float
@@ -106,8 +110,9 @@ class Columns:
 
     `value` float64[n] in engineering units, `quality` and `reason` uint8[n], `at` int64[n] monotonic ns.
     `value` is NaN exactly where `quality` is BAD. `exact` has the rows that a float64 cannot hold: texts
-    (their `value` is their length), times, and integers beyond 2**53 (ROUNDED in `value`). `said` and
-    `source` (int64[n]) are as in `Sample`, where the protocol has them; an image does not keep them.
+    (their `value` is their length), times, and integers beyond 2**53 (ROUNDED in `value`), if they are scaled
+    their decimal numbers as text. `said` and `source` (int64[n]) are as in `Sample`, where the protocol has
+    them; an image does not keep them.
     """
 
     value: Floats
@@ -185,20 +190,24 @@ class Grader:
         self._scaled = (self.scale != 1) | (self.offset != 0)
 
     def grade(
-        self, raw: Floats, reason: Bytes, at: int | Nanoseconds, exact: Mapping[int, int | str] = _NOTHING
+        self,
+        raw: Floats,
+        reason: Bytes,
+        at: int | Nanoseconds,
+        exact: Mapping[int, int | str | Decimal] = _NOTHING,
     ) -> Columns:
-        """Grade float64[n] of raw values.
+        """Grade float64[n] of raw values, of which `exact` says what a float64 cannot.
 
         A row whose `reason` is not NONE came without a value and becomes BAD, except DEVICE_UNCERTAIN and
         ROUNDED, which keep their value. NaN and infinity become BAD, out of range becomes UNCERTAIN.
-        `exact` stays only where it is what the value stands for.
         """
         with np.errstate(over="ignore", invalid="ignore"):
             value = raw * self.scale + self.offset
         when = np.full(len(value), at, np.int64)
         reason = reason.copy()
         if not reason.any() and ((value >= self._least) & (value <= self._most)).all():
-            return Columns(value, np.full(len(value), Quality.GOOD, np.uint8), reason, when, exact)
+            good = np.full(len(value), Quality.GOOD, np.uint8)
+            return Columns(value, good, reason, when, self._stated(exact) if exact else _NOTHING)
         reason[~np.isfinite(value) & (reason == Reason.NONE)] = Reason.NOT_FINITE
         outside = ((value < self.low) | (value > self.high)) & (reason == Reason.NONE)
         reason[outside] = Reason.OUT_OF_RANGE
@@ -207,9 +216,19 @@ class Grader:
         quality = np.where(reason == Reason.NONE, Quality.GOOD, Quality.BAD).astype(np.uint8)
         quality[uncertain] = Quality.UNCERTAIN
         value[quality == Quality.BAD] = np.nan
-        exact = {
-            row: said
-            for row, said in exact.items()
-            if quality[row] != Quality.BAD and not (isinstance(said, int) and self._scaled[row])
-        }
-        return Columns(value, quality, reason, when, exact)
+        said = self._stated({row: e for row, e in exact.items() if quality[row] != Quality.BAD})
+        return Columns(value, quality, reason, when, said)
+
+    def _stated(self, exact: Mapping[int, int | str | Decimal]) -> dict[int, int | str]:
+        """Return what is exact in engineering units; nothing where 100 digits do not hold it."""
+        stated = {}
+        for row, number in exact.items():
+            if isinstance(number, str) or (isinstance(number, int) and not self._scaled[row]):
+                stated[row] = number
+                continue
+            scale, offset = Decimal(repr(float(self.scale[row]))), Decimal(repr(float(self.offset[row])))
+            try:
+                stated[row] = f"{_EXACTLY.normalize(_EXACTLY.fma(number, scale, offset)):f}"
+            except Inexact:
+                continue
+        return stated

