@@ -7,7 +7,8 @@ import msgspec
 
 from edge_agent.config import Config
 from edge_agent.config.links import LinkTable, SerialTable
-from edge_agent.config.schema import Device, ModbusTable
+from edge_agent.config.schema import Device
+from edge_agent.config.tables import ModbusTable
 from edge_agent.core.budget import LinkBudget, Load, oldest, per_link
 from edge_agent.core.readplan import NETWORK, Cost, Limits, ascii_cost, plan_blocks, rtu_cost, silence
 from edge_agent.core.registers import Address

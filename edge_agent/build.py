@@ -12,7 +12,7 @@ from edge_agent.bundle import Bundle
 from edge_agent.bundles.candidate import Candidate
 from edge_agent.bundles.store import Store
 from edge_agent.config import Config, schema
-from edge_agent.config.schema import DeviceTable, ModbusTable
+from edge_agent.config.tables import DeviceTable, ModbusTable
 from edge_agent.core.writeback import Output
 from edge_agent.device import Device
 from edge_agent.drivers import Driver

@@ -11,7 +11,7 @@ import msgspec
 
 from edge_agent.config import ConfigError, load
 from edge_agent.config.fields import Seconds, nearest
-from edge_agent.config.schema import OpcUaTable
+from edge_agent.config.tables import OpcUaTable
 
 if TYPE_CHECKING:
     from edge_agent.drivers.opcua.browse import Found

@@ -15,7 +15,7 @@ import msgspec
 from edge_agent.bundle import BundleError, read
 from edge_agent.config import ConfigError, load
 from edge_agent.config.fields import Place, build
-from edge_agent.config.schema import AgentTable
+from edge_agent.config.tables import AgentTable
 
 TRY_AGAIN = 75
 """EX_TEMPFAIL of sysexits.h: it took too long, which may be different in a minute."""

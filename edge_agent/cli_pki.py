@@ -13,7 +13,8 @@ import msgspec
 
 from edge_agent.config import Config, ConfigError, load
 from edge_agent.config.fields import nearest
-from edge_agent.config.schema import Device, OpcUaTable
+from edge_agent.config.schema import Device
+from edge_agent.config.tables import OpcUaTable
 
 if TYPE_CHECKING:
     from edge_agent.pki.folder import PkiFolder

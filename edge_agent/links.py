@@ -5,7 +5,7 @@ from pathlib import Path
 
 from edge_agent.config import forbidden
 from edge_agent.config import links as config
-from edge_agent.config.schema import ModbusTable
+from edge_agent.config.tables import ModbusTable
 from edge_agent.core.readplan import NETWORK, Limits, ascii_cost, rtu_cost, silence
 from edge_agent.drivers import Driver
 from edge_agent.drivers.modbus.carrier import Carrier

@@ -3,7 +3,7 @@
 import logging
 from pathlib import Path
 
-from edge_agent.config.schema import OpcUaTable
+from edge_agent.config.tables import OpcUaTable
 from edge_agent.drivers.opcua.driver import OpcUa
 from edge_agent.drivers.opcua.security import Security
 

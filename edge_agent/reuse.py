@@ -4,7 +4,7 @@ import msgspec
 
 from edge_agent.config import Config, schema
 from edge_agent.config.fields import Seconds
-from edge_agent.config.schema import DeviceTable
+from edge_agent.config.tables import DeviceTable
 from edge_agent.device import Device
 from edge_agent.inference.host import ModelHost
 from edge_agent.machine import Machine

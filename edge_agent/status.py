@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from edge_agent.config.schema import AgentTable
+from edge_agent.config.tables import AgentTable
 from edge_agent.core.comparison import Tally
 from edge_agent.north.standing import MqttStatus, OpcUaServerStatus
 

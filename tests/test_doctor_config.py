@@ -18,7 +18,7 @@ from edge_agent.cli import main
 from edge_agent.config import Config, load
 from edge_agent.config.fields import Size
 from edge_agent.config.north import MqttTable
-from edge_agent.config.schema import HistoryTable
+from edge_agent.config.tables import HistoryTable
 from edge_agent.config.web import Web
 from edge_agent.doctor import Grade, north, plant, wear
 from edge_agent.inference.timing import Latency

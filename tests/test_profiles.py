@@ -9,7 +9,8 @@ from sources import EXAMPLES, ROOT
 
 from edge_agent.config import load
 from edge_agent.config.fields import Place
-from edge_agent.config.schema import ModbusTable, ScannedTag
+from edge_agent.config.schema import ScannedTag
+from edge_agent.config.tables import ModbusTable
 from edge_agent.config.tags import profiles, tags_of
 from edge_agent.config.units import problems
 from edge_agent.core.readplan import DEFAULT_LIMITS, plan_blocks

@@ -12,7 +12,7 @@ from pymodbus.simulator import DataType, SimData, SimDevice
 
 from edge_agent.cli import main
 from edge_agent.config.fields import Place
-from edge_agent.config.schema import ModbusTable
+from edge_agent.config.tables import ModbusTable
 from edge_agent.config.tags import tags_of
 from edge_agent.core.tags import Quality, Reason
 from edge_agent.drivers.modbus.driver import Modbus

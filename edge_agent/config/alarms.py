@@ -3,7 +3,8 @@
 from collections.abc import Container, Mapping
 
 from edge_agent.config.fields import Place, nearest
-from edge_agent.config.schema import Alarms, MachineTable, ScannedTag
+from edge_agent.config.schema import Alarms, ScannedTag
+from edge_agent.config.tables import MachineTable
 from edge_agent.core.alarm import LONGEST_SHELF, Handling
 
 

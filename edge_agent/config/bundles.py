@@ -11,7 +11,8 @@ from edge_agent import bundle as files
 from edge_agent.bundle import Bundle, BundleError, Known
 from edge_agent.bundles.store import Store, StoreError
 from edge_agent.config.fields import Place
-from edge_agent.config.schema import MachineTable, ScannedTag
+from edge_agent.config.schema import ScannedTag
+from edge_agent.config.tables import MachineTable
 from edge_agent.core.manifest import (
     SCHEMA,
     Input,

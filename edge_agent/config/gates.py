@@ -4,7 +4,8 @@ from collections.abc import Container, Mapping
 
 from edge_agent.config.alarms import tag_there
 from edge_agent.config.fields import Place
-from edge_agent.config.schema import MachineTable, ScannedTag
+from edge_agent.config.schema import ScannedTag
+from edge_agent.config.tables import MachineTable
 from edge_agent.core.gate import Expression, ExpressionError, Gate
 from edge_agent.core.registers import Address
 

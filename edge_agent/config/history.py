@@ -1,7 +1,7 @@
 """``[history]``: sizes that something can be kept in."""
 
 from edge_agent.config.fields import Place, build
-from edge_agent.config.schema import HistoryTable
+from edge_agent.config.tables import HistoryTable
 
 SMALLEST = 10_000_000
 """Bytes: below it a database has no room to turn, and a recording is over in minutes."""

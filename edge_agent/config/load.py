@@ -15,17 +15,8 @@ from edge_agent.config.history import history_of
 from edge_agent.config.inputs import constants_of, inputs_of
 from edge_agent.config.links import Link
 from edge_agent.config.result import overlaps, result_of
-from edge_agent.config.schema import (
-    AgentTable,
-    Beside,
-    Config,
-    Device,
-    DeviceTable,
-    Machine,
-    MachineTable,
-    OpcUaTable,
-    ScannedTag,
-)
+from edge_agent.config.schema import Beside, Config, Device, Machine, ScannedTag
+from edge_agent.config.tables import AgentTable, DeviceTable, MachineTable, OpcUaTable
 from edge_agent.config.tags import tags_of
 from edge_agent.core.comparison import Promotion
 

@@ -8,7 +8,8 @@ import msgspec
 
 from edge_agent.config.fields import Place, build, nearest
 from edge_agent.config.links import NUMBERED, TRANSPORTS, Link, LinkTable, SerialTable, TlsTable, UdpTable
-from edge_agent.config.schema import Device, ModbusTable
+from edge_agent.config.schema import Device
+from edge_agent.config.tables import ModbusTable
 
 SHARED = "modbus"
 """The driver of a device that names a link. Those with a link of their own say its transport as well."""

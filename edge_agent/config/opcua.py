@@ -9,7 +9,7 @@ import msgspec
 
 from edge_agent.config.fields import Place
 from edge_agent.config.rows import OpcUaRow
-from edge_agent.config.schema import DeviceTable, OpcUaTable
+from edge_agent.config.tables import DeviceTable, OpcUaTable
 from edge_agent.drivers.opcua.address import Monitored, NodeAddress, parse_address
 from edge_agent.table import STALE
 

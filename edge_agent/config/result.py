@@ -5,7 +5,8 @@ from collections.abc import Container, Iterable
 from edge_agent.config.fields import Place, build, nearest
 from edge_agent.config.forbidden import ranges
 from edge_agent.config.result_fields import chosen_fields
-from edge_agent.config.schema import Device, Machine, MachineTable, ModbusTable, Result, ResultTable
+from edge_agent.config.schema import Device, Machine, Result
+from edge_agent.config.tables import MachineTable, ModbusTable, ResultTable
 from edge_agent.core.registers import Address
 from edge_agent.core.resultblock import FIELDS, WORDS
 from edge_agent.core.tags import Tag

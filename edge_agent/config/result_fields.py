@@ -7,7 +7,8 @@ import msgspec
 
 from edge_agent.config.fields import Place, nearest
 from edge_agent.config.opcua import read_back
-from edge_agent.config.schema import Device, Result, ResultTable
+from edge_agent.config.schema import Device, Result
+from edge_agent.config.tables import ResultTable
 from edge_agent.config.tags import tags_of
 from edge_agent.core.registers import Address
 from edge_agent.core.resultblock import FIELDS

@@ -12,7 +12,8 @@ from edge_agent.config.fields import Place, build, nearest
 from edge_agent.config.forbidden import ranges
 from edge_agent.config.modbus_tags import addresses_of, plain
 from edge_agent.config.rows import NUMBERS, ModbusRow, OpcUaRow, Row
-from edge_agent.config.schema import DeviceTable, ModbusTable, OpcUaTable, ScannedTag
+from edge_agent.config.schema import ScannedTag
+from edge_agent.config.tables import DeviceTable, ModbusTable, OpcUaTable
 from edge_agent.core.kinds import TIMES
 from edge_agent.core.readplan import Range
 from edge_agent.core.registers import Address

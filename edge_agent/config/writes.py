@@ -8,14 +8,8 @@ import msgspec
 from edge_agent.config.alarms import tag_there
 from edge_agent.config.fields import Place, nearest
 from edge_agent.config.opcua import read_back
-from edge_agent.config.schema import (
-    Device,
-    Follow,
-    MachineTable,
-    OutputTable,
-    Permits,
-    ScannedTag,
-)
+from edge_agent.config.schema import Device, Follow, Permits, ScannedTag
+from edge_agent.config.tables import MachineTable, OutputTable
 from edge_agent.config.tags import tags_of
 from edge_agent.core.permit import Conditions
 from edge_agent.core.registers import Address

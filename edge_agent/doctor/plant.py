@@ -9,8 +9,9 @@ from pathlib import Path
 
 from edge_agent.build import SHORTEST_DEADLINE
 from edge_agent.bundle import Bundle
-from edge_agent.config import Config, schema
+from edge_agent.config import Config
 from edge_agent.config.links import SerialTable
+from edge_agent.config.tables import ModbusTable
 from edge_agent.config.web import Web
 from edge_agent.doctor.bench import measured
 from edge_agent.doctor.finding import Finding, bad, warn, well
@@ -89,5 +90,5 @@ def _runs(state: Path) -> bool:
 
 def _serial_ports(config: Config) -> Iterator[str]:
     for device in config.devices:
-        if isinstance(device.table, schema.ModbusTable) and isinstance(device.table.link, SerialTable):
+        if isinstance(device.table, ModbusTable) and isinstance(device.table.link, SerialTable):
             yield device.table.link.serial

@@ -17,6 +17,7 @@ from pysparkplug import DBirth, DData, NBirth, NData, NDeath
 
 from edge_agent.config import Config, schema
 from edge_agent.config.north import MqttTable
+from edge_agent.config.tables import ModbusTable
 from edge_agent.core.tags import Tag
 from edge_agent.device import Written
 from edge_agent.historian import FILE
@@ -153,7 +154,7 @@ class History:
 
 def config_of(folder: Path, *machines: str, inputs: list[str] = INPUTS) -> Config:
     tags = [Tag(name=n, address=None, unit="m3/h" if "flow" in n else "", low=0, high=50) for n in INPUTS]
-    table = schema.ModbusTable(driver="modbus-tcp")
+    table = ModbusTable(driver="modbus-tcp")
     scanned = [schema.ScannedTag(tag=tag, scan=1.0) for tag in tags]
     return Config(
         name="gw",
