@@ -46,10 +46,11 @@ class Chronicle:
         self._historian.event(self._machine, "reasons", f"{output}: {text}")
         log.warning("machine %s: alarm %s: %s", self._machine, output, text)
 
-    def drifted(self, drifted: Drifted) -> None:
-        """Tell that an input or a score is not distributed as it was in training."""
-        self._historian.event(self._machine, "drift", drifted.text)
-        log.warning("machine %s: drift: %s", self._machine, drifted.text)
+    def drifted(self, drifted: Sequence[Drifted]) -> None:
+        """Tell which inputs and scores are not distributed as they were in training."""
+        for one in drifted:
+            self._historian.event(self._machine, "drift", one.text)
+            log.warning("machine %s: drift: %s", self._machine, one.text)
 
     def _outside(self, outside: Outside | None) -> None:
         text = outside.text if outside else "the window is as in training again"

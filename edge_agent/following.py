@@ -2,7 +2,7 @@
 
 import logging
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from edge_agent.config.schema import Follow
 from edge_agent.core.permit import Denied
@@ -13,11 +13,10 @@ from edge_agent.core.writeback import Held, Output
 from edge_agent.device import Outputs, Written
 from edge_agent.historian import Historian
 from edge_agent.history.audit import Entry
+from edge_agent.latch import Latch
 
 log = logging.getLogger(__name__)
 
-MISMATCHES = 2
-"""Read-backs in a row that differ before writing is latched off: somebody else writes there too."""
 _FALL_BACK = (Denied.NO_RESULT, Denied.TOO_FEW_CYCLES, Denied.OUTSIDE_TRAINING)
 """The PLC permits writing, but there is nothing to follow. In any other case the PLC has the value."""
 
@@ -29,7 +28,7 @@ class Follower:
     config: Follow
     output: Output
     compiled: Outputs
-    mismatches: int = 0
+    latch: Latch = field(default_factory=Latch)
 
 
 class Following:
@@ -40,14 +39,17 @@ class Following:
     ) -> None:
         self._machine, self._followers, self._historian = machine, followers, historian
         self._model, self._config = model, config
-        self.latched = False
         self.written: dict[Written, int] = dict.fromkeys(Written, 0)
+
+    @property
+    def latched(self) -> bool:
+        """Whether writing is off, of all outputs because of one, until it is re-armed."""
+        return any(follower.latch.closed for follower in self._followers)
 
     def rearm(self) -> None:
         """Write again, from what the PLC holds by then."""
-        self.latched = False
         for follower in self._followers:
-            follower.mismatches = 0
+            follower.latch.rearm()
             follower.output.disarm()
 
     async def run(self, verdict: Verdict, denied: Denied, now: int) -> None:
@@ -96,17 +98,14 @@ class Following:
         outcome, detail = await follower.compiled.device.write(follower.compiled, [raw])
         self.written[outcome] += 1
         output.written(raw * tag.scale + tag.offset if outcome is Written.VERIFIED else math.nan, now)
+        latches = follower.latch.see(outcome)
         if outcome is not Written.VERIFIED:
-            await self._failed(follower, entry, outcome, detail)
-        else:
-            follower.mismatches = 0
+            await self._failed(entry, outcome, detail, latches=latches)
 
-    async def _failed(self, follower: Follower, entry: Entry, outcome: Written, detail: str) -> None:
+    async def _failed(self, entry: Entry, outcome: Written, detail: str, *, latches: bool) -> None:
         log.warning("machine %s: output %s %s: %s", self._machine, entry.output, outcome.value, detail)
         await self._historian.audit(entry.outcome(f"{outcome.value} {detail}".strip()))
-        follower.mismatches = follower.mismatches + 1 if outcome is Written.MISMATCH else 0
-        if follower.mismatches >= MISMATCHES:
-            self.latched = True
+        if latches:
             log.error(
                 "machine %s: writing is off until it is re-armed, something else writes %s",
                 self._machine,

@@ -1,6 +1,5 @@
 """One machine's cycle in the shell: inputs out of the image, the model asked, the result block written."""
 
-import asyncio
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,25 +11,23 @@ import numpy.typing as npt
 from edge_agent.bundles.candidate import Candidate
 from edge_agent.chronicle import Chronicle
 from edge_agent.config import schema
-from edge_agent.core.alarm import Command, Order
+from edge_agent.core.alarm import Order
 from edge_agent.core.drift import Drift
-from edge_agent.core.gate import Gatekeeper
-from edge_agent.core.orders import Orders
 from edge_agent.core.permit import Denied, Permit
 from edge_agent.core.pipeline import Pipeline, Verdict
 from edge_agent.core.resultblock import ResultBlock, State
 from edge_agent.core.since import Since
 from edge_agent.core.states import Situation, state_of
-from edge_agent.core.tags import Columns, Quality, Reason, Sample
+from edge_agent.core.tags import Columns, Reason
 from edge_agent.device import Outputs, Written
+from edge_agent.explaining import explain
 from edge_agent.following import Following
 from edge_agent.historian import Historian
 from edge_agent.inference.host import ModelHost
+from edge_agent.intake import Intake, Taken
 from edge_agent.publishing import Publisher
-from edge_agent.upstream import Source, fill
+from edge_agent.upstream import Source
 
-EXPLAIN = 0.2
-"""Share of the period that may be spent in a cycle on asking the model why there is an alarm."""
 Floats32 = npt.NDArray[np.float32]
 
 
@@ -57,7 +54,7 @@ class Machine:
         self._pipeline = Pipeline(
             config.bundle.manifest, config.alarm.handling, config.mode, config.constants
         )
-        self._gate = Gatekeeper(config.gate) if config.gate else None
+        self._intake = Intake(config)
         self._permit = Permit(config.permit.conditions) if config.permit else None
         self.denied = Denied.MODE
         self._rewired: Wiring | None = None
@@ -66,21 +63,16 @@ class Machine:
         self._chronicle = Chronicle(config.name, historian)
         self._wire(wiring)
         self.candidate: Candidate | None = None
-        self._taken = (0, 0, 0.0)
-        self._gated: tuple[Reason, str] | None = None
-        self._signals: list[Sample] = []
-        self._orders = Orders(config.bundle.manifest)
+        self._taken = Taken(-1, 0, 0.0, Columns.bad(len(config.inputs), Reason.NEVER_READ, 0))
         self._asked: Floats32 | None = None
-        self._tick = self.judged = -1
-        self._order: Order | None = None
+        self.judged = -1
+        """The tick of the verdict."""
         self._sequence = 0
         self.results = 0
         """Valid results since the start."""
-        self._drift = _drift(config)
+        self._drift = Drift.of(config.bundle.manifest, config.drift)
         self._alarms_to_keep: list[Verdict] = []
-        self._age_ms = 0
         self._heartbeat_every = config.result.heartbeat if config.result else math.inf
-        self.inputs = Columns.bad(len(config.inputs), Reason.NEVER_READ, 0)
         self.verdict = Verdict(state=State.STARTING, reason=Reason.WARMING_UP)
         self.since = Since()
         self._finishing = False
@@ -98,34 +90,29 @@ class Machine:
         if self._exchanged is not None:
             self._config, self.model = self._exchanged
             self._pipeline.exchange(self._config.bundle.manifest, self._config.constants)
-            self._orders = Orders(self._config.bundle.manifest)
-            self._drift = _drift(self._config)
+            self._intake.exchange(self._config)
+            self._drift = Drift.of(self._config.bundle.manifest, self._config.drift)
             self._exchanged = None
         if self._rewired is not None:
             self._wire(self._rewired)
             self._rewired = None
 
     def _wire(self, wiring: Wiring) -> None:
-        rows, alarm, permit = wiring.rows, self._config.alarm, self._config.permit
-        # Where a result of another machine stands, `fill` puts it over whatever is in the first row.
-        computed = {source.place for source in wiring.sources}
-        places = enumerate(self._config.inputs)
-        self._rows = np.array([0 if at in computed else rows[name] for at, name in places], np.intp)
-        self._sources = wiring.sources
-        named = ((Command.ACKNOWLEDGE, alarm.acknowledge), (Command.RESET, alarm.reset))
-        self._gate_rows = _rows(rows, self._gate.tags if self._gate else [])
-        self._buttons = [(command, rows[name]) for command, name in named if name]
-        names = (permit.permissive, permit.heartbeat, permit.identity) if permit else ()
-        self._signal_rows = [rows[name] for name in names if name]
+        self._intake.wire(wiring.rows, wiring.sources)
         # The last guard of the mode, whatever was wired.
         self.publisher.outputs = wiring.outputs if self.mode != "shadow" else None
         self._following = wiring.following if self.mode == "active" else None
         self._stopped = wiring.stopped
 
     @property
+    def inputs(self) -> Columns:
+        """What it took at its latest tick, in the bundle's order."""
+        return self._taken.inputs
+
+    @property
     def upstream(self) -> bool:
         """Whether it uses results of other machines."""
-        return bool(self._sources)
+        return bool(self._intake.sources)
 
     @property
     def constants(self) -> tuple[float, ...]:
@@ -142,74 +129,50 @@ class Machine:
 
         `now` is monotonic, in ns, `wall` in seconds since 1970.
         """
-        self.inputs, self._tick = image.take(self._rows), tick
-        fill(self.inputs, self._sources, tick)
-        self._age_ms = (now - int(self.inputs.at.min())) // 1_000_000
-        self._asked = self._through_the_gate(tick, image, now, wall)
-        self._order = self._orders.next(self._buttons, image)
-        self._signals = [image[row] for row in self._signal_rows]
+        self._taken = taken = self._intake.take(tick, image, now, wall)
+        if taken.gated is not None:
+            self._pipeline.pause(*taken.gated)
+            self._asked = None
+        else:
+            self._asked = self._pipeline.take(tick, taken.inputs, now, wall)
         return self._asked
-
-    def _through_the_gate(self, tick: int, image: Columns, now: int, wall: float) -> Floats32 | None:
-        self._taken, self._gated = (tick, now, wall), None
-        if self._gate is not None:
-            reason, culprit = self._gate.judge(image.take(self._gate_rows), now)
-            if reason is not Reason.NONE:
-                self._gated = (reason, culprit)
-                self._pipeline.pause(reason, culprit)
-                return None
-        return self._pipeline.take(tick, self.inputs, now, wall)
 
     def judge(self, answer: Floats32 | Reason | None, now: int) -> None:
         """Judge the model's answer to what `take` returned."""
         before = self.verdict
-        verdict = self._pipeline.conclude(self._asked, answer, now, self._order)
+        verdict = self._pipeline.conclude(self._asked, answer, now, self._taken.order)
         self.denied = self._may_write(verdict, now)
         situation = Situation(mode=self.mode, reason=verdict.reason, denied=self.denied)
         self.verdict = verdict = msgspec.structs.replace(verdict, state=state_of(situation))
-        self.judged = self._tick
+        self.judged = self._taken.tick
         self.since.see(before, verdict, now)
         if verdict.valid:
             self.results += 1
             self._sequence = (self._sequence + 1) & 0xFFFF
-            self._watch_drift(verdict, now)
+            drifted = self._drift.see(self.inputs, verdict.readings, now) if self._drift else []
+            self._chronicle.drifted(drifted)
         self._chronicle.state(before, verdict)
         if verdict.changed:
             self._alarms_to_keep.append(verdict)
         self._historian.result(self.name, self._sequence, self.inputs, verdict, now)
         if self.candidate is not None:
-            self.candidate.watch(self._taken, self.inputs, verdict, self._gated)
+            self.candidate.watch(self._taken, verdict)
 
     async def explain(self) -> None:
-        """Find the inputs that made an alarm which has come: asks the model, one window at a time.
-
-        What a share of the period is not enough for is asked after the next cycles. An answer that does not
-        come ends it.
-        """
+        """Find the inputs that made an alarm which has come: asks the model."""
         reasons = self._pipeline.reasons
-        question = reasons.question if reasons else None
-        if reasons is None or question is None:
+        if reasons is None:
             return
-        time = asyncio.get_running_loop().time
-        until = time() + EXPLAIN * self._config.bundle.manifest.period
-        while question.candidates:
-            place = question.candidates.pop(0)
-            asked = question.occluded(place)
-            answers = await self.model.ask(asked[None])
-            if isinstance(answers, Reason):
-                reasons.question = None
-                return
-            question.hear(place, asked, answers[0].reshape(-1))
-            if question.candidates and self.model.hurried and time() > until:
-                return
-        causes = question.causes()
-        self.verdict = msgspec.structs.replace(self.verdict, causes=reasons.answered(causes))
-        self._chronicle.causes(question.output, causes)
+        found = await explain(reasons, self.model, self._config.bundle.manifest.period)
+        if found is not None:
+            output, causes = found
+            self.verdict = msgspec.structs.replace(self.verdict, causes=reasons.answered(causes))
+            self._chronicle.causes(output, causes)
 
     def _may_write(self, verdict: Verdict, now: int) -> Denied:
         if self._permit is None or self._following is None:
             return Denied.MODE
-        permissive, beat, *identity = self._signals
+        permissive, beat, *identity = self._taken.signals
         said = self._permit.judge(
             permissive,
             beat,
@@ -240,7 +203,7 @@ class Machine:
 
     def ask(self, order: Order) -> None:
         """Ask something of the alarms; one order is obeyed in a cycle. Raises `OrderRefused`."""
-        self._orders.put(order)
+        self._intake.orders.put(order)
 
     @property
     def outputs_written(self) -> dict[Written, int]:
@@ -250,7 +213,7 @@ class Machine:
     @property
     def latched(self) -> bool:
         """Whether writing is off until it is re-armed, because something else writes there, too."""
-        return self.publisher.latched or (self._following is not None and self._following.latched)
+        return self.publisher.latch.closed or (self._following is not None and self._following.latched)
 
     @property
     def written(self) -> dict[Written, int]:
@@ -264,7 +227,7 @@ class Machine:
 
     def rearm(self) -> None:
         """Write again. Two more read-backs in a row that differ latch writing off again."""
-        self.publisher.rearm()
+        self.publisher.latch.rearm()
         if self._following is not None:
             self._following.rearm()
 
@@ -293,7 +256,7 @@ class Machine:
             alarm=int(verdict.bits),
             score=verdict.score,
             value=verdict.readings[0].value if verdict.readings else math.nan,
-            input_age_ms=self._age_ms,
+            input_age_ms=self._taken.age_ms,
             input_quality=min(int(self.inputs.quality.min()), verdict.trust),
             reasons=tuple(cause.number for cause in verdict.causes),
             denied=self.denied,
@@ -304,25 +267,3 @@ class Machine:
     def drift(self) -> dict[str, dict[str, float]]:
         """The last population stability index of each input and output, by ``hour`` and ``day``."""
         return self._drift.latest if self._drift else {}
-
-    def _watch_drift(self, verdict: Verdict, now: int) -> None:
-        if self._drift is None:
-            return
-        good = self.inputs.quality == Quality.GOOD
-        scores = [r.score for r in verdict.readings if r.output in self._config.bundle.manifest.drifting]
-        row = np.concatenate((np.where(good, self.inputs.value, np.nan), scores))
-        for drifted in self._drift.take(row, now):
-            self._chronicle.drifted(drifted)
-
-
-def _rows(of: Mapping[str, int], names: list[str]) -> npt.NDArray[np.intp]:
-    return np.array([of[name] for name in names], np.intp)
-
-
-def _drift(config: schema.Machine) -> Drift | None:
-    manifest = config.bundle.manifest
-    envelope = manifest.envelope
-    if envelope is None or not envelope.bins:
-        return None
-    names = [i.name for i in manifest.inputs] + manifest.drifting
-    return Drift(names, [*envelope.bins, *map(envelope.scores.__getitem__, manifest.drifting)], config.drift)

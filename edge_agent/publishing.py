@@ -9,11 +9,9 @@ from edge_agent.core.resultblock import ResultBlock
 from edge_agent.core.selection import Selection
 from edge_agent.device import Outputs, Written
 from edge_agent.historian import Historian
+from edge_agent.latch import Latch
 
 log = logging.getLogger(__name__)
-
-MISMATCHES = 2
-"""Read-backs in a row that differ before writing is latched off: somebody else writes there too."""
 
 
 class Publisher:
@@ -22,17 +20,12 @@ class Publisher:
     def __init__(self, machine: str, result: schema.Result | None, historian: Historian) -> None:
         self._machine, self._historian = machine, historian
         self._select = Selection(result.chosen) if result and result.chosen else None
-        self._mismatches = 0
+        self.latch = Latch()
         self._healthy = True
         self.outputs: Outputs | None = None
-        self.latched = False
         self.heartbeat = self.written_at = 0
         self.written: dict[Written, int] = dict.fromkeys(Written, 0)
         self.last: Written | None = None
-
-    def rearm(self) -> None:
-        """Write again. Two more read-backs in a row that differ latch writing off again."""
-        self.latched, self._mismatches = False, 0
 
     async def publish(self, block: Callable[[int], ResultBlock], now: int) -> None:
         """Write what `block` makes of the next heartbeat, and read it back; nothing without outputs."""
@@ -48,9 +41,7 @@ class Publisher:
         self._judge(outcome, detail)
 
     def _judge(self, outcome: Written, detail: str) -> None:
-        self._mismatches = self._mismatches + 1 if outcome is Written.MISMATCH else 0
-        if self._mismatches >= MISMATCHES:
-            self.latched = True
+        if self.latch.see(outcome):
             log.error(
                 "machine %s: writing is off until it is re-armed, another writer: %s", self._machine, detail
             )

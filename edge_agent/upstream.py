@@ -14,7 +14,11 @@ class Judged(Protocol):
 
     verdict: Verdict
     judged: int
-    inputs: Columns
+
+    @property
+    def inputs(self) -> Columns:
+        """What it took at that tick."""
+        ...
 
 
 class Source(msgspec.Struct, frozen=True):

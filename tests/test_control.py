@@ -113,7 +113,7 @@ async def test_latched_writing_is_armed_again_with_a_row_of_the_audit(tmp_path: 
     async with alarming(tmp_path) as machine:
         with pytest.raises(Refused, match="not latched off"):
             await asked(tmp_path, "rearm")
-        machine.publisher.latched = True
+        machine.publisher.latch.closed = True
         await asked(tmp_path, "rearm")
         assert not machine.latched
     assert audit.verify(tmp_path / "history.db") == []

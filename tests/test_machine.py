@@ -16,7 +16,7 @@ from edge_agent.core.resultblock import State
 from edge_agent.core.tags import Reason
 from edge_agent.device import Written
 from edge_agent.historian import Historian
-from edge_agent.publishing import MISMATCHES
+from edge_agent.latch import MISMATCHES
 
 pytestmark = pytest.mark.timeout(20)
 

@@ -17,8 +17,9 @@ from edge_agent.asking import Spawner
 from edge_agent.config import schema
 from edge_agent.core.comparison import Comparison, Tally, shortfalls
 from edge_agent.core.pipeline import Pipeline, Verdict
-from edge_agent.core.tags import Columns, Reason
+from edge_agent.core.tags import Reason
 from edge_agent.inference.host import ModelHost
+from edge_agent.intake import Taken
 
 log = logging.getLogger(__name__)
 
@@ -63,29 +64,20 @@ class Candidate:
         percentiles = np.percentile(self._times[: min(self._answers, LATEST)], (50, 99))
         return [float(time) for time in percentiles]
 
-    def watch(
-        self,
-        taken: tuple[int, int, float],
-        inputs: Columns,
-        active: Verdict,
-        gated: tuple[Reason, str] | None,
-    ) -> None:
-        """Take what the machine has taken at a tick, unless it is `gated`; compare in a task of its own.
-
-        `taken` is the tick, its monotonic time in ns, and its wall time.
-        """
-        tick, now, wall = taken
+    def watch(self, taken: Taken, active: Verdict) -> None:
+        """Take what the machine has taken at a tick; compare in a task of its own."""
         if self._thinking is not None and not self._thinking.done():
             self.tally.missed += active.valid
             return
-        if gated:
-            self._pipeline.pause(*gated)
+        if taken.gated is not None:
+            self._pipeline.pause(*taken.gated)
             return
-        asked = self._pipeline.take(tick, inputs.take(self._columns), now, wall)
+        inputs = taken.inputs.take(self._columns)
+        asked = self._pipeline.take(taken.tick, inputs, taken.now, taken.wall)
         if asked is None:
-            self._comparison.step(active, self._pipeline.conclude(None, None, now))
+            self._comparison.step(active, self._pipeline.conclude(None, None, taken.now))
             return
-        self._thinking = self._spawner.create_task(self._think(asked, active, now))
+        self._thinking = self._spawner.create_task(self._think(asked, active, taken.now))
 
     def news(self) -> str:
         """Say what was counted, once in `NEWS_EVERY` calls and when nothing is lacking any more; else ""."""

@@ -11,8 +11,9 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from edge_agent.core.manifest import Bins
-from edge_agent.core.tags import Floats
+from edge_agent.core.manifest import Bins, Manifest
+from edge_agent.core.outputs import Reading
+from edge_agent.core.tags import Columns, Floats, Quality
 
 Counts = npt.NDArray[np.int64]
 _NS = 1_000_000_000
@@ -50,10 +51,15 @@ class Drifted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Drift:
-    """Counts rows by bins. Nothing is kept over a restart: hour and day begin anew."""
+    """Counts rows by bins. Nothing is kept over a restart: hour and day begin anew.
 
-    def __init__(self, names: Sequence[str], bins: Sequence[Bins], limit: float = LIMIT) -> None:
-        self._names, self._bins, self._limit = list(names), list(bins), limit
+    The first `names` are inputs, the last the scores of `outputs`, by their places in the bundle.
+    """
+
+    def __init__(
+        self, names: Sequence[str], bins: Sequence[Bins], limit: float = LIMIT, outputs: Sequence[int] = ()
+    ) -> None:
+        self._names, self._bins, self._limit, self._outputs = list(names), list(bins), limit, outputs
         widest = max(len(b.edges) for b in bins)
         self._edges = np.array([[*b.edges, *[math.inf] * (widest - len(b.edges))] for b in bins])
         self._offsets = np.arange(len(bins)) * (widest + 1)
@@ -64,9 +70,25 @@ class Drift:
         self.latest: dict[str, dict[str, float]] = {}
         """The last index of each name, by ``hour`` and ``day``."""
 
+    @classmethod
+    def of(cls, manifest: Manifest, limit: float) -> "Drift | None":
+        """Return what watches a bundle's inputs and scores, None if it does not say how they were."""
+        envelope = manifest.envelope
+        if envelope is None or not envelope.bins:
+            return None
+        scored = manifest.drifting
+        names = [i.name for i in manifest.inputs] + scored
+        bins = [*envelope.bins, *map(envelope.scores.__getitem__, scored)]
+        return cls(names, bins, limit, [n for n, o in enumerate(manifest.outputs) if o.name in scored])
+
     def _nothing(self) -> tuple[Counts, Floats]:
         shape = len(self._bins), self._edges.shape[1] + 1
         return np.zeros(shape, np.int64), np.zeros(len(self._bins))
+
+    def see(self, inputs: Columns, readings: Sequence[Reading], now: int) -> list[Drifted]:
+        """Take the inputs and the readings of a cycle; see `take`. What is not GOOD does not count."""
+        good = np.where(inputs.quality == Quality.GOOD, inputs.value, np.nan)
+        return self.take(np.concatenate((good, [readings[place].score for place in self._outputs])), now)
 
     def take(self, row: Floats, now: int) -> list[Drifted]:
         """Take float64[names] at `now` (monotonic ns), NaN for what is not there.
