@@ -160,15 +160,15 @@ def main() -> None:
                 line, mine = measure(own, fleet, port, chosen.seconds)
                 print(f"{name:36}{line}", flush=True)
                 if fleet.among == fleet.tags:
-                    theirs = libmodbus(poll, port, fleet, chosen.seconds)
-                    print(
-                        f"{'  libmodbus, the same requests':36}{theirs:6.1f} us/request, {mine / theirs:.2f}"
-                    )
+                    for staggered, when in enumerate(("at once", "each at its own time")):
+                        theirs = libmodbus(poll, port, fleet, chosen.seconds, staggered)
+                        print(f"  libmodbus, {when:30}{theirs:6.1f} us/request, {mine / theirs:.2f}")
 
 
-def libmodbus(poll: Path, port: int, fleet: Fleet, seconds: float) -> float:
+def libmodbus(poll: Path, port: int, fleet: Fleet, seconds: float, staggered: int) -> float:
     """Microseconds of processor time that libmodbus' client takes for one of the same requests."""
-    numbers = [port, fleet.devices, fleet.tags, int(seconds / fleet.period), int(fleet.period * 1e6)]
+    ticks = int(seconds / fleet.period)
+    numbers = [port, fleet.devices, fleet.tags, ticks, int(fleet.period * 1e6), staggered]
     ended = subprocess.run([str(poll), *map(str, numbers)], capture_output=True, check=True)
     return int(ended.stdout) / 1000
 

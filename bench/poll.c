@@ -1,6 +1,8 @@
 /* The named peer of polling: libmodbus' own client, blocking, one device after the other at every tick.
  *
- *     poll PORT DEVICES REGISTERS TICKS PERIOD_US
+ *     poll PORT DEVICES REGISTERS TICKS PERIOD_US STAGGERED
+ *
+ * STAGGERED is 0 for all devices at once, or 1 for each at a time of its own within the period.
  *
  * Prints the processor time of one request in nanoseconds.
  */
@@ -27,10 +29,10 @@ static void sleep_until(int64_t ns)
 
 int main(int argc, char **argv)
 {
-    if (argc != 6)
+    if (argc != 7)
         return 2;
     int devices = atoi(argv[2]), registers = atoi(argv[3]), ticks = atoi(argv[4]);
-    int64_t period = atoll(argv[5]) * 1000, start, cpu;
+    int64_t period = atoll(argv[5]) * 1000, apart = atoi(argv[6]) ? period / devices : 0, start, cpu;
     modbus_t **plc = calloc((size_t)devices, sizeof *plc);
     uint16_t held[125];
 
@@ -39,12 +41,13 @@ int main(int argc, char **argv)
             return 1;
     start = clock_ns(CLOCK_MONOTONIC);
     cpu = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
-    for (int tick = 0; tick < ticks; tick++) {
-        sleep_until(start + tick * period);
-        for (int n = 0; n < devices; n++)
+    for (int tick = 0; tick < ticks; tick++)
+        for (int n = 0; n < devices; n++) {
+            if (n == 0 || apart)
+                sleep_until(start + tick * period + n * apart);
             if (modbus_read_registers(plc[n], 0, registers, held) != registers)
                 return 1;
-    }
+        }
     cpu = clock_ns(CLOCK_PROCESS_CPUTIME_ID) - cpu;
     printf("%lld\n", (long long)(cpu / ((int64_t)ticks * devices)));
     return 0;
