@@ -7,10 +7,8 @@ import fcntl
 import logging
 import os
 import signal
-import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
 
 import msgspec
 
@@ -18,17 +16,17 @@ from edge_agent import health
 from edge_agent.asking import Spawner
 from edge_agent.bugs import end_on_bug
 from edge_agent.build import Parts
-from edge_agent.bundles.store import StoreError
 from edge_agent.bundles.telling import LOCK
-from edge_agent.bundles.trial import Trial, begin, end_well, give_up, journal, keep
-from edge_agent.config import Config, ConfigError
+from edge_agent.bundles.trial import Trial, end_well, keep
+from edge_agent.config import Config
 from edge_agent.control import SOCKET as CONTROL
 from edge_agent.control import serve
 from edge_agent.historian import Historian
 from edge_agent.history.flight import FlightRecorder
 from edge_agent.north.tellers import NOBODY, tellers
 from edge_agent.observed import Observed
-from edge_agent.running import ModelRefused, Running
+from edge_agent.reloading import Reload, Reloading
+from edge_agent.running import Running
 from edge_agent.status import SOCKET
 
 log = logging.getLogger(__name__)
@@ -45,10 +43,6 @@ async def _end() -> None:
     raise _Stopped
 
 
-def _only_at_start(config: Config) -> object:
-    return config.name, config.state, config.history, config.web, config.metrics, config.north
-
-
 def _only_one(state: Path) -> int:
     """Lock the state folder for this process and return the lock's descriptor. Raises OSError."""
     lock = os.open(state / LOCK, os.O_CREAT | os.O_RDWR, 0o600)
@@ -62,26 +56,18 @@ def _only_one(state: Path) -> int:
     return lock
 
 
-class Reload(Protocol):
-    """Reads the configuration again, as `config.load` does it. Raises `ConfigError`."""
-
-    def __call__(self, *, lenient: bool = False) -> Config:
-        """Return it."""
-        ...
-
-
 class App:
     """One agent. `run` returns once it was told to `stop`. `reload` reads the configuration again."""
 
     def __init__(self, config: Config, reload: Reload | None = None) -> None:
-        self._config, self._read_again = config, reload
         self._state = Path(config.state)
         history = config.history
         flight = FlightRecorder(self._state, history.flight, history.age, history.free)
         self._historian = Historian(
             self._state, history.results, history.free, flight if history.flight else None
         )
-        self._stop, self._reload = asyncio.Event(), asyncio.Event()
+        self._reloading = Reloading(config, reload, self._historian)
+        self._stop = asyncio.Event()
         self._started = 0.0
         self._running: Running | None = None
         self._north = NOBODY
@@ -89,6 +75,10 @@ class App:
     def stop(self) -> None:
         """Ask for an orderly end."""
         self._stop.set()
+
+    @property
+    def _config(self) -> Config:
+        return self._reloading.config
 
     @property
     def _parts(self) -> Parts | None:
@@ -100,12 +90,12 @@ class App:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stop)
-        loop.add_signal_handler(signal.SIGHUP, self._reload.set)
+        loop.add_signal_handler(signal.SIGHUP, self._reloading.ask)
         self._started = loop.time()
         lock = _only_one(self._state)
         self._historian.open()
         try:
-            self._config = self._begin()
+            self._reloading.begin()
             server = await self._serve_status()
             control = await serve(self._state, lambda: self._parts, self._historian)
             async with asyncio.TaskGroup() as group:
@@ -115,13 +105,13 @@ class App:
                 group.create_task(self._beat(running, group))
                 self._north = tellers(self._config, lambda: running.parts)
                 self._show(running, group)
-                group.create_task(self._reload_when_asked(running))
-                trial = Trial(self._state, self._config.trial, self._reload.set)
+                group.create_task(self._reloading.run(running))
+                trial = Trial(self._state, self._config.trial, self._reloading.ask)
                 group.create_task(trial.run(lambda: running.parts, self._historian))
                 for teller in self._north.there:
                     group.create_task(teller.run())
                 self._historian.event(self._config.name, "agent", "started")
-                self._journal()
+                self._reloading.journal()
                 await self._stop.wait()
                 health.notify("STOPPING=1")
                 end_well(self._config)
@@ -159,62 +149,6 @@ class App:
             for machine in parts.machines:
                 if machine.needs_beat(nanoseconds):
                     spawner.create_task(machine.finish(nanoseconds))
-
-    async def _reload_when_asked(self, running: Running) -> None:
-        while True:
-            await self._reload.wait()
-            self._reload.clear()
-            health.notify(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
-            try:
-                config = await self._changed()
-                await running.change(config)
-                self._config = config
-                log.info("reload: the new configuration is in force")
-                self._historian.event(self._config.name, "reload", "done")
-            except ConfigError as error:
-                self._refuse(error.errors)
-            except ModelRefused as error:
-                self._refuse([str(error)])
-                self._give_up(config, error)
-            self._journal()
-            health.notify("READY=1")
-
-    def _refuse(self, errors: list[str]) -> None:
-        for line in errors:
-            log.warning("reload: %s", line)
-        log.warning("reload: refused; the configuration before stays in force")
-        self._historian.event(self._config.name, "reload", "refused: " + "; ".join(errors))
-
-    def _begin(self) -> Config:
-        """Count this start for the bundles on trial, and return the configuration with those that may run."""
-        config = self._config
-        while begin(config) and self._read_again is not None:
-            config = self._read_again(lenient=True)
-        return config
-
-    def _give_up(self, config: Config, refused: ModelRefused) -> None:
-        """Let the store say what runs on; else what cannot be proven would be tried at every start."""
-        for name in {m.stored for m in config.machines if m.stored and m.bundle is refused.bundle}:
-            try:
-                give_up(self._state, name, refused.bundle.sha256, str(refused), late=refused.late)
-            except (StoreError, OSError) as error:
-                log.warning("bundle %s: %s", name, error)
-
-    def _journal(self) -> None:
-        try:
-            journal(self._state, {m.stored for m in self._config.machines if m.stored}, self._historian)
-        except (StoreError, OSError) as error:
-            log.warning("bundles: their changes are not in the history: %s", error)
-
-    async def _changed(self) -> Config:
-        """Read the configuration again. Raises `ConfigError`, also for what only a restart can change."""
-        if self._read_again is None:
-            raise ConfigError(["this agent has no configuration file to read again"])
-        config = await asyncio.to_thread(self._read_again)
-        if _only_at_start(config) != _only_at_start(self._config):
-            what = "agent: name, state, history, web, metrics, mqtt, opcua-server and fleet"
-            raise ConfigError([f"{what} can only change with a restart"])
-        return config
 
     def _show(self, running: Running, spawner: Spawner) -> None:
         """Start the page and the metrics where the configuration asks for them. Both are looked at only."""
