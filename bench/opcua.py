@@ -1,4 +1,4 @@
-"""OPC UA beside a bare asyncua loop, on the same node-opcua server; and a thousand reconnects.
+"""OPC UA beside a bare asyncua loop and node-opcua's client, on the same server; and a thousand reconnects.
 
 python bench/opcua.py                 1,000 nodes at 100 ms by subscription, 10,000 at 1 s by reading
 python bench/opcua.py --reconnect 1000
@@ -192,6 +192,20 @@ async def reconnect(url: str, times: int) -> None:
             print(f"{done:6} {state}", flush=True)
 
 
+PEERS = ("node-opcua, read", "node-opcua, subscribe")
+"""Clients by `tests/peers/opcua/bench.js`."""
+
+
+def command_of(name: str, url: str, count: int, period: float, seconds: float) -> list[str]:
+    if name not in PEERS:
+        return [sys.executable, __file__, "--client", name, url, str(count), str(period), str(seconds)]
+    import npm_peer  # type: ignore[import-not-found]
+
+    options = {"url": url, "namespace": URI, "count": count, "period": period, "seconds": seconds}
+    options["subscribe"] = name.endswith("subscribe")
+    return ["node", str(npm_peer.install("opcua") / "bench.js"), json.dumps(options)]
+
+
 def on_core(core: int, command: list[str]) -> list[str]:
     return ["taskset", "-c", str(core), *command] if (os.cpu_count() or 1) > 1 else command
 
@@ -207,13 +221,13 @@ def table(seconds: float, only: str) -> None:
             assert server.process is not None
             os.sched_setaffinity(server.process.pid, {0})
             try:
-                for name in (n for n in CLIENTS if n.endswith(kind) and only in n):
-                    words = ["--client", name, server.url, str(count), str(period), str(seconds)]
-                    command = on_core((os.cpu_count() or 1) - 1, [sys.executable, __file__, *words])
+                for name in (n for n in (*CLIENTS, *PEERS) if n.endswith(kind) and only in n):
+                    command = command_of(name, server.url, count, period, seconds)
+                    command = on_core((os.cpu_count() or 1) - 1, command)
                     told = json.loads(
                         subprocess.run(
                             command, check=True, stdout=subprocess.PIPE, timeout=60 + 2 * seconds
-                        ).stdout
+                        ).stdout.splitlines()[-1]  # node-opcua warns on standard output
                     )
                     print(
                         f"{count:6} nodes at {period:g} s  {name:<26} {100 * told['core']:5.1f} % of a core "

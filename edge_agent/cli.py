@@ -96,7 +96,10 @@ def run(config: Path, log_level: str) -> None:
 @_JSON
 @click.option("--watch", is_flag=True, help="Go on until Ctrl-C, one line of JSON a time with --json.")
 @click.option("--every", type=_SECONDS, default=1.0, show_default=True, help="Seconds, with --watch.")
-def read(config: Path, names: tuple[str, ...], every: float, *, as_json: bool, watch: bool) -> None:
+@click.option("--times", is_flag=True, help="Also when the source and the server had each value (OPC UA).")
+def read(
+    config: Path, names: tuple[str, ...], every: float, *, as_json: bool, watch: bool, times: bool
+) -> None:
     """Read tags (all, or those named) and show value and quality. Exit 1 if any is BAD."""
     from edge_agent import commission  # noqa: PLC0415
 
@@ -104,7 +107,7 @@ def read(config: Path, names: tuple[str, ...], every: float, *, as_json: bool, w
         if watch:
             from edge_agent.watch import watch as go_on  # noqa: PLC0415
 
-            go_on(commission.select(_load(config), names), every, as_json=as_json)
+            go_on(commission.select(_load(config), names), every, as_json=as_json, times=times)
             return
         readings = commission.read(_load(config), names)
     except commission.CommissionError as error:
@@ -113,7 +116,7 @@ def read(config: Path, names: tuple[str, ...], every: float, *, as_json: bool, w
         click.echo(msgspec.json.encode(readings))
     else:
         for reading in readings:
-            click.echo(reading.text())
+            click.echo(reading.text(times=times))
     if any(reading.quality == "BAD" for reading in readings):
         sys.exit(1)
 
@@ -123,14 +126,17 @@ def read(config: Path, names: tuple[str, ...], every: float, *, as_json: bool, w
 @_TAGS
 @click.option("-o", "--out", type=_FILE, required=True, help="The CSV file; must not exist yet.")
 @click.option("--seconds", type=_SECONDS, help="For how long; until Ctrl-C if not given.")
+@click.option("--times", is_flag=True, help="Also the columns TAG@source and TAG@server: when they had it.")
 @_JSON
-def record(config: Path, names: tuple[str, ...], out: Path, seconds: float | None, *, as_json: bool) -> None:
+def record(
+    config: Path, names: tuple[str, ...], out: Path, seconds: float | None, *, times: bool, as_json: bool
+) -> None:
     """Record tags (all, or those named) to a CSV file for training, one row a tick of the shortest scan."""
     from edge_agent import commission  # noqa: PLC0415
     from edge_agent.record import record as write_rows  # noqa: PLC0415
 
     try:
-        recorded = write_rows(_load(config), names, out, seconds)
+        recorded = write_rows(_load(config), names, out, seconds, times=times)
     except FileExistsError:
         _fail(f"{out}: exists already, and is left as it is; name another file")
     except OSError as error:

@@ -26,7 +26,8 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     """One tag's value, None if it is BAD, and what it stands for: a text, a time, a label, a large integer.
 
     `address` is in the driver's own notation, `modicon` empty where there is none. `said` is the device's own
-    word for what is wrong, `time` when it got the value, ISO 8601 in UTC; empty where it does not say.
+    word for what is wrong, `time` when it got the value, `server_time` when whoever serves it had it, both
+    ISO 8601 in UTC; empty where that is not said.
     """
 
     name: str
@@ -39,13 +40,15 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     modicon: str = ""
     said: str = ""
     time: str = ""
+    server_time: str = ""
 
-    def text(self) -> str:
+    def text(self, *, times: bool = False) -> str:
         """One line for a person."""
         value = "-" if self.value is None else f"{self.value:.6g}" if self.meaning is None else self.meaning
         why = "" if self.quality == "GOOD" else f"  {self.reason} {self.said}".rstrip()
         where = f"{self.address:<16} {self.modicon:<9}"
-        return f"{self.name:<32} {value:>12} {self.unit:<8} {where} {self.quality}{why}"
+        when = f"  source {self.time or '-'}  server {self.server_time or '-'}" if times else ""
+        return f"{self.name:<32} {value:>12} {self.unit:<8} {where} {self.quality}{why}{when}"
 
 
 class Output(msgspec.Struct, frozen=True, kw_only=True):
@@ -131,8 +134,14 @@ def reading(tag: Tag, columns: Columns, row: int) -> Reading:
         address=wire,
         modicon=modicon,
         said=sample.said,
-        time=str(np.datetime64(sample.source, "ns"))[:23] + "Z" if sample.source else "",
+        time=wall(sample.source),
+        server_time=wall(sample.server),
     )
+
+
+def wall(time: int) -> str:
+    """Return ISO 8601 in UTC of ns since 1970, to the millisecond; "" of 0."""
+    return str(np.datetime64(time, "ns"))[:23] + "Z" if time else ""
 
 
 def _where(tag: Tag) -> tuple[str, str]:

@@ -13,7 +13,13 @@ logging.getLogger("asyncua").setLevel(logging.CRITICAL)
 
 def opcua(table: OpcUaTable) -> OpcUa:
     """Return the driver of an OPC UA device."""
-    return OpcUa(table.url, table.timeout, security_of(table))
+    return OpcUa(
+        table.url,
+        table.timeout,
+        security_of(table),
+        expiry=table.session_timeout,
+        clock_tolerance=table.clock_tolerance,
+    )
 
 
 def security_of(table: OpcUaTable) -> Security | None:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from edge_agent.build import Parts, build
@@ -49,9 +49,7 @@ class Sampler:
             due = max(tick, int((loop.time() - start) / self._period))
             missed, tick = due - tick, due
             await asyncio.sleep(start + tick * self._period - loop.time())
-            table = self._parts.table
-            image = table.image(int(loop.time() * 1e9))
-            yield Tick(replace(image, exact=table.exact), missed)
+            yield Tick(self._parts.table.image_for_people(int(loop.time() * 1e9)), missed)
             tick += 1
 
 

@@ -1,6 +1,6 @@
 """The latest value of every tag: scans write it, a process image is a frozen copy of it."""
 
-from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -17,27 +17,38 @@ class Table:
     def __init__(self, longest_age: npt.NDArray[np.int64]) -> None:
         self._longest_age = longest_age
         self.latest = Columns.bad(len(longest_age), Reason.NEVER_READ, 0)
-        self._exact: dict[int, Mapping[int, int | str]] = {}
+        self._more: dict[int, Columns] = {}
 
     def put(self, rows: slice, columns: Columns) -> None:
         """Store one scan class."""
         latest = self.latest
         latest.value[rows], latest.quality[rows] = columns.value, columns.quality
         latest.reason[rows], latest.at[rows] = columns.reason, columns.at
-        if columns.exact or rows.start in self._exact:
-            self._exact[rows.start] = columns.exact
+        if columns.exact or columns.said or columns.source is not None or rows.start in self._more:
+            self._more[rows.start] = columns
 
     def spoil(self, rows: slice, reason: Reason, at: int) -> None:
         """Store that one scan class is BAD as a whole."""
         latest = self.latest
         latest.value[rows], latest.quality[rows] = np.nan, Quality.BAD
         latest.reason[rows], latest.at[rows] = reason, at
-        self._exact.pop(rows.start, None)
+        self._more.pop(rows.start, None)
 
     @property
     def exact(self) -> dict[int, int | str]:
         """What a float64 cannot say, by row: see `Columns.exact`."""
-        return {start + row: said for start, part in self._exact.items() for row, said in part.items()}
+        return {start + row: said for start, part in self._more.items() for row, said in part.exact.items()}
+
+    def image_for_people(self, now: int) -> Columns:
+        """Freeze a process image with all that devices said beside the values: see `Sample`."""
+        said: dict[int, str] = {}
+        times = np.zeros((2, len(self.latest)), np.int64)
+        for start, part in self._more.items():
+            said |= {start + row: word for row, word in part.said.items()}
+            for column, kept in zip(times, (part.source, part.server), strict=True):
+                if kept is not None:
+                    column[start : start + len(part)] = kept
+        return replace(self.image(now), exact=self.exact, said=said, source=times[0], server=times[1])
 
     def image(self, now: int) -> Columns:
         """Freeze a process image; what is too old is BAD."""

@@ -17,7 +17,7 @@ from edge_agent.sampling import sampling
 _STYLE = {"GOOD": "", "UNCERTAIN": "yellow", "BAD": "red"}
 
 
-def watch(config: Config, every: float, *, as_json: bool) -> None:
+def watch(config: Config, every: float, *, as_json: bool, times: bool) -> None:
     """Show all tags of `config` every so many seconds until Ctrl-C."""
     logging.getLogger("edge_agent").setLevel(logging.ERROR)  # what breaks is seen in the readings
     try:
@@ -25,14 +25,16 @@ def watch(config: Config, every: float, *, as_json: bool) -> None:
             asyncio.run(_every(config, every, _print))
         else:
             with Live(console=Console(), auto_refresh=False) as live:
-                asyncio.run(_every(config, every, lambda seen: live.update(render(seen), refresh=True)))
+                asyncio.run(
+                    _every(config, every, lambda seen: live.update(render(seen, times=times), refresh=True))
+                )
     except KeyboardInterrupt:
         return
 
 
-def render(readings: list[Reading]) -> Text:
+def render(readings: list[Reading], *, times: bool = False) -> Text:
     """Draw readings, one line each."""
-    return Text("\n").join(Text(r.text(), _STYLE[r.quality]) for r in readings)
+    return Text("\n").join(Text(r.text(times=times), _STYLE[r.quality]) for r in readings)
 
 
 async def _every(config: Config, every: float, show: Callable[[list[Reading]], None]) -> None:

@@ -15,6 +15,8 @@ from edge_agent.table import STALE
 
 LONGEST_QUEUE = 1000
 """Values of one node between two publications, at most: what is kept has to be sent."""
+SHORTEST_SESSION, LONGEST_SESSION = 3.0, 3600.0
+"""Seconds: a session needs a request every third of its timeout, and one that was lost blocks its place."""
 _CREDENTIAL = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*")
 
 
@@ -26,6 +28,10 @@ def checked(table: OpcUaTable, state: Path, place: Place) -> OpcUaTable:
         place.at("login").wrong("would cross the wire in the clear; it needs security")
     if table.login and not _CREDENTIAL.fullmatch(table.login):
         place.at("login").wrong(f"{table.login!r} is not a credential's name: write letters, digits, - _ .")
+    if not SHORTEST_SESSION <= table.session_timeout <= LONGEST_SESSION:
+        place.at("session_timeout").wrong(
+            f"{table.session_timeout:g} s; {SHORTEST_SESSION:g} s to {LONGEST_SESSION:g} s"
+        )
     _subscribed(table, place)
     folder = place.file.parent / table.pki if table.pki else state / "pki"
     return msgspec.structs.replace(table, pki=str(folder))

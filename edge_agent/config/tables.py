@@ -73,7 +73,9 @@ class OpcUaTable(msgspec.Struct, frozen=True, kw_only=True):
     `policy` ``best`` is the strongest that the server offers of the three. `login` names a credential.
     `pki` is the folder of certificates; if empty, ``pki`` in the state folder. `read` says whether tags are
     asked for at every scan, or the server tells what changed: it looks every `sampling`, keeps the newest
-    `queue` values, and tells them every `publishing`, both the tag's scan if not said.
+    `queue` values, and tells them every `publishing`, both the tag's scan if not said. The server is asked to
+    forget a session that says nothing for `session_timeout`; a clock that is off by more than
+    `clock_tolerance` is told of.
     """
 
     driver: Literal["opc-ua"]
@@ -88,6 +90,8 @@ class OpcUaTable(msgspec.Struct, frozen=True, kw_only=True):
     queue: int = 1
     deadband: float = 0.0
     verify_host: bool = True
+    session_timeout: Seconds = Seconds(15.0)
+    clock_tolerance: Seconds = Seconds(60.0)
     timeout: Seconds = Seconds(2.0)
     scan: Seconds = Seconds(1.0)
     tags: str | list[dict[str, Any]] = msgspec.field(default_factory=list)

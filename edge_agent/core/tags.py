@@ -92,7 +92,8 @@ class Sample:
 
     `exact` is what a float64 cannot say: a text, a time, an integer beyond 2**53 or, if that is scaled, its
     decimal number as text. `said` is the device's own word for why the value is not good, `source` when it
-    got it, in ns since 1970, 0 if it does not say.
+    got it, by its own clock, and `server` when whoever serves it had it, by theirs: both in ns since 1970, 0
+    if that is not said.
     """
 
     value: float
@@ -102,6 +103,7 @@ class Sample:
     exact: int | str | None = None
     said: str = ""
     source: int = 0
+    server: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +113,8 @@ class Columns:
     `value` float64[n] in engineering units, `quality` and `reason` uint8[n], `at` int64[n] monotonic ns.
     `value` is NaN exactly where `quality` is BAD. `exact` has the rows that a float64 cannot hold: texts
     (their `value` is their length), times, and integers beyond 2**53 (ROUNDED in `value`), if they are scaled
-    their decimal numbers as text. `said` and `source` (int64[n]) are as in `Sample`, where the protocol has
-    them; an image does not keep them.
+    their decimal numbers as text. `said`, and `source` and `server` (int64[n]), are as in `Sample`, where the
+    protocol has them; an image does without.
     """
 
     value: Floats
@@ -122,6 +124,7 @@ class Columns:
     exact: Mapping[int, int | str] = field(default_factory=lambda: _NOTHING)
     said: Mapping[int, str] = field(default_factory=lambda: _SILENCE)
     source: Nanoseconds | None = None
+    server: Nanoseconds | None = None
 
     @classmethod
     def bad(cls, n: int, reason: Reason, at: int) -> "Columns":
@@ -142,6 +145,7 @@ class Columns:
             self.exact.get(row),
             self.said.get(row, ""),
             0 if self.source is None else int(self.source[row]),
+            0 if self.server is None else int(self.server[row]),
         )
 
     def __len__(self) -> int:
@@ -162,6 +166,7 @@ class Columns:
             _of_rows(self.exact, first, last) if self.exact else _NOTHING,
             _of_rows(self.said, first, last) if self.said else _SILENCE,
             None if self.source is None else self.source[rows],
+            None if self.server is None else self.server[rows],
         )
 
     def frozen(self) -> "Columns":

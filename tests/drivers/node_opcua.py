@@ -17,6 +17,7 @@ class NodeServer:
         self.url = f"opc.tcp://localhost:{port}"
         self.pki = folder / "server-pki"
         self.options = {"port": port, "pki": str(self.pki), "policies": [], **options}
+        self._log = folder / "server.log"
         if identity is not None:
             self.present(identity)
         self.process: subprocess.Popen[str] | None = None
@@ -33,17 +34,18 @@ class NodeServer:
 
     def start(self) -> "NodeServer":
         command = ["node", str(npm_peer.install("opcua") / "server.js"), json.dumps(self.options)]
-        self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-        )
+        with self._log.open("a") as log:
+            self.process = subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True
+            )
         self._until("ready")
         return self
 
-    def set(self, name: str, value: float, status: str = "Good") -> None:
-        """Give a variable a value and a status; make it if it is not there."""
+    def set(self, name: str, value: float, status: str = "Good", **more: Any) -> None:
+        """Give a variable a value and a status; make it if it is not there. `more` is for server.js."""
         assert self.process is not None
         assert self.process.stdin is not None
-        self.process.stdin.write(json.dumps({"name": name, "value": value, "status": status}) + "\n")
+        self.process.stdin.write(json.dumps({"name": name, "value": value, "status": status, **more}) + "\n")
         self.process.stdin.flush()
         self._until("done")
 
@@ -55,10 +57,13 @@ class NodeServer:
             if line.strip() == word:
                 return
             said.append(line)
-        raise AssertionError("".join(said))
+        raise AssertionError("".join(said) + self._log.read_text())
 
     def kill(self) -> None:
+        """End it. One that ended by itself before fails the test, with what it said at its end."""
         if self.process is not None:
+            ended = self.process.poll()
             self.process.kill()
             self.process.communicate()
             self.process = None
+            assert ended is None, f"the server ended by itself: {self._log.read_text()[-2000:]}"

@@ -19,6 +19,15 @@ PATIENCE = 60.0
 """Seconds before a refused certificate or login is tried again: until then nobody will have changed it, and
 a server may lock an account, or fill its own folder of rejected certificates."""
 
+BUSY = 10.0
+"""Seconds before a server without a free session is asked again: as many as it has are soon given back."""
+_FULL = {
+    "BadTooManySessions": "has no session free",
+    "BadMaxConnectionsReached": "takes no more connections",
+    "BadTcpServerTooBusy": "is too busy to open a channel",
+    "BadTcpNotEnoughResources": "has not the resources for another channel",
+}
+
 _SECURITY = (
     *("BadCertificate", "BadSecurity", "BadIdentity", "BadUser", "BadApplicationSignature", "BadNonce"),
     "BadNoValidCertificates",
@@ -56,6 +65,9 @@ def breaking(url: str) -> Iterator[None]:
         name = ua.StatusCode(error.code).name
         if name.startswith(_SECURITY):
             raise Insecure(f"{url}: {name}", name, ours=True) from error
+        if name in _FULL:
+            text = f"{url} {_FULL[name]} ({name}); end another of its clients, or wait until it forgets a lost one"
+            raise LinkDown(text, Reason.NO_LINK, patience=BUSY) from error
         raise LinkDown(f"{url}: {name}") from error
     except UNREADABLE as error:
         text = f"{url}: a reply that cannot be read: {error!r}"

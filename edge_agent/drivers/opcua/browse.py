@@ -9,7 +9,8 @@ from asyncua import ua
 
 from edge_agent.drivers.opcua.address import BrowsePath, NodeId
 from edge_agent.drivers.opcua.resolve import child, resolve
-from edge_agent.drivers.opcua.session import Session, attribute
+from edge_agent.drivers.opcua.services import attribute
+from edge_agent.drivers.opcua.session import Session
 from edge_agent.drivers.opcua.values import plain
 
 AT_ONCE = 100

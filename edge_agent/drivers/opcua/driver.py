@@ -19,10 +19,11 @@ from edge_agent.core.tags import Columns, Reason, Tag
 from edge_agent.drivers import LinkDown, Refused
 from edge_agent.drivers.opcua.address import Monitored
 from edge_agent.drivers.opcua.breaking import Insecure
+from edge_agent.drivers.opcua.clock import Clock, Times
 from edge_agent.drivers.opcua.plans import Located, ReadPlan, WritePlan, addresses_of, locate
 from edge_agent.drivers.opcua.resolve import Node, resolve
 from edge_agent.drivers.opcua.security import Agreed, Security
-from edge_agent.drivers.opcua.session import Session
+from edge_agent.drivers.opcua.session import SESSION_TIMEOUT, Session
 from edge_agent.drivers.opcua.subscription import Publisher, Subscription
 from edge_agent.drivers.opcua.units import differences
 from edge_agent.drivers.opcua.values import Reader
@@ -35,6 +36,8 @@ LOCATE_AGAIN = 10.0
 """Seconds after which nodes that the server did not know are looked for again."""
 SETUP = 10
 """Timeouts that finding nodes and subscribing to them may take together, however many there are."""
+_CHANGED = {ua.StatusCodes.BadTypeMismatch, ua.StatusCodes.BadNodeIdUnknown}
+"""What a write is told whose node is another than when its type was looked at."""
 _UNKNOWN = {ua.StatusCodes.BadNodeIdUnknown, ua.StatusCodes.BadNodeIdInvalid}
 
 
@@ -42,19 +45,29 @@ class OpcUa:
     """One session with one OPC UA server, anonymous and open without `security`. Implements `drivers.Driver`.
 
     The address of a tag is a `NodeAddress`. `url` is ``opc.tcp://host:port``; `timeout`, in s, bounds
-    each request and each attempt to open a session. Raises ValueError if `url` is not such a URL.
+    each request and each attempt to open a session. `expiry` is that of `Session`, `clock_tolerance` that of
+    `Clock`, both in s. Raises ValueError if `url` is not such a URL.
     """
 
     overlaps: Literal[True] = True
 
-    def __init__(self, url: str, timeout: float, security: Security | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        timeout: float,
+        security: Security | None = None,
+        *,
+        expiry: float = SESSION_TIMEOUT,
+        clock_tolerance: float = 60.0,
+    ) -> None:
         parts = urlsplit(url)
         if parts.scheme != "opc.tcp" or not parts.hostname or not parts.port:
             raise ValueError(f"{url!r} is not an OPC UA address: write opc.tcp://host:port")
         self.url = url
         self.timeout = timeout
         self.on_lost: Callable[[LinkDown], None] | None = None
-        self._security = security
+        self._security, self._expiry = security, expiry
+        self._clock = Clock(clock_tolerance, self._warn)
         self._plans: list[ReadPlan | WritePlan] = []
         self._warned: set[str] = set()
         self._forget()
@@ -73,7 +86,8 @@ class OpcUa:
         for known in self._plans:
             if isinstance(known, ReadPlan) and known.tags == tuple(tags):
                 return known
-        plan = ReadPlan(tuple(tags), addresses_of(tags), Reader(tags, self._warn_once))
+        reader, times = Reader(tags, self._warn_once), Times(tags, self._clock)
+        plan = ReadPlan(tuple(tags), addresses_of(tags), reader, times)
         self._plans.append(plan)
         return plan
 
@@ -112,7 +126,8 @@ class OpcUa:
                 break
 
     async def _open(self, agreed: Agreed | None) -> None:
-        session = self._session = Session(self.url, self.timeout, agreed)
+        session = Session(self.url, self.timeout, agreed, self._expiry, self._clock)
+        self._session = session
         async with _deadline(self.url, self.timeout):
             await session.open()
         await self._set_up(session, self._plans)
@@ -195,7 +210,9 @@ class OpcUa:
             values = await subscription.values()
             at = subscription.heard_at
         await self._locate_again(session, plan, located, values)
-        return plan.reader.columns(located.spread(values), located.decoders, at)
+        columns = plan.reader.columns(located.spread(values), located.decoders, at)
+        plan.times.look(columns, time.time())
+        return columns
 
     async def _locate_again(self, session: Session, plan: ReadPlan, located: Located, values: Values) -> None:
         """Look for nodes that the server does not know, once in a while: a download may have moved them."""
@@ -226,7 +243,9 @@ class OpcUa:
             await self._find_types(session, plan)
         rows = zip(plan.tags, plan.nodes, self._types[plan], values, strict=True)
         items = [item(tag, self._ids[node], kind, value) for tag, node, kind, value in rows]
-        answers = zip(plan.tags, await session.write(items), strict=True)
+        answers = list(zip(plan.tags, await session.write(items), strict=True))
+        if any(status.value in _CHANGED for _, status in answers):
+            del self._types[plan]  # found anew by the next write
         refuse([said(tag, status) for tag, status in answers if not status.is_good()])
 
     async def keep(self, plans: Sequence[ReadPlan | WritePlan]) -> None:
@@ -244,7 +263,10 @@ class OpcUa:
     def _warn_once(self, text: str) -> None:
         if text not in self._warned:
             self._warned.add(text)
-            _log.warning("%s: %s", self.url, text)
+            self._warn(text)
+
+    def _warn(self, text: str) -> None:
+        _log.warning("%s: %s", self.url, text)
 
     @property
     def session(self) -> Session:

@@ -10,7 +10,8 @@ from cryptography import x509
 from edge_agent.drivers import LinkDown
 from edge_agent.drivers.opcua.breaking import Insecure
 from edge_agent.drivers.opcua.security import Agreed, Security, endpoints, policy_name
-from edge_agent.drivers.opcua.session import Session, attribute
+from edge_agent.drivers.opcua.services import attribute
+from edge_agent.drivers.opcua.session import Session
 from edge_agent.pki.certificate import chain_of, common_name, hosts, thumbprint, uris
 from edge_agent.pki.folder import PkiFolder
 from edge_agent.pki.own import Own

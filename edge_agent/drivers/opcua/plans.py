@@ -7,8 +7,10 @@ from asyncua import ua
 
 from edge_agent.core.tags import Tag
 from edge_agent.drivers.opcua.address import NodeAddress
+from edge_agent.drivers.opcua.clock import Times
 from edge_agent.drivers.opcua.resolve import Node
-from edge_agent.drivers.opcua.session import Session, attribute
+from edge_agent.drivers.opcua.services import attribute
+from edge_agent.drivers.opcua.session import Session
 from edge_agent.drivers.opcua.structures import Decoder, decoder_of
 from edge_agent.drivers.opcua.values import Reader
 from edge_agent.drivers.opcua.wire import Values
@@ -23,6 +25,7 @@ class ReadPlan:
     tags: tuple[Tag, ...]
     addresses: tuple[NodeAddress, ...]
     reader: Reader
+    times: Times
 
     @property
     def period(self) -> float | None:
@@ -70,6 +73,7 @@ class Located:
             [None if i < 0 else values.raw[i] for i in self.where],
             [UNKNOWN if i < 0 else values.status[i] for i in self.where],
             [0 if i < 0 else values.source[i] for i in self.where],
+            [0 if i < 0 else values.server[i] for i in self.where],
         )
 
 

@@ -105,9 +105,8 @@ class Subscription:
         if told.has_data:
             self._sequence = told.sequence
         self.heard_at = now = time.monotonic_ns()
-        heard = told.values
-        for row, raw, status, source in zip(told.handles, heard.raw, heard.status, heard.source, strict=True):
-            self._put(row, raw, status, source)
+        self._put(told.handles, told.values)
+        for row in told.handles:
             self._noted[row] = now
 
     async def values(self) -> Values:
@@ -128,12 +127,19 @@ class Subscription:
     async def _poll(self) -> None:
         """Read what cannot be subscribed to."""
         read = await self._session.read_values([self._requests[row] for row in self._polled])
-        for i, row in enumerate(self._polled):
-            self._put(row, read.raw[i], read.status[i], read.source[i])
+        self._put(self._polled, read)
 
-    def _put(self, row: int, raw: Any, status: int, source: int) -> None:
+    def _put(self, rows: Sequence[int], told: Values) -> None:
         latest = self.latest
-        latest.raw[row], latest.status[row], latest.source[row] = raw, status, source
+        columns: list[tuple[list[Any], list[Any]]] = [
+            (latest.raw, told.raw),
+            (latest.status, told.status),
+            (latest.source, told.source),
+            (latest.server, told.server),
+        ]
+        for column, new in columns:
+            for row, value in zip(rows, new, strict=True):
+                column[row] = value
 
     async def _monitor(self, rows: Sequence[int]) -> dict[int, int]:
         """Create monitored items; return the status of those that were refused."""

@@ -8,7 +8,8 @@ from asyncua import ua
 from edge_agent.core.tags import Tag
 from edge_agent.drivers.opcua.address import NodeAddress
 from edge_agent.drivers.opcua.resolve import Node, child
-from edge_agent.drivers.opcua.session import Session, attribute
+from edge_agent.drivers.opcua.services import attribute
+from edge_agent.drivers.opcua.session import Session
 
 _SAME = str.maketrans({"°": "deg", "µ": "u", "μ": "u", "²": "2", "³": "3", "·": "*", " ": None})
 """Ways to write one unit. Two texts that still differ may mean the same: a warning is all that follows."""

@@ -63,7 +63,8 @@ class Reader:
                         reason[row] = why
         graded = self._grader.grade(number, reason, at, exact)
         said = {row: _name(status) for row, status in enumerate(values.status) if status >> 30}
-        return replace(graded, said=said, source=_since_1970(values.source))
+        source, server = _since_1970(values.source), _since_1970(values.server)
+        return replace(graded, said=said, source=source, server=server)
 
     def _number(
         self, row: int, value: Any, decoder: Decoder | None, exact: dict[int, int | str]
@@ -113,9 +114,9 @@ def _name(status: int) -> str:
     return str(ua.StatusCode(status).name)
 
 
-def _since_1970(source: Sequence[int]) -> Nanoseconds:
+def _since_1970(times: Sequence[int]) -> Nanoseconds:
     """Return ns since 1970 of times in 100 ns since 1601 (Part 6, 5.2.2.5); 0 stays 0."""
-    time = np.array(source, np.int64)
+    time = np.array(times, np.int64)
     return np.where(time > 0, (time - _1970) * 100, 0)
 
 

@@ -42,12 +42,13 @@ class Values:
     """Values in the order in which they came.
 
     `raw` is a number, or None where there is no value, or else a Variant; `status` the StatusCode; `source`
-    the SourceTimestamp in 100 ns since 1601, 0 if there is none.
+    and `server` are the SourceTimestamp and the ServerTimestamp in 100 ns since 1601, 0 if there is none.
     """
 
     raw: list[Any] = field(default_factory=list)
     status: list[int] = field(default_factory=list)
     source: list[int] = field(default_factory=list)
+    server: list[int] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -109,11 +110,11 @@ def _data_change(data: Bytes, at: int, told: Publication) -> None:
 
 def _data_values(data: Bytes, at: int, count: int, into: Values) -> int:
     """Append `count` DataValues that begin at `at`; return where they end."""
-    raw, statuses, sources, numbers = into.raw, into.status, into.source, _NUMBERS
+    raw, statuses, sources, servers, numbers = into.raw, into.status, into.source, into.server, _NUMBERS
     for _ in range(count):
         mask = data[at]
         at += 1
-        value, status, source = None, 0, 0
+        value, status, source, server = None, 0, 0, 0
         if mask & 0x01:
             number = numbers.get(data[at])
             if number is not None:
@@ -133,12 +134,14 @@ def _data_values(data: Bytes, at: int, count: int, into: Values) -> int:
         if mask & 0x10:
             at += 2  # picoseconds of the source
         if mask & 0x08:
-            at += 8  # the server's time
+            (server,) = _INT64(data, at)
+            at += 8
         if mask & 0x20:
-            at += 2
+            at += 2  # picoseconds of the server
         raw.append(value)
         statuses.append(status)
         sources.append(source)
+        servers.append(server)
     if at > len(data):
         raise ValueError(f"an answer of {len(data)} bytes ends in the middle of a value")
     return at

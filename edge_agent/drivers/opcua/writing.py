@@ -8,7 +8,8 @@ from asyncua import ua
 
 from edge_agent.core.tags import Tag
 from edge_agent.drivers import Refused
-from edge_agent.drivers.opcua.session import Session, attribute
+from edge_agent.drivers.opcua.services import attribute
+from edge_agent.drivers.opcua.session import Session
 
 _INTEGERS = {
     ua.VariantType.SByte: (-(2**7), 2**7 - 1),

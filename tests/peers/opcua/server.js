@@ -1,14 +1,18 @@
 // An OPC UA server by node-opcua: `node server.js OPTIONS`, a JSON object. Prints "ready"; obeys JSON lines on stdin.
 // Nodes are strings in urn:test:plant, which is registered behind `namespaces`, so that they shift its index.
+// Its clock is `ahead`, in s; reading Slow takes `slow` ms; `types` are those of nodes v0, v1, ... if not Double.
 "use strict";
 globalThis.crypto ??= require("node:crypto").webcrypto; // Node 18 has it only there
+const options = {
+    namespaces: [], types: {}, count: 0, ahead: 0, slow: 800, maxSessions: 20, maxNodesPerRead: 1000,
+    ...JSON.parse(process.argv[2]),
+};
+setClock(options.ahead); // before anybody looks at it
 const readline = require("node:readline");
 const {
     DataType, DataValue, MessageSecurityMode, OPCUACertificateManager, OPCUAServer,
     SecurityPolicy, StatusCodes, Variant, VariantArrayType,
 } = require("node-opcua");
-
-const options = { namespaces: [], count: 0, maxSessions: 20, maxNodesPerRead: 1000, ...JSON.parse(process.argv[2]) };
 
 function scalar(type, value) {
     return { dataType: DataType[type], arrayType: VariantArrayType.Scalar, value };
@@ -78,7 +82,7 @@ function populate(space, namespace) {
         value: {
             refreshFunc: (done) => setTimeout(() => done(null, new DataValue({
                 value: new Variant(scalar("Double", 1)), statusCode: StatusCodes.Good,
-            })), 800),
+            })), options.slow),
         },
     });
     variables.Temperature = namespace.addAnalogDataItem({
@@ -87,7 +91,7 @@ function populate(space, namespace) {
         engineeringUnits: require("node-opcua").standardUnits.degree_celsius,
         value: new Variant(scalar("Double", 60)),
     });
-    for (let i = 0; i < options.count; i++) add(`v${i}`, scalar("Double", i));
+    for (let i = 0; i < options.count; i++) add(`v${i}`, scalar(options.types[`v${i}`] || "Double", i));
     if (options.rate) {
         let tick = 0;
         setInterval(() => {
@@ -98,14 +102,28 @@ function populate(space, namespace) {
     return variables;
 }
 
-function obey(namespace, variables, { name, value, status }) {
+// Sets a variable, `ahead` s in the future; one that is not there, or not of the `type` given, is made first.
+function obey(namespace, variables, { name, value, status, type, ahead }) {
     const made = () => namespace.addVariable({
-        browseName: name, nodeId: `s=${name}`, componentOf: namespace.findNode("s=Press"), dataType: "Double",
-        value: scalar("Double", value),
+        browseName: name, nodeId: `s=${name}`, componentOf: namespace.findNode("s=Press"),
+        dataType: type || "Double", value: scalar(type || "Double", value),
     });
+    if (type && variables[name]) {
+        namespace.deleteNode(variables[name]);
+        delete variables[name];
+    }
     const variable = variables[name] ??= made();
-    const type = DataType[variable.readValue().value.dataType];
-    variable.setValueFromSource(scalar(type, value), StatusCodes[status || "Good"]);
+    const at = new Date(Date.now() + 1000 * (ahead || 0));
+    variable.setValueFromSource(scalar(DataType[variable.readValue().value.dataType], value),
+        StatusCodes[status || "Good"], at);
+}
+
+function setClock(ahead) {
+    const Real = Date;
+    globalThis.Date = class extends Real {
+        constructor(...given) { super(...(given.length ? given : [Real.now() + 1000 * ahead])); }
+        static now() { return Real.now() + 1000 * ahead; }
+    };
 }
 
 main().catch((error) => { console.error(error); process.exit(1); });

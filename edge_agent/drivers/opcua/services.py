@@ -1,0 +1,189 @@
+"""What is asked of a server: each service in as few requests as it takes, one answer for each node."""
+
+import math
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from asyncua import Client, Node, ua
+from asyncua.common.ua_utils import data_type_to_variant_type
+from asyncua.ua.ua_binary import struct_from_binary
+
+from edge_agent.core.tags import Reason
+from edge_agent.drivers import LinkDown, Refused
+from edge_agent.drivers.opcua.breaking import breaking
+from edge_agent.drivers.opcua.wire import Values, read_response
+
+UNLIMITED = 10_000  # nodes in one request, where the server names no limit
+PART = 250  # nodes in one read: between two parts others have their turn, here and on the server
+
+
+class Services:
+    """The services of a session that is open. Every method raises `LinkDown` when the link breaks."""
+
+    def __init__(self, url: str, client: Client) -> None:
+        self.url = url
+        self._client = client
+        self._at_once = self._paths_at_once = self.items_at_once = UNLIMITED
+
+    async def read(self, nodes: Sequence[ua.ReadValueId]) -> list[ua.DataValue]:
+        """Read attributes in as few requests as the server allows; one answer a node, in order."""
+        answers: list[ua.DataValue] = []
+
+        async def ask(part: list[ua.ReadValueId]) -> int:
+            request = ua.ReadParameters(TimestampsToReturn=ua.TimestampsToReturn.Neither, NodesToRead=part)
+            answer: list[ua.DataValue] = await self._client.uaclient.read(request)
+            answers.extend(answer)
+            return len(answer)
+
+        await self._in_parts(nodes, ask)
+        return answers
+
+    async def read_values(self, nodes: Sequence[ua.ReadValueId]) -> Values:
+        """Read values with their times, as `read` does and in a quarter of its time."""
+        values = Values()
+
+        async def ask(part: list[ua.ReadValueId]) -> int:
+            request = ua.ReadRequest()
+            request.Parameters.TimestampsToReturn = ua.TimestampsToReturn.Both
+            request.Parameters.NodesToRead = part
+            answer = read_response(await self.request(request))
+            values.raw += answer.raw
+            values.status += answer.status
+            values.source += answer.source
+            values.server += answer.server
+            return len(answer.raw)
+
+        await self._in_parts(nodes, ask)
+        return values
+
+    async def request(self, request: Any, timeout: float | None = None) -> Any:
+        """Send any request and return the undecoded answer; a fault of the service is raised."""
+        return await self._client.uaclient._send_request(request, timeout)  # noqa: SLF001
+
+    async def _in_parts(
+        self, nodes: Sequence[ua.ReadValueId], ask: Callable[[list[ua.ReadValueId]], Awaitable[int]]
+    ) -> None:
+        done = 0
+        while done < len(nodes):
+            part = list(nodes[done : done + min(PART, self._at_once)])
+            with breaking(self.url):
+                try:
+                    answered = await ask(part)
+                except ua.uaerrors.BadTooManyOperations:
+                    if len(part) == 1:
+                        raise
+                    self._at_once = len(part) // 2
+                    continue
+            self._expect(len(part), answered)
+            done += len(part)
+
+    async def translate(self, paths: list[ua.BrowsePath]) -> list[ua.BrowsePathResult]:
+        """Follow browse paths; one result a path, in order."""
+        results: list[ua.BrowsePathResult] = []
+        for start in range(0, len(paths), self._paths_at_once):
+            part = paths[start : start + self._paths_at_once]
+            with breaking(self.url):
+                answer = await self._client.uaclient.translate_browsepaths_to_nodeids(part)
+            self._expect(len(part), len(answer))
+            results += answer
+        return results
+
+    async def browse(self, nodes: Sequence[ua.NodeId]) -> list[list[ua.ReferenceDescription]]:
+        """Return the nodes below each, by hierarchical references but those to properties (Part 4, 5.8.2)."""
+        request = ua.BrowseParameters(
+            RequestedMaxReferencesPerNode=0,
+            NodesToBrowse=[
+                ua.BrowseDescription(
+                    NodeId=node,
+                    BrowseDirection=ua.BrowseDirection.Forward,
+                    ReferenceTypeId=ua.NodeId(ua.ObjectIds.HierarchicalReferences),
+                    IncludeSubtypes=True,
+                    NodeClassMask=ua.NodeClass.Object | ua.NodeClass.Variable,
+                    ResultMask=ua.BrowseResultMask.All,
+                )
+                for node in nodes
+            ],
+        )
+        with breaking(self.url):
+            results = await self._client.uaclient.browse(request)
+            self._expect(len(nodes), len(results))
+            found = [await self._rest(result) for result in results]
+        property_ = ua.NodeId(ua.ObjectIds.HasProperty)
+        return [[r for r in references if r.ReferenceTypeId != property_] for references in found]
+
+    async def _rest(self, result: ua.BrowseResult) -> list[ua.ReferenceDescription]:
+        references = list(result.References or [])
+        while result.ContinuationPoint:
+            more = ua.BrowseNextParameters(False, [result.ContinuationPoint])
+            [result] = await self._client.uaclient.browse_next(more)
+            references += result.References or []
+        return references
+
+    async def write(self, items: list[ua.WriteValue]) -> list[ua.StatusCode]:
+        """Write all `items` in one request; one status an item, in order.
+
+        Raises:
+            Refused: too many for one request.
+        """
+        request = ua.WriteParameters(NodesToWrite=items)
+        with breaking(self.url):
+            try:
+                answer: list[ua.StatusCode] = await self._client.uaclient.write(request)
+            except ua.uaerrors.BadTooManyOperations:
+                raise Refused(f"{self.url} does not take {len(items)} writes at once") from None
+        self._expect(len(items), len(answer))
+        return answer
+
+    async def create_subscription(self, period: float, lifetime: float) -> ua.CreateSubscriptionResult:
+        """Create a subscription that publishes every `period`, in s, if only that nothing changed."""
+        request = ua.CreateSubscriptionRequest()
+        request.Parameters = ua.CreateSubscriptionParameters(
+            RequestedPublishingInterval=1000 * period,
+            RequestedLifetimeCount=max(3, math.ceil(lifetime / period)),
+            RequestedMaxKeepAliveCount=1,
+            MaxNotificationsPerPublish=0,
+            PublishingEnabled=True,
+            Priority=0,
+        )
+        # Not asyncua's own call, which starts a task that publishes.
+        answer = await self.request(request)
+        return struct_from_binary(ua.CreateSubscriptionResponse, answer).Parameters
+
+    async def delete_subscriptions(self, subscriptions: list[int]) -> None:
+        """Have the server forget subscriptions; one that it forgot already is none the worse for it."""
+        request = ua.DeleteSubscriptionsRequest()
+        request.Parameters.SubscriptionIds = subscriptions
+        await self.request(request)
+
+    async def monitor(
+        self, subscription: int, items: list[ua.MonitoredItemCreateRequest]
+    ) -> list[ua.MonitoredItemCreateResult]:
+        """Add items to a subscription; one result an item, in order."""
+        request = ua.CreateMonitoredItemsParameters(subscription, ua.TimestampsToReturn.Both, items)
+        results: list[ua.MonitoredItemCreateResult] = await self._client.uaclient.create_monitored_items(
+            request
+        )
+        self._expect(len(items), len(results))
+        return results
+
+    async def definition(self, data_type: ua.NodeId) -> Any:
+        """Return the DataTypeDefinition of a data type, None if the server does not tell it."""
+        [answer] = await self.read([attribute(data_type, ua.AttributeIds.DataTypeDefinition)])
+        return None if answer.StatusCode.is_bad() else answer.Value.Value
+
+    async def variant_type(self, data_type: ua.NodeId) -> ua.VariantType | None:
+        """Return the built-in type that `data_type` is a subtype of, None if the server does not tell."""
+        with breaking(self.url):
+            try:
+                return await data_type_to_variant_type(Node(self._client.uaclient.session, data_type))
+            except ua.UaError:
+                return None
+
+    def _expect(self, n: int, answers: int) -> None:
+        if answers != n:
+            raise LinkDown(f"{self.url} gave {answers} answers for {n} nodes", Reason.BAD_REPLY)
+
+
+def attribute(node: ua.NodeId, kind: ua.AttributeIds = ua.AttributeIds.Value) -> ua.ReadValueId:
+    """Return the request to read one attribute."""
+    return ua.ReadValueId(NodeId=node, AttributeId=kind)
