@@ -66,8 +66,8 @@ def breaking(url: str) -> Iterator[None]:
         if name.startswith(_SECURITY):
             raise Insecure(f"{url}: {name}", name, ours=True) from error
         if name in _FULL:
-            text = f"{url} {_FULL[name]} ({name}); end another of its clients, or wait until it forgets a lost one"
-            raise LinkDown(text, Reason.NO_LINK, patience=BUSY) from error
+            what = f"{_FULL[name]} ({name}); end another of its clients, or wait until it forgets a lost one"
+            raise LinkDown(f"{url} {what}", Reason.NO_LINK, patience=BUSY) from error
         raise LinkDown(f"{url}: {name}") from error
     except UNREADABLE as error:
         text = f"{url}: a reply that cannot be read: {error!r}"
