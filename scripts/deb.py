@@ -18,7 +18,18 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 HOME = "usr/lib/edge-agent"
 PLATFORMS = {"amd64": "x86_64-manylinux_2_28", "arm64": "aarch64-manylinux_2_28"}
-DOCUMENTS = (ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted(ROOT.glob("docs/*.md")))
+DOCUMENTS = (
+    "README.md",
+    "ARCHITECTURE.md",
+    "CHANGELOG.md",
+    "LICENSE",
+    "docs",
+    "examples",
+    "bench/RESULTS.md",
+    "edge_agent/plant/plc.py",
+    "edge_agent/profiles/README.md",
+)
+"""What people read, and what that links to, as it lies in the sources: the links lead there."""
 INSTALLED = {
     "../../edge_agent/demo/bearing.bundle": "bearing.bundle",
     "../../build/bearing/state": "/var/lib/edge-agent",
@@ -142,8 +153,7 @@ def _files(tree: Path) -> None:
     _put(tree / "usr/bin/edge-agent", LAUNCHER, 0o755)
     _put(tree / "lib/systemd/system/edge-agent.service", (ROOT / "systemd/edge-agent.service").read_text())
     documents = tree / "usr/share/doc/edge-agent"
-    for document in DOCUMENTS:
-        _put(documents / document.name, document.read_text())
+    copy_documents(documents)
     _put(documents / "serial.conf", (ROOT / "systemd/serial.conf").read_text())
     _put(documents / "copyright", (ROOT / "LICENSE").read_text())
     for file in ("agent.toml", "tags-plc.csv", "tags-scada.csv"):
@@ -152,6 +162,16 @@ def _files(tree: Path) -> None:
             text = text.replace(here, installed)
         _put(tree / "etc/edge-agent/example" / file, text)
     shutil.copyfile(ROOT / "edge_agent/demo/bearing.bundle", tree / "etc/edge-agent/example/bearing.bundle")
+
+
+def copy_documents(out: Path) -> None:
+    """Copy all that people read to a folder."""
+    for name in DOCUMENTS:
+        (out / name).parent.mkdir(parents=True, exist_ok=True)
+        if (ROOT / name).is_dir():
+            shutil.copytree(ROOT / name, out / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copyfile(ROOT / name, out / name)
 
 
 def _control(tree: Path, version: str, arch: str, python: str) -> None:

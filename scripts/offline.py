@@ -35,12 +35,7 @@ def main() -> None:
     name = package.stem.replace("_", "-")
     with tempfile.TemporaryDirectory(prefix="edge-agent-offline-") as folder:
         root = Path(folder) / name
-        shutil.copytree(deb.ROOT / "docs", root / "docs")
-        shutil.copytree(
-            deb.ROOT / "examples", root / "examples", ignore=shutil.ignore_patterns("__pycache__")
-        )
-        for document in ("README.md", "CHANGELOG.md", "LICENSE"):
-            shutil.copy(deb.ROOT / document, root)
+        deb.copy_documents(root)
         shutil.copy(package, root)
         _wheels(root / "wheels", options)
         (root / "INSTALL.md").write_text(INSTALL.format(package=package.name, python=options.python))

@@ -4,6 +4,7 @@ import json
 import re
 from pathlib import Path
 
+import links
 import msgspec
 
 from edge_agent.core.manifest import Manifest
@@ -41,10 +42,7 @@ def test_the_documented_states_and_reasons_are_those_of_the_code() -> None:
 
 
 def test_every_link_between_documents_leads_somewhere() -> None:
-    root = DOCS.parent
-    for page in (*root.glob("*.md"), *DOCS.rglob("*.md")):
-        for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8")):
-            assert (page.parent / target).exists(), f"{page.name} links to {target}"
+    assert links.dead(DOCS.parent) == []
 
 
 def test_the_published_schema_is_that_of_the_manifest() -> None:

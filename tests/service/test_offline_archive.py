@@ -4,6 +4,7 @@ import subprocess
 import tarfile
 from pathlib import Path
 
+import links
 import pytest
 from agent_process import Plc, until
 from box import Box
@@ -53,6 +54,7 @@ def test_the_package_for_arm_holds_nothing_for_another_processor(
     assert any("ai_edge_litert" in name for name in wheels)
     assert all(name.endswith(("-any.whl", "aarch64.whl")) for name in wheels)
     subprocess.run(["dpkg-deb", "--extract", arm_package, tmp_path / "tree"], check=True)
+    assert links.dead(tmp_path / "tree/usr/share/doc/edge-agent") == []
     libraries = [*(tmp_path / "tree").rglob("*.so"), *(tmp_path / "tree").rglob("*.so.*")]
     assert len(libraries) > 20
     for library in libraries:
