@@ -1,8 +1,6 @@
 """A driver kept connected. Above this file a dead device is a BAD sample, never an exception."""
 
 import asyncio
-import logging
-import random
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, nullcontext
@@ -13,14 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from edge_agent.contact import Contact
 from edge_agent.core.histogram import Histogram
 from edge_agent.core.tags import Columns, Floats, Reason, Tag
 from edge_agent.drivers import Driver, Gather, Lasting, LinkDown, Overlapping, Prompt, Refused
-
-log = logging.getLogger(__name__)
-
-FIRST_RETRY, LAST_RETRY = 0.2, 5.0
-"""Seconds between attempts to connect: doubled from the first to the last, with jitter."""
 
 
 class Written(Enum):
@@ -64,14 +58,8 @@ class Device:
         self._plans: list[Any] = []
         self._lost = asyncio.Event()
         self._lost.set()
-        self._attempt = 0
-        self._patience = 0.0
-        self._told = ""
-        self._reason = Reason.NO_LINK
-        self._since = 0.0
-        self.healthy: bool | None = None
-        """Whether the last request was answered as it should be; None before the first."""
-        self.reads = self.failures = 0
+        self._contact = Contact(name)
+        self.reads = 0
         self.round_trips = Histogram()
         """From asking for a scan class to having all of it, the wait for a shared link included."""
 
@@ -79,6 +67,16 @@ class Device:
     def connected(self) -> bool:
         """Whether there is a connection, answered or not."""
         return not self._lost.is_set()
+
+    @property
+    def healthy(self) -> bool | None:
+        """Whether the last request was answered as it should be; None before the first."""
+        return self._contact.healthy
+
+    @property
+    def failures(self) -> int:
+        """How often the connection was lost or could not be had."""
+        return self._contact.failures
 
     def plan(self, tags: Sequence[Tag]) -> Any:
         """Compile a scan class for `read`."""
@@ -117,8 +115,7 @@ class Device:
         """Connect whenever the link is down, for ever."""
         while True:
             await self._lost.wait()
-            await asyncio.sleep(self._pause())
-            self._attempt += 1
+            await asyncio.sleep(self._contact.next_pause())
             async with self._alone(), self._write_lock or nullcontext():
                 try:
                     await self._driver.connect()
@@ -143,7 +140,7 @@ class Device:
                     except asyncio.CancelledError:
                         await self._drop(LinkDown("the request was given up"))
                         raise
-        return Columns.bad(rows, self._reason, _now())
+        return Columns.bad(rows, self._contact.reason, _now())
 
     def begin(self, plan: Any, done: Callable[[Reason], None]) -> bool:
         """Begin to read a scan class without a task; False if that cannot be, now or ever.
@@ -154,7 +151,7 @@ class Device:
         if self._prompt is None or self._reading or self._lock.locked():
             return False
         if self._lost.is_set():
-            done(self._reason)
+            done(self._contact.reason)
         else:
             self._reading = True
             self._prompt.begin(plan, partial(self._ended, done, time.perf_counter()))
@@ -218,8 +215,8 @@ class Device:
                 assert self._prompt is not None, "it was begun"
                 self._lost.set()
                 self._prompt.drop()
-                self._complain(error)
-            reason = self._reason
+                self._contact.lost(error)
+            reason = self._contact.reason
         if self._read_ended is not None and not self._read_ended.done():
             self._read_ended.set_result(None)
         done(reason)
@@ -233,39 +230,18 @@ class Device:
     def _answered(self, asked: float) -> None:
         self.round_trips.observe(time.perf_counter() - asked)
         self.reads += 1
-        self._attempt = 0
-        if not self.healthy:
-            after = f" after {_seconds() - self._since:.1f} s" if self.healthy is False else ""
-            log.info("device %s: answers%s", self.name, after)
-            self.healthy = True
+        self._contact.answered()
 
     def _connection_lost(self, error: LinkDown) -> None:
         """Connect again now, not after the next read has failed. Whoever has the lock learns it by itself."""
         if not (self._lost.is_set() or self._reading or self._lock.locked()):
             self._lost.set()
-            self._complain(error)
+            self._contact.lost(error)
 
     async def _drop(self, error: LinkDown) -> None:
         self._lost.set()
         await self._driver.close()
-        self._complain(error)
-
-    def _complain(self, error: LinkDown) -> None:
-        self.failures += 1
-        self._reason, self._patience = error.reason, error.patience
-        was_up = self.healthy is not False
-        if was_up:
-            self.healthy, self._since = False, _seconds()
-        # What somebody has to put right is told even if the link had been down for another cause.
-        if was_up or (error.patience and self._told != str(error)):
-            self._told = str(error)
-            log.warning("device %s: %s; its tags are BAD until it answers", self.name, error)
-
-    def _pause(self) -> float:
-        if self._attempt == 0:
-            return 0.0
-        longest = self._patience or min(LAST_RETRY, FIRST_RETRY * 2.0 ** min(self._attempt - 1, 10))
-        return longest * random.uniform(0.5, 1.0)  # noqa: S311 - jitter, not a secret
+        self._contact.lost(error)
 
 
 def _compare(wrote: Floats, back: Columns) -> tuple[Written, str]:
@@ -275,9 +251,5 @@ def _compare(wrote: Floats, back: Columns) -> tuple[Written, str]:
     return Written.MISMATCH, f"wrote {wrote[~same].tolist()}, read {back.value[~same].tolist()}"
 
 
-def _seconds() -> float:
-    return asyncio.get_running_loop().time()
-
-
 def _now() -> int:
-    return int(_seconds() * 1e9)
+    return int(asyncio.get_running_loop().time() * 1e9)

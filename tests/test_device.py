@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from memory_driver import TIMEOUT, MemoryDriver, now, tag
 
+from edge_agent.contact import FIRST_RETRY, LAST_RETRY
 from edge_agent.core.tags import Columns, Quality, Reason, Tag
-from edge_agent.device import FIRST_RETRY, LAST_RETRY, Device, Outputs, Written
+from edge_agent.device import Device, Outputs, Written
 
 INPUT, OUTPUTS = tag("d.in"), [tag("d.one"), tag("d.two")]
 
@@ -54,7 +55,7 @@ async def rig() -> AsyncIterator[Rig]:
 
 
 def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
-    return [f"{r.levelname} {r.getMessage()}" for r in caplog.records if r.name == "edge_agent.device"]
+    return [f"{r.levelname} {r.getMessage()}" for r in caplog.records if r.name == "edge_agent.contact"]
 
 
 async def bad(rig: Rig, reason: Reason) -> None:
