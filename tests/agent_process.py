@@ -109,8 +109,8 @@ class Plc:
 class AgentProcess:
     """``python -m edge_agent run CONFIG`` for the length of a with block."""
 
-    def __init__(self, config: Path) -> None:
-        self.config = config
+    def __init__(self, config: Path, environment: dict[str, str] | None = None) -> None:
+        self.config, self._environment = config, environment
         self.state = config.parent / "state"
         self.lines: list[str] = []
 
@@ -120,6 +120,7 @@ class AgentProcess:
             stdin=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
+            env=self._environment,
         )
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()

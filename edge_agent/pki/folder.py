@@ -47,7 +47,7 @@ class PkiFolder:
         self.folder = folder
 
     def own(self, now: datetime) -> list[Own]:
-        """Return our valid certificates, newest first; makes one when there is none or the newest ends soon.
+        """Return our certificates, the newest valid one first; makes one if there is none or it ends soon.
 
         The one before stays beside its successor until it ends: a server may not trust the new one yet.
         Raises `own.ClockNotSet`.
@@ -57,8 +57,9 @@ class PkiFolder:
             if own.needs_successor(found, now):
                 found.insert(0, self._make(now))
                 self._give()
-            valid = [one for one in found if one.certificate.not_valid_after_utc > now]
-            return valid or found[:1]
+            left = [one for one in found if one.certificate.not_valid_after_utc > now]
+            first = own.begun(left, now)
+            return [*first, *(one for one in left if one not in first)] or found[:1]
 
     def renew(self, now: datetime) -> Own:
         """Make a successor now."""

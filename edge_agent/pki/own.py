@@ -59,14 +59,21 @@ def load(certs: Path, private: Path) -> list[Own]:
     return sorted(found, key=lambda own: own.certificate.not_valid_before_utc, reverse=True)
 
 
+def begun(own: list[Own], now: datetime) -> list[Own]:
+    """Return those that are valid by now: one made while the clock was ahead is not."""
+    return [one for one in own if one.certificate.not_valid_before_utc <= now]
+
+
 def needs_successor(own: list[Own], now: datetime) -> bool:
     """Tell whether one has to be made: none is there, or the newest is our own making and ends soon.
 
-    A certificate that somebody else issued is for them to renew.
+    A certificate that somebody else issued is for them to renew. What is not valid yet counts for nothing,
+    unless it is this clock that is behind.
     """
-    if not own:
-        return True
-    newest = own[0].certificate
+    known = own if now < EARLIEST else begun(own, now)
+    if not known:
+        return not own or is_self_signed(own[0].certificate)
+    newest = known[0].certificate
     return is_self_signed(newest) and newest.not_valid_after_utc - now < RENEW_BEFORE
 
 

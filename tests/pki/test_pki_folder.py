@@ -3,7 +3,7 @@
 import os
 import stat
 import threading
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -53,6 +53,19 @@ def test_a_successor_is_made_in_good_time_and_the_old_one_goes_on(folder: PkiFol
     assert newer.uri == first.uri
     assert folder.own(late) == [newer, older]
     assert folder.own(NOW + VALID + timedelta(days=1)) == [newer]
+
+
+def test_one_made_while_the_clock_was_ahead_is_followed_by_one_that_is_valid(folder: PkiFolder) -> None:
+    [ahead] = folder.own(NOW + timedelta(days=3650))
+    valid, last = folder.own(NOW)
+    assert last == ahead
+    assert valid.certificate.not_valid_before_utc <= NOW
+    assert folder.own(NOW) == [valid, ahead]
+
+
+def test_a_clock_that_is_behind_makes_none_beside_the_one_there_is(folder: PkiFolder) -> None:
+    [own] = folder.own(NOW)
+    assert folder.own(datetime(1970, 1, 1, 0, 1, tzinfo=UTC)) == [own]
 
 
 def test_what_somebody_else_issued_is_for_them_to_renew(folder: PkiFolder) -> None:
