@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 TIMEOUT = 10
 """Seconds that a server may take for an answer: somebody waits for it, and a tree is a lot to ask for."""
 
+_DESCRIBE = (
+    "; describe it as a [device.NAME] of a configuration FILE, then edge-agent pki explain FILE, and "
+    "edge-agent browse NAME --config FILE"
+)
+
 
 @click.command()
 @click.argument("target", metavar="URL|DEVICE")
@@ -43,12 +48,15 @@ def browse(
     """Show the nodes of an OPC UA server with their types and values. Reads only."""
     from edge_agent import tagfile  # noqa: PLC0415 - asyncua is imported only here
     from edge_agent.drivers import LinkDown  # noqa: PLC0415
+    from edge_agent.drivers.opcua.breaking import Insecure  # noqa: PLC0415
 
     table = _table(target, config, insecure=insecure)
     try:
         nodes = asyncio.run(_nodes(table, start, depth))
         nodes = [node for node in nodes if wanted.lower() in node.path.lower()]
         written = tagfile.write(csv, nodes) if csv else None
+    except Insecure as error:
+        _fail(f"{error}{_DESCRIBE if insecure else ''}")
     except (LinkDown, LookupError, ValueError) as error:
         _fail(str(error.args[0]))
     except OSError as error:

@@ -185,12 +185,19 @@ class TestCommands:
         assert "REFUSED: plc: thumbprint:" in said
         assert "BadCertificateUntrusted" in self.run("read", config, code=1)
         mark = thumbprint(PLC.certificate)
+        assert said.splitlines()[-1].endswith(f"edge-agent pki trust CONFIG {mark[:8]}")
         assert f"rejected       {mark}" in self.run("pki", "list", config)
         assert self.run("pki", "trust", config, mark[:8]) == f"trusted: plc {mark}\n"
         assert "session: opened with" in self.run("pki", "explain", config, "press")
         assert "1.5" in self.run("read", config)
         assert self.run("pki", "reject", config, mark) == f"rejected: plc {mark}\n"
         assert "BadCertificateUntrusted" in self.run("read", config, code=1)
+
+    def test_browsing_without_security_tells_what_the_server_wants(self, site: Site) -> None:
+        said = self.run("browse", site.server.url, "--insecure", code=1)
+        assert "takes no anonymous session without security (BadSecurityModeRejected); it offers " in said
+        assert "Basic256Sha256 SignAndEncrypt" in said
+        assert "and the logins Anonymous, Certificate, UserName; describe it as a [device.NAME]" in said
 
     def test_explain_names_our_certificate_when_the_server_refuses_it(self, site: Site, config: str) -> None:
         assert "made " in self.run("pki", "renew", config)

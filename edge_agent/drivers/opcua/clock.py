@@ -32,7 +32,7 @@ class Clock:
         self.ahead = theirs.replace(tzinfo=theirs.tzinfo or UTC).timestamp() - now
         off = abs(self.ahead) > self.tolerance
         if off and not self._told:
-            text = f"the server's clock is {_apart(self.ahead, 'ours')}; set the one that is wrong"
+            text = f"the server's clock is {apart(self.ahead, 'ours')}; set the one that is wrong"
             self.tell(text + _hint(self.ahead))
         if self._told and not off:
             self.tell("the server's clock is right again")
@@ -70,12 +70,13 @@ class Times:
             self._tell(self._tags[row], float(ahead[row]), int(tell.sum()) - 1)
 
     def _tell(self, tag: Tag, ahead: float, others: int) -> None:
-        text = f"{tag.name} ({tag.address}) has a time that is {_apart(ahead, 'the server')}"
+        text = f"{tag.name} ({tag.address}) has a time that is {apart(ahead, 'the server')}"
         more = f", and {others} more tags have such" if others else ""
         self._clock.tell(f"{text}{more}; look at the clock of the device behind it{_hint(ahead)}")
 
 
-def _apart(seconds: float, whom: str) -> str:
+def apart(seconds: float, whom: str) -> str:
+    """Say how far one clock is from another."""
     return f"{abs(seconds):.0f} s {'ahead of' if seconds > 0 else 'behind'} {whom}"
 
 

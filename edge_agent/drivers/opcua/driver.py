@@ -22,7 +22,7 @@ from edge_agent.drivers.opcua.breaking import Insecure
 from edge_agent.drivers.opcua.clock import Clock, Times
 from edge_agent.drivers.opcua.plans import Located, ReadPlan, WritePlan, addresses_of, locate
 from edge_agent.drivers.opcua.resolve import Node, resolve
-from edge_agent.drivers.opcua.security import Agreed, Security
+from edge_agent.drivers.opcua.security import Agreed, Security, wants
 from edge_agent.drivers.opcua.session import SESSION_TIMEOUT, Session
 from edge_agent.drivers.opcua.subscription import Publisher, Subscription
 from edge_agent.drivers.opcua.units import differences
@@ -108,7 +108,11 @@ class OpcUa:
         """
         await self.close()
         if self._security is None:
-            await self._open(None)
+            try:
+                await self._open(None)
+            except Insecure as refused:
+                async with _deadline(self.url, self.timeout):
+                    raise await wants(self.url, self.timeout, refused) from None
             return
         own = await self._security.own()
         async with _deadline(self.url, self.timeout):

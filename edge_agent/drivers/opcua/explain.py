@@ -9,17 +9,20 @@ from cryptography import x509
 
 from edge_agent.drivers import LinkDown
 from edge_agent.drivers.opcua.breaking import Insecure
+from edge_agent.drivers.opcua.clock import apart
 from edge_agent.drivers.opcua.security import Agreed, Security, endpoints, policy_name
 from edge_agent.drivers.opcua.services import attribute
 from edge_agent.drivers.opcua.session import Session
 from edge_agent.pki.certificate import chain_of, common_name, hosts, thumbprint, uris
 from edge_agent.pki.folder import PkiFolder
 from edge_agent.pki.own import Own
+from edge_agent.pki.verify import Objection
 
-_TRUST = "thumbprint: not trusted there; move it from the server's rejected certificates to the trusted"
+_TRUST = "thumbprint: not trusted there; move it from the server's rejected certificates to its trusted ones"
+_SAME_TIME = 1.0
 _LOGIN = "the server refuses the login; look at its users and their rights, and at the credential"
 _REFUSED_BY_SERVER = {
-    "BadSecurityChecksFailed": f"{_TRUST}, or see the server's log: it does not say more than this",
+    "BadSecurityChecksFailed": f"{_TRUST} (most likely; it says no more, its log may)",
     "BadCertificateUntrusted": _TRUST,
     "BadCertificateTimeInvalid": "notBefore, notAfter: not valid by the server's clock; set that clock",
     "BadCertificateUriInvalid": "subjectAltName: the server wants another application URI than is in it",
@@ -50,7 +53,7 @@ async def explain(url: str, timeout: float, security: Security) -> tuple[bool, l
         found = security.examine(url, endpoint, chain, PkiFolder(security.pki))
         said += [f"{'REFUSED' if o.refuses else 'warning'}: {o}" for o in found]
         if any(o.refuses for o in found):
-            return False, said
+            return False, [*said, *_next(found, chain)]
         said.append("server's certificate: trusted")
         for agreed in await security.agree(url, timeout, own):
             try:
@@ -81,7 +84,14 @@ async def _try(url: str, timeout: float, agreed: Agreed) -> str:
     if not isinstance(clock, datetime):
         return f"session: opened with {name}; the server does not tell its time"
     ahead = (clock - datetime.now(UTC)).total_seconds()
-    return f"session: opened with {name}; the server's clock is {ahead:+.1f} s from ours"
+    how = "agrees with ours" if abs(ahead) < _SAME_TIME else f"is {apart(ahead, 'ours')}"
+    return f"session: opened with {name}; the server's clock {how}"
+
+
+def _next(found: list[Objection], chain: list[x509.Certificate]) -> Iterator[str]:
+    if {o.status for o in found if o.refuses} == {"BadCertificateUntrusted"}:
+        short = thumbprint(chain[0])[:8]
+        yield f"next: if the engineering tool shows that thumbprint too, edge-agent pki trust CONFIG {short}"
 
 
 def _ours(own: list[Own]) -> Iterator[str]:
@@ -102,7 +112,7 @@ def _offered(offered: list[ua.EndpointDescription]) -> Iterator[str]:
         logins = (
             ", ".join(sorted({token.TokenType.name for token in endpoint.UserIdentityTokens or []})) or "-"
         )
-        yield f"offered: {policy_name(endpoint)}, {endpoint.SecurityMode.name}; {logins}"
+        yield f"offered: {policy_name(endpoint)}, {endpoint.SecurityMode.name}; logins {logins}"
 
 
 def _field(own: Own, refused: Insecure) -> str:

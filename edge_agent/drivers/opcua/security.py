@@ -103,7 +103,8 @@ class Security:
                 if chain:
                     folder.reject(chain[0])
                 text = "; ".join(map(str, refused))
-                raise Insecure(f"{url}: certificate refused: {text}", refused[0].status, ours=False)
+                text = f"{url}: certificate refused: {text}; see edge-agent pki explain CONFIG"
+                raise Insecure(text, refused[0].status, ours=False)
             login = credentials.login(self.login) if self.login else None
             trust = folder.trust()
         except Unreadable as error:
@@ -127,9 +128,9 @@ class Security:
         for name in allowed:
             if name in fitting:
                 return fitting[name]
-        has = ", ".join(f"{policy_name(e)} {e.SecurityMode.name}" for e in offered) or "nothing"
         wanted = f"{' or '.join(allowed)} in mode {mode.name}"
-        raise Insecure(f"{url}: offers {has}; wanted is {wanted}", "BadSecurityPolicyRejected", ours=False)
+        text = f"{url}: offers {_said(offered)}; wanted is {wanted}"
+        raise Insecure(text, "BadSecurityPolicyRejected", ours=False)
 
     def examine(
         self, url: str, endpoint: ua.EndpointDescription, chain: list[x509.Certificate], folder: PkiFolder
@@ -155,6 +156,20 @@ async def endpoints(url: str, timeout: float) -> list[ua.EndpointDescription]:
         protocol = client.uaclient.protocol
         if protocol is not None and protocol.transport is not None:
             protocol.transport.abort()
+
+
+async def wants(url: str, timeout: float, refused: Insecure) -> Insecure:
+    """Return what a server wants that refused an anonymous session without security. Raises `LinkDown`."""
+    offered = await endpoints(url, timeout)
+    text = (
+        f"{url}: takes no anonymous session without security ({refused.status}); it offers {_said(offered)}"
+    )
+    logins = {token.TokenType.name for endpoint in offered for token in endpoint.UserIdentityTokens or []}
+    return Insecure(f"{text}, and the logins {', '.join(sorted(logins))}", refused.status, ours=True)
+
+
+def _said(offered: list[ua.EndpointDescription]) -> str:
+    return ", ".join(f"{policy_name(e)} {e.SecurityMode.name}" for e in offered) or "nothing"
 
 
 def policy_name(endpoint: ua.EndpointDescription) -> str:

@@ -66,6 +66,7 @@ class Session(Services):
         with breaking(self.url):
             await client.connect_socket()
             await client.send_hello()
+            tell_refusals(client.uaclient.protocol)
             if self._agreed is None:
                 await client.open_secure_channel()
                 await client.create_session()
@@ -97,7 +98,6 @@ class Session(Services):
 
     async def _open_secured(self, agreed: Agreed) -> None:
         client = self._client
-        tell_refusals(client.uaclient.protocol)
         try:
             await client.open_secure_channel()
         except ConnectionError:
