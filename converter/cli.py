@@ -106,7 +106,7 @@ def _loading(command: Callable[..., None]) -> Callable[..., None]:
 @_verbose
 @_reporting
 def convert(model: Path, jobs: int | None, dask: str | None, as_json: bool, **options: Any) -> None:
-    """Convert MODEL (.keras, .h5, .json or a SavedModel directory) to a bundle.
+    """Convert MODEL to a bundle: .keras, .h5, .json or a SavedModel.
 
     MODEL may be a directory DIR of models. NAME.toml and NAME.csv beside a model are its card and its data.
     """
@@ -169,7 +169,7 @@ def _convert_directory(
 @_verbose
 @_reporting
 def evaluate(as_json: bool, kfold: int | None, time_folds: int | None, **options: Any) -> None:
-    """Judge BUNDLE by labelled data: the original, the converted model, the gateway's path."""
+    """Judge BUNDLE by labelled data, beside its original. Through the gateway's own code."""
     if kfold and time_folds:
         raise click.UsageError("--kfold and --time-folds exclude each other")
     if bool(kfold or time_folds) != bool(options["train"]):
@@ -198,7 +198,7 @@ def backtest(
     path: Path, labels: Path, html: Path | None, as_json: bool, *,
     column: str, horizon: float, machine: str, output: str,
 ) -> None:  # fmt: skip
-    """Judge ROWS, which `edge-agent replay` wrote, by known faults: lead, false alarms, missed faults."""
+    """Judge replayed ROWS by known faults: lead, false alarms, missed. `edge-agent replay` writes ROWS."""
     rows = backtest_files.read_rows(path, machine, output)
     found = backtesting.backtest(rows, backtest_files.read_faults(labels, column, horizon))
     if html:
@@ -228,7 +228,7 @@ def inspect(path: Path, as_json: bool) -> None:
 @click.option("-o", "--out", type=_FILE, required=True, metavar="FILE", help="The page to write, HTML.")
 @_reporting
 def report_page(path: Path, out: Path) -> None:
-    """Write a page about BUNDLE to look at; `--html` of convert and evaluate say more, with data."""
+    """Write a page about BUNDLE to look at. `--html` of convert and evaluate say more, with data."""
     pages.of_bundle(out, bundle.read(path))
     _out.print(f"{out}: written", highlight=False, soft_wrap=True)
 
@@ -237,7 +237,7 @@ def report_page(path: Path, out: Path) -> None:
 @click.argument("prefix", type=_FILE)
 @_reporting
 def keygen(prefix: Path) -> None:
-    """Make PREFIX.key, to sign bundles with, and PREFIX.pub, for the gateway's trust folder."""
+    """Make a pair of keys to sign bundles with. PREFIX.pub is for the gateway's trust folder."""
     private, public = signing.keygen(prefix)
     _out.print(
         f"{private}: keep it secret, and keep a copy\n{public}: give it to the gateways", highlight=False

@@ -60,7 +60,7 @@ main.add_command(alarms)
 @_CONFIG
 @_JSON
 def check(config: Path, *, as_json: bool) -> None:
-    """Check CONFIG and all it names without connecting; every error at once."""
+    """Check CONFIG and all it names, without connecting. Every error is told at once."""
     from edge_agent.report import summary  # noqa: PLC0415 - each command imports what it needs
 
     told = summary(_load(config, as_json=as_json, check_units=True))
@@ -100,7 +100,7 @@ def run(config: Path, log_level: str) -> None:
 def read(
     config: Path, names: tuple[str, ...], every: float, *, as_json: bool, watch: bool, times: bool
 ) -> None:
-    """Read tags (all, or those named) and show value and quality. Exit 1 if any is BAD."""
+    """Read tags and show value and quality. All, or those named; exit 1 if any is BAD."""
     from edge_agent import commission  # noqa: PLC0415
 
     try:
@@ -131,7 +131,7 @@ def read(
 def record(
     config: Path, names: tuple[str, ...], out: Path, seconds: float | None, *, times: bool, as_json: bool
 ) -> None:
-    """Record tags (all, or those named) to a CSV file for training, one row a tick of the shortest scan."""
+    """Record tags to a CSV file for training. All, or those named, one row a tick of the shortest scan."""
     from edge_agent import commission  # noqa: PLC0415
     from edge_agent.record import record as write_rows  # noqa: PLC0415
 
@@ -153,7 +153,7 @@ def record(
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--force", is_flag=True, help="Also write a tag that is not a declared output.")
 def write(config: Path, name: str, value: float, *, yes: bool, force: bool) -> None:
-    """Write one output once, in engineering units, and read it back."""
+    """Write one output once, and read it back. In engineering units."""
     from edge_agent import commission  # noqa: PLC0415
 
     checked = _load(config)
@@ -191,7 +191,7 @@ def status(config: Path, *, as_json: bool, watch: bool) -> None:
 @click.option("--bench", "path", type=_FILE, metavar="BUNDLE", help="Measure how fast this box answers it.")
 @_JSON
 def doctor(config: Path | None, state: Path | None, path: Path | None, *, as_json: bool) -> None:
-    """Say what this box is fit for: disk, clocks, runtime, models. Exit 1 if anything is BAD."""
+    """Say what this box is fit for. Disk, clocks, runtime, models; exit 1 if anything is BAD."""
     from edge_agent.doctor import Grade, examine  # noqa: PLC0415
 
     if path:
@@ -217,7 +217,7 @@ def doctor(config: Path | None, state: Path | None, path: Path | None, *, as_jso
     help="The model to run; one is in the package.",
 )
 def demo(seconds: int, folder: Path, bundle: Path | None) -> None:
-    """Run the whole chain against a simulated plant: a bearing wears, the PLC is told."""
+    """Run the whole chain against a simulated plant. A bearing wears, the PLC is told."""
     from edge_agent.demo import play  # noqa: PLC0415
 
     sys.exit(play.main(seconds, folder, bundle))

@@ -18,7 +18,7 @@ _OUTPUT = click.argument("output", default="")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for a program to read.")
 @click.pass_context
 def alarms(context: click.Context, config: Path, *, as_json: bool) -> None:
-    """List the alarms of CONFIG's agent, or ask something of them. Without OUTPUT it counts for all."""
+    """List alarms; acknowledge, shelve or reset them. Without OUTPUT all of CONFIG's agent."""
     context.obj = config
     if context.invoked_subcommand is None:
         _list(config, as_json=as_json)
@@ -48,7 +48,7 @@ def reset(config: Path, machine: str, output: str) -> None:
 @click.argument("duration")
 @click.pass_obj
 def shelve(config: Path, machine: str, output: str, duration: str) -> None:
-    """Take alarm and warning of OUTPUT away for DURATION, such as 30min or 2h, a shift at most."""
+    """Take OUTPUT's alarm and warning away for DURATION. Such as 30min or 2h, a shift at most."""
     try:
         seconds = seconds_of(duration)
     except ValueError as error:

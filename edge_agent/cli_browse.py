@@ -45,7 +45,7 @@ def browse(
     insecure: bool,
     as_json: bool,
 ) -> None:
-    """Show the nodes of an OPC UA server with their types and values. Reads only."""
+    """Show the nodes of an OPC UA server. With their types and values; reads only."""
     from edge_agent import tagfile  # noqa: PLC0415 - asyncua is imported only here
     from edge_agent.drivers import LinkDown  # noqa: PLC0415
     from edge_agent.drivers.opcua.breaking import Insecure  # noqa: PLC0415

@@ -32,7 +32,7 @@ _WHICH = click.argument("which", metavar="NAME@SEQUENCE")
 
 @click.group()
 def bundle() -> None:
-    """Bundles: what is in one, which are installed, which one runs."""
+    """Bundles: what is in one, which are there, which runs."""
 
 
 @bundle.command()
@@ -113,7 +113,7 @@ def install(
 @_CONFIG
 @_STATE
 def activate(which: str, config: Path | None, state: Path | None) -> None:
-    """Make an installed version the active one; a running agent takes it over between two cycles."""
+    """Make an installed version the active one. A running agent takes it over between two cycles."""
     from edge_agent.bundles import changing  # noqa: PLC0415
 
     with _failing():
@@ -137,7 +137,7 @@ def rollback(name: str, config: Path | None, state: Path | None) -> None:
 @_CONFIG
 @_STATE
 def candidate(which: str, config: Path | None, state: Path | None) -> None:
-    """Run an installed version beside the active one, without writing; NAME alone ends that."""
+    """Run an installed version beside the active one. It writes nothing; NAME alone ends that."""
     from edge_agent.bundles import changing  # noqa: PLC0415
 
     name, sequence = _parts(which) if "@" in which else (which, None)
@@ -150,7 +150,7 @@ def candidate(which: str, config: Path | None, state: Path | None) -> None:
 @click.option("--config", type=_FILE, required=True, help="The configuration, which says what it must show.")
 @click.option("--force", is_flag=True, help="Although it has not shown that; the journal keeps it.")
 def promote(name: str, config: Path, *, force: bool) -> None:
-    """Make NAME's candidate the active version, once it has shown what every machine wants."""
+    """Make NAME's candidate the active version. Once it has shown what every machine wants."""
     from edge_agent.bundles import changing  # noqa: PLC0415
 
     with _failing():

@@ -37,7 +37,7 @@ class _Moment(click.ParamType[float]):
 
 @click.group()
 def history() -> None:
-    """What the agent kept: results, alarms, events, the audit, and every image of the flight recorder."""
+    """What the agent kept. Results, alarms, events, the audit, and every image of the flight recorder."""
 
 
 @history.command()
@@ -57,7 +57,7 @@ def history() -> None:
 def export(
     config: Path, what: str, out: Path, *, since: float, until: float, period: float | None, quality: bool
 ) -> None:
-    """Write what the agent of CONFIG kept to a CSV or Parquet file. The agent may be running."""
+    """Write what CONFIG's agent kept to a CSV or Parquet file. The agent may be running."""
     from edge_agent.historian import FILE  # noqa: PLC0415 - each command imports what it needs
     from edge_agent.history.export import export_flight, export_rows  # noqa: PLC0415
     from edge_agent.history.flight import FOLDER  # noqa: PLC0415

@@ -23,7 +23,7 @@ from edge_agent.config import ConfigError, load
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for a program to read.")
 def map_command(config: Path, folder: Path, *, as_json: bool) -> None:
-    """Write for CONFIG: register map, contract, function blocks for the PLC. Connects to nothing."""
+    """Write register map and function blocks for the PLC. And the contract; connects to nothing."""
     from edge_agent.mapping import files  # noqa: PLC0415 - each command imports what it needs
 
     try:

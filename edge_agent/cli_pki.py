@@ -26,7 +26,7 @@ _DEVICE = click.option("--device", help=f"Whose folder, if there are several; {_
 
 @click.group()
 def pki() -> None:
-    """Certificates of OPC UA: ours, those that we trust, and why one is refused."""
+    """OPC UA certificates: ours, trusted ones, refused ones."""
 
 
 @pki.command("list")
@@ -51,7 +51,7 @@ def list_(config: Path, device: str | None, *, as_json: bool) -> None:
 @_DEVICE
 @click.option("--issuer", is_flag=True, help="It only completes chains: do not trust what it issues.")
 def trust(config: Path, what: str, device: str | None, *, issuer: bool) -> None:
-    """Trust a rejected certificate, or a certificate or revocation list in a file."""
+    """Trust a rejected certificate, or one in a file. Also a revocation list."""
     from edge_agent.pki import manage  # noqa: PLC0415
 
     with _failing():
@@ -85,7 +85,7 @@ def renew(config: Path, device: str | None) -> None:
 @_CONFIG
 @click.argument("name", metavar="[DEVICE]", required=False)
 def explain(config: Path, name: str | None) -> None:
-    """Connect to the OPC UA devices, or to DEVICE, and tell what either side objects to; exit 1 if any."""
+    """Connect and tell what either side objects to. To all OPC UA devices, or to DEVICE; exit 1 if any."""
     import asyncio  # noqa: PLC0415
 
     from edge_agent.drivers.opcua.explain import explain as explained  # noqa: PLC0415

@@ -49,7 +49,7 @@ def probe(
     as_json: bool,
     **how: Any,
 ) -> None:
-    """Find out what answers at PLACE, a host or a serial port, over Modbus: units, names, ranges.
+    """Find out what answers over Modbus at PLACE. A host or a serial port: units, names, ranges.
 
     Only reads, and slowly. Ctrl-C ends it with what it has found.
     """

@@ -33,7 +33,7 @@ def replay(
     rows_are_ticks: bool,
     as_json: bool,
 ) -> None:
-    """Play recorded history through CONFIG as fast as it goes; write what the agent would have done."""
+    """Play history through CONFIG, as fast as it goes. Writes down what the agent would have done."""
     from edge_agent.config import ConfigError, load  # noqa: PLC0415 - each command imports what it needs
     from edge_agent.inference.process import InferenceFailed  # noqa: PLC0415
     from edge_agent.replaying.columns import Named, of_card  # noqa: PLC0415

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @click.argument("device")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for a program to read.")
 def sunspec(config: Path, device: str, *, as_json: bool) -> None:
-    """Walk the SunSpec models of DEVICE in CONFIG and show the base of each. Only reads."""
+    """Show the SunSpec models of DEVICE in CONFIG. With their bases; only reads."""
     from edge_agent.drivers import LinkDown  # noqa: PLC0415 - each command imports what it needs
 
     logging.basicConfig(level=logging.ERROR)  # where the map ends is no news

@@ -15,7 +15,7 @@ _CONFIG = click.argument("config", type=click.Path(path_type=Path, dir_okay=Fals
 @click.command("stop-writing")
 @_CONFIG
 def stop_writing(config: Path) -> None:
-    """Stop all writing of CONFIG's agent within one cycle, until `resume-writing`. PLCs then fall back."""
+    """Stop all writing of CONFIG's agent within one cycle. Until `resume-writing`; PLCs then fall back."""
     file = _stop_file(config)
     try:
         file.touch()
