@@ -90,15 +90,14 @@ class Asking:
         clock. What comes later is in the table then.
         """
         due = [one for one in self._asked if not one.busy]
-        doubtful = []
+        silent = []
         for one in due:
-            device = one.of.device
-            one.waited = device.healthy is not False
-            if not one.waited and device.connected:
-                doubtful.append(one)
-            else:
-                self._open += one.waited
+            one.waited = one.of.device.healthy is not False
+            if one.waited:
+                self._open += 1
                 self._begin(one)
+            else:
+                silent.append(one)
         if self._open:
             self._all = asyncio.get_running_loop().create_future()
             await until(self._all, deadline)
@@ -108,7 +107,7 @@ class Asking:
                 one.waited = False
         for gathered in self._gathered:
             gathered.put(self._table)
-        for one in doubtful:
+        for one in silent:
             self._begin(one)
 
     def _begin(self, one: _Asked) -> None:

@@ -64,11 +64,6 @@ class Device:
         """From asking for a scan class to having all of it, the wait for a shared link included."""
 
     @property
-    def connected(self) -> bool:
-        """Whether there is a connection, answered or not."""
-        return not self._lost.is_set()
-
-    @property
     def healthy(self) -> bool | None:
         """Whether the last request was answered as it should be; None before the first."""
         return self._contact.healthy

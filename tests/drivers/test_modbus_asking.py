@@ -123,6 +123,19 @@ async def test_a_device_without_a_link_is_bad_at_once() -> None:
         assert all_.tasks == []
 
 
+async def test_devices_without_a_link_take_no_time_from_those_that_answer() -> None:
+    async with fleet([Plant(absent=True), Plant(), Plant(absent=True)]) as all_:
+        table, told = all_.table, list[float]()
+        spoil = table.spoil
+        table.spoil = lambda *args: (told.append(now()), spoil(*args))[1]  # type: ignore[method-assign]
+        for _ in range(3):
+            await all_.cycle()
+            assert all_.reasons() == [Reason.NO_LINK, Reason.NONE, Reason.NO_LINK]
+            assert told == [now()] * 2, "when the answer was there, not before"
+            told.clear()
+            await asyncio.sleep(PERIOD)
+
+
 async def test_a_write_goes_between_two_requests_of_a_read() -> None:
     plant = Plant()
     device = Device("d", unit_on(link_to(plant), 1))
