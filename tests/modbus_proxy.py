@@ -1,5 +1,6 @@
 """A Modbus TCP proxy that keeps every request and spoils replies on command."""
 
+import random
 import socket
 import struct
 import threading
@@ -14,18 +15,16 @@ Mangle = Callable[[bytes, bytes], bytes]
 
 
 def free_port() -> int:
-    """A free port below the ephemeral range, so that a server can come back on it."""
-    for port in range(10_000 + 37 * (threading.get_native_id() % 100), 20_000):
+    """A free port below the ephemeral range, so that a server can come back on it.
+
+    At random, because other processes look for theirs at the same moment.
+    """
+    for port in random.SystemRandom().sample(range(10_000, 30_000), 1000):
         with socket.socket() as probe, suppress(OSError):
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(("127.0.0.1", port))
-            if port not in _given:
-                _given.add(port)
-                return port
+            return port
     raise OSError("no free port")
-
-
-_given: set[int] = set()
 
 
 class Proxy:
