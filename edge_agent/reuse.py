@@ -48,7 +48,7 @@ class Reuse:
         return self._machines.get(name)
 
 
-_BUNDLES = {"bundle", "bundle_path", "candidate", "promotion"}
+_BUNDLES = {"bundle", "candidate", "promotion"}
 
 
 def _connection(table: DeviceTable) -> DeviceTable:

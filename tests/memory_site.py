@@ -81,7 +81,6 @@ class Site:
         config = schema.Machine(
             name=name,
             bundle=model.bundle,
-            bundle_path="",
             inputs=[f"{reads}.{n}" for n in NAMES],
             constants=changes.get("constants", ()),
             mode=changes.get("mode", "advisory"),

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 from click.testing import CliRunner
+from modbus_tcp import modbus_tcp
 from pymodbus.server import ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 
@@ -16,7 +17,6 @@ from edge_agent.config.tables import ModbusTable
 from edge_agent.config.tags import tags_of
 from edge_agent.core.tags import Quality, Reason
 from edge_agent.drivers.modbus.driver import Modbus
-from edge_agent.drivers.modbus.tcp import modbus_tcp
 from edge_agent.sunspec import Model, models
 
 pytestmark = pytest.mark.sockets

@@ -35,10 +35,8 @@ class Bundles:
         self._instead, self._lenient = instead, lenient
         self.warnings: list[str] = []
 
-    def of(
-        self, table: MachineTable, tags: Mapping[str, ScannedTag], place: Place
-    ) -> tuple[Bundle, Path] | None:
-        """Return a machine's bundle and where it is from, or None once it was told what is wrong."""
+    def of(self, table: MachineTable, tags: Mapping[str, ScannedTag], place: Place) -> Bundle | None:
+        """Return a machine's bundle, or None once it was told what is wrong."""
         try:
             if table.bundle.endswith(".bundle"):
                 return self._read(place.file.parent / table.bundle)
@@ -59,7 +57,7 @@ class Bundles:
                 place.wrong(problem)
                 return None
         self.warnings.append(f"{place.file}: {place.key}: {problem}; the machine runs without a model")
-        return absent(table, tags), store.folder
+        return absent(table, tags)
 
     def candidate(self, table: MachineTable) -> Bundle | None:
         """Return the candidate of a machine's bundle, None if there is none that can be read."""
@@ -68,12 +66,12 @@ class Bundles:
         try:
             store = Store(self._state, table.bundle)
             candidate = store.read().candidate
-            return self._read(store.folder / candidate)[0] if candidate else None
+            return self._read(store.folder / candidate) if candidate else None
         except (BundleError, StoreError) as error:
             self.warnings.append(f"the candidate does not run: {error}")
             return None
 
-    def _read(self, path: Path) -> tuple[Bundle, Path]:
+    def _read(self, path: Path) -> Bundle:
         bundle = files.read(path)
         if self._trust is not None:
             # Imported here because it costs a third of a second, which only those pay who ask for it.
@@ -83,7 +81,7 @@ class Bundles:
                 signer(bundle, self._trust)
             except Untrusted as error:
                 raise BundleError(f"{path}: {error}") from None
-        return bundle, path
+        return bundle
 
 
 def absent(table: MachineTable, tags: Mapping[str, ScannedTag]) -> Bundle:

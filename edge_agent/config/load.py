@@ -1,6 +1,7 @@
 """TOML to a checked `Config`: everything but connecting, every error at once."""
 
 import hashlib
+from collections import ChainMap
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -151,6 +152,7 @@ def _machines(
     machines: list[Machine] = []
     results: dict[str, ScannedTag] = {}
     tags = {scanned.tag.name: scanned for device in devices.values() for scanned in device.tags}
+    readable = ChainMap(tags, results)
     for name, data in section.items():
         where = place.at(name)
         table = build(MachineTable, data, where)
@@ -158,18 +160,15 @@ def _machines(
             continue
         strangers = upstream.unknown(table.inputs, results, where.at("inputs"))
         result = result_of(table, devices, broken, where.at("result"))
-        found = bundles.of(table, tags, where.at("bundle"))
-        if found is None:
+        bundle = bundles.of(table, tags, where.at("bundle"))
+        if bundle is None:
             continue
-        bundle, path = found
         at = where.at("inputs")
-        readable = {**results, **tags}
         inputs = inputs_of(table.inputs, bundle.manifest, readable, broken | strangers, at)
         machines.append(
             Machine(
                 name=name,
                 bundle=bundle,
-                bundle_path=str(path),
                 stored="" if table.bundle.endswith(".bundle") else table.bundle,
                 inputs=inputs,
                 upstream=upstream.upstream_of(inputs, bundle.manifest, results, at),
@@ -191,7 +190,7 @@ def _machines(
 
 
 def _candidate(
-    table: MachineTable, active: Bundle, bundles: Bundles, tags: dict[str, ScannedTag], place: Place
+    table: MachineTable, active: Bundle, bundles: Bundles, tags: Mapping[str, ScannedTag], place: Place
 ) -> Beside | None:
     """Return the candidate that can run beside the active bundle. One that cannot is only a warning."""
     bundle = bundles.candidate(table)

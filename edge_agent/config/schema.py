@@ -99,7 +99,6 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     bundle: Bundle
-    bundle_path: str
     stored: str = ""
     candidate: Beside | None = None
     promotion: Promotion = Promotion()

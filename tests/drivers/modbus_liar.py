@@ -6,10 +6,11 @@ import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
+from modbus_tcp import modbus_tcp
+
 from edge_agent.core.registers import Address
 from edge_agent.core.tags import Tag
 from edge_agent.drivers.modbus.driver import Modbus
-from edge_agent.drivers.modbus.tcp import modbus_tcp
 
 Behaviour = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 Answer = Callable[[int, int, bytes], bytes]

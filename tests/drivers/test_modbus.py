@@ -12,13 +12,13 @@ import pytest
 import pytest_asyncio
 from libmodbus_server import compiled
 from modbus_proxy import Proxy
+from modbus_tcp import modbus_tcp
 
 from edge_agent.core.registers import BIT_TABLES, Address, Table
 from edge_agent.core.resultblock import FIELDS, LAYOUT, WORDS, ResultBlock, State, values
 from edge_agent.core.tags import Quality, Reason, Tag
 from edge_agent.drivers import LinkDown, Refused
 from edge_agent.drivers.modbus.driver import Habits, Modbus
-from edge_agent.drivers.modbus.tcp import modbus_tcp
 
 pytestmark = pytest.mark.sockets
 

@@ -5,10 +5,10 @@ import socket
 
 import pytest
 from modbus_liar import TAGS, always, frame, request, right, served
+from modbus_tcp import modbus_tcp
 
 from edge_agent.core.tags import Reason
 from edge_agent.drivers import LinkDown
-from edge_agent.drivers.modbus.tcp import modbus_tcp
 
 pytestmark = pytest.mark.sockets
 

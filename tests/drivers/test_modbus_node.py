@@ -9,13 +9,13 @@ import pytest
 import pytest_asyncio
 from memory_line import tags
 from modbus_proxy import free_port
+from modbus_tcp import modbus_tcp
 
 from edge_agent.core.registers import Address, Table
 from edge_agent.core.tags import Quality, Reason, Tag
 from edge_agent.drivers import LinkDown
 from edge_agent.drivers.modbus import identification, pdu
 from edge_agent.drivers.modbus.driver import Modbus
-from edge_agent.drivers.modbus.tcp import modbus_tcp
 
 pytestmark = pytest.mark.sockets
 

@@ -8,11 +8,11 @@ import pytest
 import uvloop
 from libmodbus_server import compiled
 from memory_line import tags
+from modbus_tcp import modbus_tcp
 from serial_line import joined, on_line
 
 from edge_agent.drivers import LinkDown
 from edge_agent.drivers.modbus.driver import Modbus
-from edge_agent.drivers.modbus.tcp import modbus_tcp
 
 
 @pytest.fixture(params=["tcp", "rtu"])

@@ -50,7 +50,7 @@ class Site:
 
     def __init__(self, folder: Path, stack: contextlib.ExitStack) -> None:
         plc, self._witness = identity("plc", hosts=("localhost",)), identity("witness")
-        self._folder, self._plc = folder, plc
+        self._folder = folder
         self.server = NodeServer(folder, free_port(), plc, policies=["Basic256Sha256"], count=5)
         pki = PkiFolder(folder / "state" / "pki")
         self.server.trust(pki.own(datetime.now(UTC))[0].file.read_bytes())

@@ -245,7 +245,6 @@ def test_a_recording_has_every_tag_that_a_machine_looks_at(tmp_path: Path) -> No
     machine = schema.Machine(
         name="m",
         bundle=model.bundle,
-        bundle_path="",
         inputs=[f"a.{name}" for name in NAMES],
         mode="active",
         result=None,

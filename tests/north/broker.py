@@ -164,7 +164,6 @@ def config_of(folder: Path, *machines: str, inputs: list[str] = INPUTS) -> Confi
             schema.Machine(
                 name=name,
                 bundle=bundle_of(dense_model.MANIFEST),
-                bundle_path="",
                 inputs=inputs,
                 mode="advisory",
                 result=None,

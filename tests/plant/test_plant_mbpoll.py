@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from modbus_tcp import modbus_tcp
 from serial_line import joined, on_line
 
 from edge_agent.core.registers import Address
 from edge_agent.core.tags import Tag
 from edge_agent.drivers.modbus.driver import Modbus
-from edge_agent.drivers.modbus.tcp import modbus_tcp
 from edge_agent.plant.process import PlantProcess
 from edge_agent.plant.registers import POINT
 
