@@ -1,6 +1,7 @@
 """From a file that somebody brought to a version in the store: all is checked before anything is kept."""
 
 import asyncio
+import logging
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from edge_agent.bundles import operators
 from edge_agent.bundles.canary import Late, Passed, Refused, canary
 from edge_agent.bundles.store import NotNow, Store
 from edge_agent.trust import Untrusted, signer
+
+log = logging.getLogger(__name__)
 
 
 class Installed(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,8 +53,8 @@ def examine(data: bytes, path: Path, trust: Path | None, *, unsigned: bool) -> t
     try:
         if problem := operators.problem(bundle.model, bundle.manifest.model.ops):
             raise BundleError(f"{path}: {problem}")
-    except ModuleNotFoundError:
-        pass  # tflite-runtime brings no schema of the file: there the canary alone says whether it runs
+    except ModuleNotFoundError:  # tflite-runtime comes without it
+        log.warning("%s: no schema of TFLite files is installed here: operators are tried, not checked", path)
     return bundle, by
 
 

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import dense_model
@@ -14,6 +15,7 @@ from releases import release
 
 from converter import signing
 from edge_agent import bundle
+from edge_agent.bundles.installing import examine
 from edge_agent.bundles.store import Store
 from edge_agent.cli import main
 
@@ -86,6 +88,16 @@ def test_operators_that_were_not_promised_are_refused(
     ended = install(path, "--state", state, "--unsigned")
     assert "the model has the operators" in ended.output
     assert "the manifest says ADD" in ended.output
+
+
+def test_a_box_that_cannot_check_operators_says_so(
+    dense_tflite: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setitem(sys.modules, "ai_edge_litert", None)  # as if it were not installed
+    path = release(tmp_path, dense_tflite, 1)
+    examine(path.read_bytes(), path, None, unsigned=True)
+    (told,) = caplog.messages
+    assert "operators are tried, not checked" in told
 
 
 def test_another_shape_than_promised_is_refused_by_the_canary(
