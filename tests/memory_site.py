@@ -110,6 +110,17 @@ class Site:
         for device in self.devices.values():
             self.spawner.create_task(device.run())
 
+    async def begin(self, seconds: float = 2.05) -> None:
+        """Connect and scan until the windows are full."""
+        self.start()
+        self._scanning = self.spawner.create_task(self.scan.run())
+        await asyncio.sleep(seconds)
+
+    async def end(self) -> None:
+        """Stop the scan as the agent does."""
+        self.scan.stop()
+        await self._scanning
+
     async def run(self, seconds: float) -> None:
         """Scan for a while, then stop the scan as the agent does."""
         running = self.spawner.create_task(self.scan.run())

@@ -38,15 +38,13 @@ async def test_it_waits_for_the_plcs_buttons_and_says_so_in_the_block() -> None:
         alarming(s, score)
         buttons = s.drivers["a"].values
         buttons |= {"a.flow": 0.0, "a.head": 0.0}
-        s.start()
-        running = s.spawner.create_task(s.scan.run())
 
         async def then(**pressed: float) -> AlarmBits:
             buttons.update({f"a.{name}": value for name, value in pressed.items()})
             await asyncio.sleep(0.5)
             return AlarmBits(int(frames(s.drivers["b"], "m")[-1][1]["alarm"]))
 
-        await asyncio.sleep(2.05)
+        await s.begin()
         assert await then() == 0
         score[0] = 0.55
         assert await then() == WARNED
@@ -60,8 +58,7 @@ async def test_it_waits_for_the_plcs_buttons_and_says_so_in_the_block() -> None:
         assert await then(flow=1) == WARNED | UP | WAITS, "pressed before anybody could see it"
         assert await then(flow=0) == WARNED | UP | WAITS
         assert await then(flow=1) == UP | AlarmBits.WARNING
-        s.scan.stop()
-        await running
+        await s.end()
 
 
 async def test_a_button_held_from_before_the_start_is_not_pressed() -> None:
@@ -85,9 +82,7 @@ async def test_an_alarm_names_the_input_that_made_it(caplog: pytest.LogCaptureFi
         model = FormulaModel(made)
         model.answer = lambda rows: (rows.reshape(len(rows), 4, 4) ** 2).sum(axis=2).mean(axis=1)[:, None]
         machine = s.machine("m", "a", "b", model)
-        s.start()
-        running = s.spawner.create_task(s.scan.run())
-        await asyncio.sleep(2.05)
+        await s.begin()
         asked = len(model.batches)
         s.drivers["a"].values |= {"a.power": 65.0, "a.head": 23.0}
         await asyncio.sleep(1)
@@ -102,8 +97,7 @@ async def test_an_alarm_names_the_input_that_made_it(caplog: pytest.LogCaptureFi
         await asyncio.sleep(1)
         block = frames(s.drivers["b"], "m")[-1][1]
         assert [block[f"reason_{i}"] for i in (1, 2, 3)] == [0, 0, 0]
-        s.scan.stop()
-        await running
+        await s.end()
     told = [r.getMessage() for r in caplog.records if "alarm wear" in r.getMessage()]
     assert len(told) == 1
     assert told[0].startswith("machine m: alarm wear: power +")
@@ -114,9 +108,7 @@ async def test_a_model_that_does_not_answer_a_second_time_delays_no_alarm() -> N
         score = [0.1]
         machine = alarming(s, score)
         model = machine.model
-        s.start()
-        running = s.spawner.create_task(s.scan.run())
-        await asyncio.sleep(2.05)
+        await s.begin()
         score[0] = 0.9
         answers = model.answer
         count = len(model.batches)
@@ -124,8 +116,7 @@ async def test_a_model_that_does_not_answer_a_second_time_delays_no_alarm() -> N
         await asyncio.sleep(0.15)
         assert AlarmBits(int(frames(s.drivers["b"], "m")[-1][1]["alarm"])) & UP
         assert machine.verdict.causes == ()
-        s.scan.stop()
-        await running
+        await s.end()
 
 
 async def test_a_slow_model_is_asked_for_reasons_over_several_cycles() -> None:
@@ -133,9 +124,7 @@ async def test_a_slow_model_is_asked_for_reasons_over_several_cycles() -> None:
         score = [0.1]
         machine = alarming(s, score)
         model = machine.model
-        s.start()
-        running = s.spawner.create_task(s.scan.run())
-        await asyncio.sleep(2.05)
+        await s.begin()
         s.drivers["a"].values["a.flow"] = 99.0
         standing, cycles = len(model.batches), s.scan.cycles
         model.delay = 0.03
@@ -147,5 +136,4 @@ async def test_a_slow_model_is_asked_for_reasons_over_several_cycles() -> None:
         assert [cause.input for cause in machine.verdict.causes] == ["flow"]
         assert len(model.batches) - standing == s.scan.cycles - cycles + 4
         assert s.scan.overruns == 0
-        s.scan.stop()
-        await running
+        await s.end()

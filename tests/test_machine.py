@@ -29,17 +29,14 @@ def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
 async def test_two_mismatches_in_a_row_latch_writing_off(caplog: pytest.LogCaptureFixture) -> None:
     async with site("ab") as s:
         machine = s.machine("m", "a", "b", FormulaModel(manifest()))
-        s.start()
-        running = s.spawner.create_task(s.scan.run())
-        await asyncio.sleep(2.05)
+        await s.begin()
         sent = len(s.drivers["b"].writes)
         s.drivers["b"].tamper = {"b.m.layout": 77.0}
         await asyncio.sleep(5)
         assert len(s.drivers["b"].writes) == sent + MISMATCHES
         s.drivers["b"].tamper = {}
         await asyncio.sleep(5)
-        s.scan.stop()
-        await running
+        await s.end()
         await machine.stop(0)
         assert len(s.drivers["b"].writes) == sent + MISMATCHES, "only re-arming unlatches"
         assert machine.latched
@@ -52,9 +49,7 @@ async def test_two_mismatches_in_a_row_latch_writing_off(caplog: pytest.LogCaptu
 async def test_single_mismatches_do_not_latch() -> None:
     async with site("ab") as s:
         machine = s.machine("m", "a", "b", FormulaModel(manifest()))
-        s.start()
-        running = s.spawner.create_task(s.scan.run())
-        await asyncio.sleep(2.05)
+        await s.begin()
         for _ in range(5):
             s.drivers["b"].tamper = {"b.m.layout": 77.0}
             await asyncio.sleep(0.1)
@@ -62,8 +57,7 @@ async def test_single_mismatches_do_not_latch() -> None:
             await asyncio.sleep(0.3)
         assert machine.written[Written.MISMATCH] == 5
         assert not machine.latched
-        s.scan.stop()
-        await running
+        await s.end()
 
 
 @pytest.mark.parametrize(
@@ -81,9 +75,7 @@ async def test_without_an_answer_the_score_is_nan_and_the_sequence_stands(
     async with site("ab") as s:
         model = FormulaModel(manifest())
         s.machine("m", "a", "b", model)
-        s.start()
-        running = s.spawner.create_task(s.scan.run())
-        await asyncio.sleep(2.05)
+        await s.begin()
         model.answer = lambda rows: answer
         await asyncio.sleep(1)
         good, bad = frames(s.drivers["b"], "m")[-12][1], frames(s.drivers["b"], "m")[-1][1]
@@ -92,16 +84,13 @@ async def test_without_an_answer_the_score_is_nan_and_the_sequence_stands(
         assert math.isnan(bad["score"])
         assert bad["sequence"] == frames(s.drivers["b"], "m")[-5][1]["sequence"]
         assert bad["heartbeat"] == frames(s.drivers["b"], "m")[-5][1]["heartbeat"] + 4
-        s.scan.stop()
-        await running
+        await s.end()
 
 
 async def test_a_lost_input_restarts_the_window_and_names_its_reason() -> None:
     async with site("ab") as s:
         machine = s.machine("m", "a", "b", FormulaModel(manifest()))
-        s.start()
-        running = s.spawner.create_task(s.scan.run())
-        await asyncio.sleep(2.05)
+        await s.begin()
         s.drivers["a"].values["a.head"] = math.nan
         await asyncio.sleep(0.5)
         assert (machine.verdict.state, machine.verdict.reason) == (State.FALLBACK, Reason.NOT_FINITE)
@@ -113,8 +102,7 @@ async def test_a_lost_input_restarts_the_window_and_names_its_reason() -> None:
         assert states[-1] == State.ADVISORY
         back = len(states) - states[::-1].index(State.FALLBACK)
         assert states[back : back + 4] == [State.STARTING] * 3 + [State.ADVISORY]
-        s.scan.stop()
-        await running
+        await s.end()
 
 
 async def test_a_stopped_machine_says_so() -> None:
@@ -170,17 +158,14 @@ async def test_results_lost_and_found_are_told_in_two_lines_each_time(
     caplog.set_level(logging.INFO)
     async with site("ab") as s:
         s.machine("m", "a", "b", FormulaModel(manifest()))
-        s.start()
-        running = s.spawner.create_task(s.scan.run())
-        await asyncio.sleep(2.05)
+        await s.begin()
         for _ in range(2):
             for wrong in (math.nan, math.inf, math.nan):
                 s.drivers["a"].values["a.head"] = wrong
                 await asyncio.sleep(0.5)
             s.drivers["a"].values["a.head"] = 20.0
             await asyncio.sleep(1)
-        s.scan.stop()
-        await running
+        await s.end()
     once = [
         "WARNING machine m: no results: FALLBACK, NOT_FINITE, input head",
         "INFO machine m: results again",
@@ -192,9 +177,7 @@ async def test_a_machine_that_stands_still_has_no_score_and_begins_anew() -> Non
     async with site("ab") as s:
         model = FormulaModel(manifest())
         machine = s.machine("m", "a", "b", model, gate=Gate(running="a.speed > 5", settle=0.45))
-        s.start()
-        running = s.spawner.create_task(s.scan.run())
-        await asyncio.sleep(2.05)
+        await s.begin()
         assert machine.verdict.valid
         s.drivers["a"].values["a.speed"] = 0.0
         await asyncio.sleep(0.5)
@@ -212,8 +195,7 @@ async def test_a_machine_that_stands_still_has_no_score_and_begins_anew() -> Non
         await asyncio.sleep(0.5)
         assert (machine.verdict.state, machine.verdict.reason) == (State.FALLBACK, Reason.NOT_FINITE)
         assert machine.verdict.culprit == "a.speed"
-        s.scan.stop()
-        await running
+        await s.end()
 
 
 async def test_an_input_that_drifts_is_an_event_with_a_number(tmp_path: Path) -> None:
@@ -233,15 +215,12 @@ async def test_an_input_that_drifts_is_an_event_with_a_number(tmp_path: Path) ->
         model = FormulaModel(manifest(period=10.0, envelope=envelope))
         model.answer = lambda rows: np.full((len(rows), 1), len(model.batches) % 2 * 0.9)
         machine = s.machine("m", "a", "b", model, historian=historian)
-        s.start()
-        running = s.spawner.create_task(s.scan.run())
-        await asyncio.sleep(3700)
+        await s.begin(3700)
         s.drivers["a"].values["a.head"] = 30.0
         await asyncio.sleep(3600)
         assert list(machine.drift) == ["flow", "head", "speed", "power", "wear"]
         assert machine.drift["wear"]["hour"] < 0.01
-        s.scan.stop()
-        await running
+        await s.end()
     historian.close()
     with sqlite3.connect(tmp_path / "history.db") as history:
         told = [text for (text,) in history.execute("SELECT text FROM event WHERE kind = 'drift'")]

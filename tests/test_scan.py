@@ -63,9 +63,7 @@ async def test_a_silent_device_delays_the_others_once_by_the_wait_and_never_agai
     async with site("ab") as s:
         model = FormulaModel(manifest())
         s.machine("m", "b", "b", model)
-        s.start()
-        running = s.spawner.create_task(s.scan.run())
-        await asyncio.sleep(2.05)
+        await s.begin()
         before = len(frames(s.drivers["b"], "m"))
         s.drivers["a"].silent = True
         began = now()
@@ -77,8 +75,7 @@ async def test_a_silent_device_delays_the_others_once_by_the_wait_and_never_agai
         assert len(late) <= 1
         assert all(delay == pytest.approx(WAIT * 0.1, abs=0.001) for delay in late)
         assert s.scan.overruns == 0
-        s.scan.stop()
-        await running
+        await s.end()
 
 
 async def test_a_device_that_takes_no_write_delays_no_machine_on_the_same_model() -> None:
@@ -86,16 +83,13 @@ async def test_a_device_that_takes_no_write_delays_no_machine_on_the_same_model(
         model = FormulaModel(manifest())
         s.machine("one", "b", "a", model)
         s.machine("two", "b", "b", model)
-        s.start()
-        running = s.spawner.create_task(s.scan.run())
-        await asyncio.sleep(2.05)
+        await s.begin()
         before = frames(s.drivers["b"], "two")[-1][1]["sequence"]
         s.drivers["a"].delay = 0.9 * TIMEOUT
         await asyncio.sleep(10)
         assert frames(s.drivers["b"], "two")[-1][1]["sequence"] - before == pytest.approx(100, abs=1)
         assert max(model.batches[:-1]) == 2
-        s.scan.stop()
-        await running
+        await s.end()
 
 
 async def test_a_value_is_too_old_after_two_and_a_half_periods() -> None:

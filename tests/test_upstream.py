@@ -60,9 +60,7 @@ async def test_machines_of_one_model_think_apart_if_one_needs_the_other() -> Non
 async def test_without_a_result_the_input_is_bad_with_the_same_reason() -> None:
     async with site("ab") as s:
         two = Two(s, gate=Gate(running="a.speed > 5"))
-        s.start()
-        running = s.spawner.create_task(s.scan.run())
-        await asyncio.sleep(2.05)
+        await s.begin()
         assert two.second.verdict.valid
         for answer, reason, state in (
             (Reason.MODEL_LATE, Reason.MODEL_LATE, State.FAULT),
@@ -78,36 +76,29 @@ async def test_without_a_result_the_input_is_bad_with_the_same_reason() -> None:
         s.drivers["a"].values["a.speed"] = 0.0
         await asyncio.sleep(0.5)
         assert (two.second.verdict.state, two.second.verdict.reason) == (State.READY, Reason.MACHINE_IDLE)
-        s.scan.stop()
-        await running
+        await s.end()
 
 
 async def test_a_result_that_comes_too_late_is_none() -> None:
     async with site("ab") as s:
         two = Two(s)
-        s.start()
-        running = s.spawner.create_task(s.scan.run())
-        await asyncio.sleep(2.05)
+        await s.begin()
         two.model.delay = 0.09
         await asyncio.sleep(1)
         assert (two.second.verdict.reason, two.second.verdict.culprit) == (Reason.LATE, "power")
         two.model.delay = 0.0
         await asyncio.sleep(1)
         assert two.second.verdict.valid
-        s.scan.stop()
-        await running
+        await s.end()
 
 
 async def test_an_uncertain_result_does_not_enter_another_model() -> None:
     envelope = Envelope(low=[0] * 4, high=[99] * 4, rate=[None] * 4, distance=1e9)
     async with site("ab") as s:
         two = Two(s, envelope=envelope)
-        s.start()
-        running = s.spawner.create_task(s.scan.run())
-        await asyncio.sleep(2.05)
+        await s.begin()
         s.drivers["a"].values["a.speed"] = 120.0
         await asyncio.sleep(0.3)
         assert two.first.verdict.valid
         assert (two.second.verdict.reason, two.second.verdict.culprit) == (Reason.OUT_OF_RANGE, "power")
-        s.scan.stop()
-        await running
+        await s.end()

@@ -27,9 +27,7 @@ class Release(FormulaModel):
 async def exchanged(s: Site, first: Release, second: Release) -> list[tuple[float, dict[str, float]]]:
     """Run a second with the first, exchange in the middle of a pause, run on; return the frames."""
     machine = s.machine("m", "a", "a", first)
-    s.start()
-    running = s.spawner.create_task(s.scan.run())
-    await asyncio.sleep(1.05)
+    await s.begin(1.05)
     successor = Scan(s.scan.period, s.table, s.spawner)
     successor.classes = s.scan.classes
     successor.add(machine, second)  # type: ignore[arg-type]
@@ -37,8 +35,7 @@ async def exchanged(s: Site, first: Release, second: Release) -> list[tuple[floa
     machine.rewire(s.wirings[0])
     await s.scan.adopt(successor)
     await asyncio.sleep(1.0)
-    s.scan.stop()
-    await running
+    await s.end()
     assert s.scan.overruns == 0
     assert s.scan.cycles == 21
     return frames(s.drivers["a"], "m")
