@@ -52,6 +52,18 @@ def manifest(**changes: Any) -> Manifest:
     return msgspec.structs.replace(MANIFEST, **changes)
 
 
+def text(**changes: Any) -> bytes:
+    """The manifest as JSON; `outputs__0__limits` is the limits of its first output."""
+    plain = msgspec.to_builtins(MANIFEST)
+    for path, value in changes.items():
+        *parents, key = path.split("__")
+        place = plain
+        for parent in parents:
+            place = place[int(parent) if parent.isdigit() else parent]
+        place[key] = value
+    return msgspec.json.encode(plain)
+
+
 def takes(columns: list[str]) -> Model:
     """The model with a window of these inputs."""
     window = InputTensor(name="window", shape=[1, 4, 4], columns=columns)

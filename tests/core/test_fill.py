@@ -5,7 +5,7 @@ import math
 import msgspec
 import numpy as np
 import pytest
-from dense_model import MANIFEST, manifest
+from dense_model import MANIFEST, manifest, text
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -177,15 +177,8 @@ def test_pchip_is_the_cubic_with_the_slopes_of_fritsch_and_butland() -> None:
     ],
 )
 def test_a_manifest_that_cannot_be_obeyed_is_told(changes: dict, told: str) -> None:
-    plain = msgspec.to_builtins(MANIFEST)
-    for path, value in changes.items():
-        *parents, key = path.split("__")
-        place = plain
-        for parent in parents:
-            place = place[int(parent) if parent.isdigit() else parent]
-        place[key] = value
     with pytest.raises(ManifestError, match=told):
-        parse(msgspec.json.encode(plain))
+        parse(text(**changes))
 
 
 def test_a_machine_without_its_constants_is_not_made() -> None:

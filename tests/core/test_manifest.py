@@ -4,20 +4,9 @@ from typing import Any
 
 import msgspec
 import pytest
-from dense_model import MANIFEST, OUTPUT
+from dense_model import MANIFEST, OUTPUT, text
 
 from edge_agent.core.parsing import ManifestError, parse
-
-
-def text(**changes: Any) -> bytes:
-    plain = msgspec.to_builtins(MANIFEST)
-    for path, value in changes.items():
-        *parents, key = path.split("__")
-        place = plain
-        for parent in parents:
-            place = place[int(parent) if parent.isdigit() else parent]
-        place[key] = value
-    return msgspec.json.encode(plain)
 
 
 def test_a_manifest_survives_being_written_and_read() -> None:

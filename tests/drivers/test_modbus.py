@@ -12,22 +12,15 @@ import pytest
 import pytest_asyncio
 from libmodbus_server import compiled
 from modbus_proxy import Proxy
-from modbus_tcp import modbus_tcp
+from modbus_tcp import modbus_tcp, tag
 
-from edge_agent.core.registers import BIT_TABLES, Address, Table
+from edge_agent.core.registers import Address
 from edge_agent.core.resultblock import FIELDS, LAYOUT, WORDS, ResultBlock, State, values
 from edge_agent.core.tags import Quality, Reason, Tag
 from edge_agent.drivers import LinkDown, Refused
 from edge_agent.drivers.modbus.driver import Habits, Modbus
 
 pytestmark = pytest.mark.sockets
-
-
-def tag(table: Table, offset: int, kind: str = "", order: str = "", bit: int | None = None) -> Tag:
-    kind = kind or ("bool" if table in BIT_TABLES else "uint16")
-    address = Address(table=table, offset=offset, type=kind, order=order, bit=bit)
-    assert address.problem() is None
-    return Tag(name=f"plc.{table}{offset}", address=address)
 
 
 @pytest.fixture(scope="session")

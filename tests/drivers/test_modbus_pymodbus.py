@@ -6,21 +6,13 @@ from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
-from modbus_tcp import modbus_tcp
+from modbus_tcp import modbus_tcp, tag
 from pymodbus.server import ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 
-from edge_agent.core.registers import BIT_TABLES, Address, Table
-from edge_agent.core.tags import Reason, Tag
+from edge_agent.core.tags import Reason
 
 pytestmark = pytest.mark.sockets
-
-
-def tag(table: Table, offset: int, kind: str = "", order: str = "", bit: int | None = None) -> Tag:
-    kind = kind or ("bool" if table in BIT_TABLES else "uint16")
-    address = Address(table=table, offset=offset, type=kind, order=order, bit=bit)
-    assert address.problem() is None
-    return Tag(name=f"plc.{table}{offset}", address=address)
 
 
 @pytest_asyncio.fixture
