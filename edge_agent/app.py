@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from edge_agent import health
+from edge_agent import health, reconfigured
 from edge_agent.asking import Spawner
 from edge_agent.bugs import end_on_bug
 from edge_agent.build import Parts
@@ -103,7 +103,7 @@ class App:
                 running = self._running = Running(self._config, self._historian, group)
                 running.start()
                 group.create_task(self._beat(running, group))
-                self._north = tellers(self._config, lambda: running.parts)
+                self._north = tellers(self._config, lambda: running.parts, self._historian)
                 self._show(running, group)
                 group.create_task(self._reloading.run(running))
                 trial = Trial(self._state, self._config.trial, self._reloading.ask)
@@ -115,6 +115,7 @@ class App:
                 await self._stop.wait()
                 health.notify("STOPPING=1")
                 end_well(self._config)
+                reconfigured.end_well(self._config)
                 keep(running.parts)
                 await running.stop()
                 server.close()

@@ -59,11 +59,12 @@ main.add_command(alarms)
 @main.command()
 @_CONFIG
 @_JSON
-def check(config: Path, *, as_json: bool) -> None:
-    """Check CONFIG and all it names, without connecting. Every error is told at once."""
+@click.option("--office", type=_FOLDER, help="With the links, devices and machines of config.toml in there.")
+def check(config: Path, office: Path | None, *, as_json: bool) -> None:
+    """Check CONFIG and all it names without connecting. Every error is told at once."""
     from edge_agent.report import summary  # noqa: PLC0415 - each command imports what it needs
 
-    told = summary(_load(config, as_json=as_json, check_units=True))
+    told = summary(_load(config, as_json=as_json, check_units=True, office=office))
     if told.budget.problems:
         _refuse([f"{config}: {problem}" for problem in told.budget.problems], as_json=as_json)
     click.echo(msgspec.json.encode(told) if as_json else told.text())
@@ -237,9 +238,16 @@ def _bench(path: Path, *, as_json: bool) -> None:
     click.echo(msgspec.json.encode(found) if as_json else found.text())
 
 
-def _load(config: Path, *, as_json: bool = False, check_units: bool = False, lenient: bool = False) -> Config:
+def _load(
+    config: Path,
+    *,
+    as_json: bool = False,
+    check_units: bool = False,
+    lenient: bool = False,
+    office: Path | None = None,
+) -> Config:
     try:
-        return load(config, check_units=check_units, lenient=lenient)
+        return load(config, check_units=check_units, lenient=lenient, office=office)
     except ConfigError as error:
         _refuse(error.errors, as_json=as_json)
 

@@ -3,23 +3,47 @@
 import asyncio
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
 import msgspec
 
+from edge_agent.config.fields import seconds_of
+
 if TYPE_CHECKING:
     from edge_agent.config.north import MqttTable
-    from edge_agent.fleet.documents import Do, Reported
-    from edge_agent.fleet.office import Gate
+    from edge_agent.fleet.documents import CommandName, Do, Reported, What
+    from edge_agent.fleet.office import Office
 
+F = TypeVar("F", bound=Callable[..., Any])
 _FILE = click.Path(path_type=Path, dir_okay=False)
 _BROKER = click.option(
     "--broker", type=_FILE, required=True, help="A TOML file with [mqtt]: the plant's broker and group."
 )
+_KEY = click.option("--key", type=_FILE, required=True, help="The office's private key.")
+_GROUPS = click.option("--group", "groups", default="", help="Only gateways of these groups: a,b.")
+_GATEWAYS = click.option("--gateway", "gateways", default="", help="Only these gateways: a,b.")
+_GATE = (
+    click.option("--stage", "shares", default="5%,25%,100%", show_default=True, help="Shares, growing."),
+    click.option(
+        "--ready", type=click.FloatRange(0, 1), default=0.9, show_default=True, help="Share to be well."
+    ),
+    click.option(
+        "--failures", type=click.IntRange(0), default=0, show_default=True, help="So many may fail."
+    ),
+    click.option(
+        "--timeout", type=click.FloatRange(1), default=3600.0, show_default=True, help="Seconds a stage."
+    ),
+)
+
+
+def _staged(command: F) -> F:
+    for option in reversed((_BROKER, _KEY, _GROUPS, _GATEWAYS, *_GATE)):
+        command = option(command)
+    return command
 
 
 @click.group()
@@ -32,14 +56,11 @@ def fleet() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON for a program to read.")
 def status(broker: Path, *, as_json: bool) -> None:
     """Show what every gateway said last."""
-    from edge_agent.fleet.office import Office  # noqa: PLC0415 - each command imports what it needs
 
-    async def look() -> list["Reported"]:
-        async with Office.connected(_mqtt(broker)) as office:
-            return [office.reports[name] for name in sorted(office.reports)]
+    async def look(office: "Office") -> list["Reported"]:
+        return [office.reports[name] for name in sorted(office.reports)]
 
-    with _failing():
-        reports = asyncio.run(look())
+    reports = _at(broker, look)
     if as_json:
         click.echo(msgspec.json.encode(reports))
         return
@@ -50,71 +71,123 @@ def status(broker: Path, *, as_json: bool) -> None:
 
 @fleet.command()
 @click.argument("bundle", type=_FILE)
-@_BROKER
-@click.option("--key", "key_file", type=_FILE, required=True, help="The office's private key.")
-@click.option("--group", "groups", default="", help="Only gateways of these groups: a,b.")
-@click.option("--stage", "shares", default="5%,25%,100%", show_default=True, help="Shares of the gateways.")
+@_staged
 @click.option(
     "--as", "do", type=click.Choice(["activate", "candidate"]), default="activate", show_default=True
 )
-@click.option(
-    "--ready", type=click.FloatRange(0, 1), default=0.9, show_default=True, help="Share to be well."
-)
-@click.option("--failures", type=click.IntRange(0), default=0, show_default=True, help="So many may fail.")
-@click.option(
-    "--timeout", type=click.FloatRange(1), default=3600.0, show_default=True, help="Seconds a stage."
-)
-def rollout(
-    bundle: Path,
-    *,
+def rollout(bundle: Path, broker: Path, do: "Do", **options: Any) -> None:
+    """Bring BUNDLE to gateways, stage by stage; stop and exit 1 where a stage does not pass its gate."""
+    _roll_out(broker, lambda office: office.release(bundle, do), **options)
+
+
+@fleet.command()
+@click.argument("config", type=_FILE)
+@_staged
+def configure(config: Path, broker: Path, **options: Any) -> None:
+    """Bring the links, devices and machines of CONFIG, and its tag files, to gateways, as `rollout` does."""
+    _roll_out(broker, lambda office: office.configuration(config), **options)
+
+
+@fleet.command()
+@click.argument("do", type=click.Choice(["rollback", "activate", "stop-writing", "acknowledge"]))
+@click.argument("target", metavar="[NAME@SEQUENCE | MACHINE]", default="")
+@click.argument("output", default="")
+@_BROKER
+@_KEY
+@_GROUPS
+@_GATEWAYS
+@click.option("--expires", default="15min", show_default=True, help="Not done after that.")
+@click.option("--timeout", type=click.FloatRange(1), default=60.0, show_default=True, help="Seconds to wait.")
+def command(do: "CommandName", target: str, output: str, broker: Path, **options: Any) -> None:
+    """Have gateways do something once: go back from a version, activate one, stop writing, acknowledge."""
+    from edge_agent.fleet.office import Gate, roll_out  # noqa: PLC0415
+    from edge_agent.fleet.ordering import BadCommand, command_of  # noqa: PLC0415
+    from edge_agent.trust import private_key  # noqa: PLC0415
+
+    try:
+        what = command_of(do, target, output, time.time() + seconds_of(options["expires"]))
+    except (BadCommand, ValueError) as error:
+        raise click.UsageError(str(error)) from None
+
+    async def tell(office: "Office") -> bool:
+        key = private_key(options["key"])
+        gate = Gate(ready=1.0, failures=sys.maxsize, timeout=options["timeout"])
+        names = _chosen(office, options["groups"], options["gateways"])
+        return await roll_out(office, [names], what=what, key=key, gate=gate, say=click.echo)
+
+    sys.exit(0 if _at(broker, tell) else 1)
+
+
+@fleet.command()
+@_BROKER
+@click.argument("sha256", nargs=-1)
+def withdraw(broker: Path, sha256: tuple[str, ...]) -> None:
+    """Take files off the broker that no order names any more: all such, or only those that are named."""
+    from edge_agent.fleet.withdrawing import withdraw as clear  # noqa: PLC0415
+
+    for line in _at(broker, lambda office: clear(office, sha256)):
+        click.echo(line)
+
+
+def _roll_out(
     broker: Path,
-    key_file: Path,
+    what_of: Callable[["Office"], Awaitable["What"]],
+    *,
+    key: Path,
     groups: str,
+    gateways: str,
     shares: str,
-    do: "Do",
     ready: float,
     failures: int,
     timeout: float,
-) -> None:
-    """Bring BUNDLE to gateways, stage by stage; stop and exit 1 where a stage does not pass its gate."""
-    from edge_agent.fleet.office import Gate  # noqa: PLC0415
-
-    with _failing():
-        gate = Gate(ready=ready, failures=failures, timeout=timeout)
-        done = asyncio.run(
-            _rollout(
-                bundle,
-                mqtt=_mqtt(broker),
-                key_file=key_file,
-                groups=groups,
-                shares=shares,
-                do=do,
-                gate=gate,
-            )
-        )
-    sys.exit(0 if done else 1)
-
-
-async def _rollout(
-    bundle: Path, *, mqtt: "MqttTable", key_file: Path, groups: str, shares: str, do: "Do", gate: "Gate"
-) -> bool:
+) -> NoReturn:
     from edge_agent.fleet import stages  # noqa: PLC0415
-    from edge_agent.fleet.office import Office, roll_out  # noqa: PLC0415
+    from edge_agent.fleet.office import Gate, roll_out  # noqa: PLC0415
     from edge_agent.trust import private_key  # noqa: PLC0415
 
-    key, parsed = private_key(key_file), stages.parse(shares)
-    chosen = {group.strip() for group in groups.split(",") if group.strip()}
-    async with Office.connected(mqtt) as office:
-        names = [r.gateway for r in office.reports.values() if not chosen or r.group in chosen]
-        if not names:
-            _fail(
-                f"no gateway {'of ' + groups if groups else ''} has reported at this broker".replace(
-                    "  ", " "
-                )
-            )
-        what = await office.release(bundle, do)
-        split = stages.split(names, parsed, what.file.sha256)
-        return await roll_out(office, split, what=what, key=key, gate=gate, say=click.echo)
+    async def bring(office: "Office") -> bool:
+        private, parsed = private_key(key), stages.parse(shares)
+        names = _chosen(office, groups, gateways)
+        what = await what_of(office)
+        split = stages.split(names, parsed, what.text())
+        gate = Gate(ready=ready, failures=failures, timeout=timeout)
+        return await roll_out(office, split, what=what, key=private, gate=gate, say=click.echo)
+
+    sys.exit(0 if _at(broker, bring) else 1)
+
+
+def _chosen(office: "Office", groups: str, gateways: str) -> list[str]:
+    """Return the gateways that have reported, of these groups and of these names if any are given."""
+    in_groups, named = _names(groups), _names(gateways)
+    if missing := sorted(named - office.reports.keys()):
+        _fail(f"no gateway {', '.join(missing)} has reported at this broker")
+    found = [
+        report.gateway
+        for report in office.reports.values()
+        if (not in_groups or report.group in in_groups) and (not named or report.gateway in named)
+    ]
+    if not found:
+        _fail(f"no gateway {f'of {groups} ' if groups else ''}has reported at this broker")
+    return found
+
+
+def _names(text: str) -> set[str]:
+    return {name.strip() for name in text.split(",") if name.strip()}
+
+
+T = TypeVar("T")
+
+
+def _at(broker: Path, do: Callable[["Office"], Awaitable[T]]) -> T:
+    """Do something while connected to the broker. Ends the process with one line if that fails."""
+    from edge_agent.fleet.office import Office  # noqa: PLC0415 - each command imports what it needs
+
+    async def connected() -> T:
+        async with Office.connected(_mqtt(broker)) as office:
+            return await do(office)
+
+    with _failing():
+        return asyncio.run(connected())
 
 
 def _line(report: "Reported") -> str:
@@ -138,13 +211,9 @@ def _ago(at: float) -> str:
 
 def _mqtt(file: Path) -> "MqttTable":
     """Read the broker's section of a file that needs no more than that."""
-    from edge_agent.config.fields import ConfigError  # noqa: PLC0415
     from edge_agent.config.north import broker_of  # noqa: PLC0415
 
-    try:
-        return broker_of(file)
-    except ConfigError as error:
-        _fail("\n".join(error.errors), 78)
+    return broker_of(file)
 
 
 @contextmanager
@@ -152,6 +221,7 @@ def _failing() -> Iterator[None]:
     from aiomqtt import MqttError  # noqa: PLC0415
 
     from edge_agent.bundle import BundleError  # noqa: PLC0415
+    from edge_agent.config.fields import ConfigError  # noqa: PLC0415
     from edge_agent.credentials import NoCredential  # noqa: PLC0415
     from edge_agent.fleet.documents import BadDocument  # noqa: PLC0415
     from edge_agent.fleet.stages import BadStages  # noqa: PLC0415
@@ -159,6 +229,8 @@ def _failing() -> Iterator[None]:
 
     try:
         yield
+    except ConfigError as error:
+        _fail("\n".join(error.errors), 78)
     except (BundleError, BadDocument, BadKey, BadStages, NoCredential) as error:
         _fail(str(error))
     except MqttError as error:

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import Protocol
 
-from edge_agent import health
+from edge_agent import health, reconfigured
 from edge_agent.bundles.store import StoreError
 from edge_agent.bundles.trial import begin, give_up, journal
 from edge_agent.config import Config, ConfigError
@@ -38,8 +38,8 @@ class Reloading:
         self._asked.set()
 
     def begin(self) -> None:
-        """Count this start for the bundles on trial; what they were given up for is in force then."""
-        while begin(self.config) and self._read is not None:
+        """Count this start for what is on trial; what it was given up for is in force then."""
+        while (begin(self.config) or reconfigured.begin(self.config)) and self._read is not None:
             self.config = self._read(lenient=True)
 
     async def run(self, running: Running) -> None:
@@ -56,8 +56,10 @@ class Reloading:
                 self._historian.event(self.config.name, "reload", "done")
             except ConfigError as error:
                 self._refuse(error.errors)
+                reconfigured.refused(self.config, "; ".join(error.errors))
             except ModelRefused as error:
                 self._refuse([str(error)])
+                reconfigured.refused(self.config, str(error))
                 self._give_up(config, error)
             self.journal()
             health.notify("READY=1")

@@ -1,10 +1,7 @@
 """What a changed configuration leaves as it was: connections, proven models, machines with their windows."""
 
-import msgspec
-
 from edge_agent.config import Config, schema
-from edge_agent.config.fields import Seconds
-from edge_agent.config.tables import DeviceTable
+from edge_agent.config.tables import connection
 from edge_agent.device import Device
 from edge_agent.inference.host import ModelHost
 from edge_agent.machine import Machine
@@ -24,7 +21,7 @@ class Reuse:
     def device(self, config: schema.Device) -> Device | None:
         """Return the device with the same connection. Its tags have to be planned anew."""
         known = next((d for d in self._config.devices if d.name == config.name), None)
-        if known is None or _connection(known.table) != _connection(config.table):
+        if known is None or connection(known.table) != connection(config.table):
             return None
         device = self._devices[config.name]
         device.replan()
@@ -49,10 +46,6 @@ class Reuse:
 
 
 _BUNDLES = {"bundle", "candidate", "promotion"}
-
-
-def _connection(table: DeviceTable) -> DeviceTable:
-    return msgspec.structs.replace(table, tags=[], scan=Seconds(1.0))
 
 
 def _essence(name: str, config: Config) -> tuple[object, ...] | None:

@@ -36,13 +36,11 @@ class NotNow(StoreError):
     """It may well be done a little later."""
 
 
-class Store:
-    """The versions of `name`. Every change is on the disk once the call returns."""
+class Recorded:
+    """A folder of versions with a record of them. Every change is on the disk once the call returns."""
 
-    def __init__(self, state: Path, name: str) -> None:
-        if not _NAME.fullmatch(name):
-            raise StoreError(f"{name!r} is no name for a bundle: letters, digits, '.', '_', '-', at most 64")
-        self.name, self.folder = name, state / FOLDER / name
+    def __init__(self, folder: Path, empty: str) -> None:
+        self.folder, self._empty = folder, empty
 
     def read(self) -> Record:
         """Return what is remembered. Raises `StoreError`, also if nothing was ever installed."""
@@ -50,13 +48,54 @@ class Store:
         try:
             return msgspec.json.decode(path.read_bytes(), type=Record)
         except FileNotFoundError:
-            raise StoreError(
-                f"{self.folder}: no bundle is installed under this name; see edge-agent bundle install"
-            ) from None
+            raise StoreError(f"{self.folder}: {self._empty}") from None
         except OSError as error:
             raise StoreError(f"{path}: {error.strerror}") from None
         except msgspec.DecodeError as error:
-            raise StoreError(f"{path}: damaged ({error}); remove it and install the bundle again") from None
+            raise StoreError(f"{path}: damaged ({error}); remove it and install again") from None
+
+    @contextmanager
+    def changing(self) -> Iterator[Record]:
+        """Give the record to be changed; it is written if the block ends well. Raises as `read`, OSError."""
+        with self._locked():
+            record = self.read()
+            before = msgspec.json.encode(record)
+            yield record
+            if msgspec.json.encode(record) != before:
+                self._write(record)
+
+    def _read_or_new(self) -> Record:
+        return self.read() if (self.folder / FILE).exists() else Record()
+
+    def _write(self, record: Record) -> None:
+        durable.replace(self.folder / FILE, msgspec.json.format(msgspec.json.encode(record), indent=2))
+
+    @contextmanager
+    def _locked(self, *, make: bool = False) -> Iterator[None]:
+        """Keep other processes from changing this store."""
+        if make:
+            durable.folder(self.folder)
+        try:
+            opened = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY)
+        except FileNotFoundError:
+            raise StoreError(f"{self.folder}: {self._empty}") from None
+        try:
+            _lock(opened, self.folder)
+            yield
+        finally:
+            os.close(opened)
+
+
+class Store(Recorded):
+    """The versions of the bundle `name`."""
+
+    def __init__(self, state: Path, name: str) -> None:
+        if not _NAME.fullmatch(name):
+            raise StoreError(f"{name!r} is no name for a bundle: letters, digits, '.', '_', '-', at most 64")
+        self.name = name
+        super().__init__(
+            state / FOLDER / name, "no bundle is installed under this name; see edge-agent bundle install"
+        )
 
     def versions(self) -> dict[int, str]:
         """Return the installed files by sequence, in order."""
@@ -99,44 +138,11 @@ class Store:
             self._prune(record, file)
         return file
 
-    @contextmanager
-    def changing(self) -> Iterator[Record]:
-        """Give the record to be changed; it is written if the block ends well. Raises as `read`, OSError."""
-        with self._locked():
-            record = self.read()
-            before = msgspec.json.encode(record)
-            yield record
-            if msgspec.json.encode(record) != before:
-                self._write(record)
-
-    def _read_or_new(self) -> Record:
-        return self.read() if (self.folder / FILE).exists() else Record()
-
-    def _write(self, record: Record) -> None:
-        durable.replace(self.folder / FILE, msgspec.json.format(msgspec.json.encode(record), indent=2))
-
     def _prune(self, record: Record, newest: str) -> None:
         kept = {record.active, record.previous, record.candidate, newest}
         spare = [file for file in self.versions().values() if file not in kept]
         for file in spare[:-SPARE]:
             (self.folder / file).unlink()
-
-    @contextmanager
-    def _locked(self, *, make: bool = False) -> Iterator[None]:
-        """Keep other processes from changing this store."""
-        if make:
-            durable.folder(self.folder)
-        try:
-            opened = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY)
-        except FileNotFoundError:
-            raise StoreError(
-                f"{self.folder}: no bundle is installed under this name; see edge-agent bundle install"
-            ) from None
-        try:
-            _lock(opened, self.folder)
-            yield
-        finally:
-            os.close(opened)
 
 
 def names(state: Path) -> list[str]:

@@ -39,7 +39,7 @@ class Bundles:
         """Return a machine's bundle, or None once it was told what is wrong."""
         try:
             if table.bundle.endswith(".bundle"):
-                return self._read(place.file.parent / table.bundle)
+                return self._read(place.home / table.bundle)
             if table.bundle in self._instead:
                 return self._read(self._instead[table.bundle])
             store = Store(self._state, table.bundle)

@@ -60,15 +60,20 @@ class ConfigError(Exception):
 
 
 class Place:
-    """Where in which file we are reading. All places of one configuration share one list of errors."""
+    """Where in which file we are reading. All places of one configuration share one list of errors.
 
-    def __init__(self, file: Path, key: str = "", errors: list[str] | None = None) -> None:
-        self.file, self.key = file, key
+    What is beside the gateway's own file (keys, certificates, bundles) is in the folder `home`.
+    """
+
+    def __init__(
+        self, file: Path, key: str = "", errors: list[str] | None = None, home: Path | None = None
+    ) -> None:
+        self.file, self.key, self.home = file, key, home or file.parent
         self.errors: list[str] = [] if errors is None else errors
 
     def at(self, key: str) -> "Place":
         """Return the place of a key inside this one."""
-        return Place(self.file, f"{self.key}.{key}" if self.key else key, self.errors)
+        return Place(self.file, f"{self.key}.{key}" if self.key else key, self.errors, self.home)
 
     def beside(self, file: str) -> "Place":
         """Return the place of another file, named in this one."""

@@ -1,25 +1,24 @@
 """TOML to a checked `Config`: everything but connecting, every error at once."""
 
 import hashlib
-from collections import ChainMap
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
 import msgspec
 
-from edge_agent.bundle import Bundle
-from edge_agent.config import alarms, gates, modbus, north, opcua, overlap, upstream, web, writes
+from edge_agent.bundles.store import StoreError, sequence_of
+from edge_agent.config import alarms, modbus, north, opcua, overlap, remote, web
 from edge_agent.config.bundles import Bundles
 from edge_agent.config.fields import ConfigError, Place, build, nearest, read_toml
 from edge_agent.config.history import history_of
-from edge_agent.config.inputs import constants_of, inputs_of
 from edge_agent.config.links import Link
-from edge_agent.config.result import overlaps, result_of
-from edge_agent.config.schema import Beside, Config, Device, Machine, ScannedTag
-from edge_agent.config.tables import AgentTable, DeviceTable, MachineTable, OpcUaTable
+from edge_agent.config.machines import machines_of
+from edge_agent.config.result import overlaps
+from edge_agent.config.schema import Config, Device
+from edge_agent.config.tables import AgentTable, DeviceTable, OpcUaTable
 from edge_agent.config.tags import tags_of
-from edge_agent.core.comparison import Promotion
+from edge_agent.configurations import MAIN, Configurations
 
 _DRIVERS = (*modbus.DRIVERS, "opc-ua")
 _SECTIONS = ("agent", "history", "link", "device", "machine", *web.SECTIONS, *north.SECTIONS)
@@ -31,36 +30,110 @@ def load(
     check_units: bool = False,
     instead: Mapping[str, Path] = MappingProxyType({}),
     lenient: bool = False,
+    office: Path | None = None,
 ) -> Config:
     """Read and check a configuration and all it names, the units of tags if asked to. Raises `ConfigError`.
 
-    `instead` are bundles by name that are not installed yet. If `lenient`, a machine whose installed bundle
-    cannot be used runs without one, which is a warning: the service is to start, and to tell its PLC.
+    `instead` are bundles by name that are not installed yet. Devices and machines are those of the folder
+    `office`, or of the office's configuration that is active. If `lenient`, a machine whose installed bundle
+    cannot be used runs without one, and an office's configuration that cannot be used is not; both are
+    warnings: the service is to start, and to tell its PLC.
     """
-    data = read_toml(file)
-    root = Place(file)
+    data, root = read_toml(file), Place(file)
+    own = _config(data, root, root, instead, lenient=lenient)
+    folder = office or _active(own)
+    if folder is not None:
+        try:
+            own = _of_office(own, data, root, folder, instead, lenient=lenient)
+        except ConfigError as error:
+            if office or instead or not lenient:
+                raise
+            problem = "; ".join(error.errors)
+            told = f"the office's configuration is not used, the gateway's own is: {problem}"
+            own = msgspec.structs.replace(own, not_taken=problem, warnings=[*own.warnings, told])
+    if check_units:
+        place = Place(folder / MAIN) if folder else root
+        _units(own.devices, place.at("device"))
+        if place.errors:
+            raise ConfigError(place.errors)
+    return own
+
+
+def _active(own: Config) -> Path | None:
+    if own.north.fleet is None or own.north.fleet.configure == "nothing":
+        return None
+    try:
+        return Configurations(Path(own.state)).active()
+    except StoreError as error:
+        raise ConfigError([str(error)]) from None
+
+
+def _of_office(
+    own: Config,
+    data: Mapping[str, object],
+    root: Place,
+    folder: Path,
+    instead: Mapping[str, Path],
+    *,
+    lenient: bool,
+) -> Config:
+    """Return the configuration with the office's devices and machines. Raises `ConfigError`."""
+    fleet = own.north.fleet
+    if fleet is None or fleet.configure == "nothing":
+        raise ConfigError([f"{root.file}: fleet.configure: the office may not configure this gateway"])
+    file = folder / MAIN
+    parts = Place(file, home=root.file.parent)
+    kept = {key: value for key, value in data.items() if key not in remote.SECTIONS}
+    theirs = remote.sections(file)
+    remote.bundle_files(data, theirs, parts)
+    if parts.errors:
+        raise ConfigError(parts.errors)
+    found = _config({**kept, **theirs}, Place(root.file), parts, instead, lenient=lenient)
+    remote.refusals(own, found, parts, writing=fleet.configure == "writing")
+    if parts.errors:
+        raise ConfigError(parts.errors)
+    sequence = sequence_of(folder.name)
+    return msgspec.structs.replace(
+        found,
+        remote=sequence,
+        sha256=hashlib.sha256(f"{own.sha256} {folder.name}".encode()).hexdigest(),
+        warnings=[
+            f"devices and machines are those of the office's configuration {sequence}",
+            *found.warnings,
+        ],
+    )
+
+
+def _config(
+    data: Mapping[str, object],
+    root: Place,
+    parts: Place,
+    instead: Mapping[str, Path],
+    *,
+    lenient: bool,
+) -> Config:
+    """Return the configuration of a file at `root`, with links, devices and machines at `parts`."""
+    file, parts.errors = root.file, root.errors
     for key in data:
         if key not in _SECTIONS:
             root.at(key).wrong(f"unknown section; {nearest(key, _SECTIONS)}")
     agent = build(AgentTable, data.get("agent", {}), root.at("agent"))
     state = file.parent / (agent.state if agent else "")
     history = history_of(data.get("history", {}), root.at("history"))
-    links = modbus.links(_section(data, root.at("link")), root.at("link"))
-    devices, broken = _devices(_section(data, root.at("device")), links, state, root.at("device"))
-    modbus.ports_taken_twice(devices.values(), root.at("device"))
+    links = modbus.links(_section(data, parts.at("link")), parts.at("link"))
+    devices, broken = _devices(_section(data, parts.at("device")), links, state, parts.at("device"))
+    modbus.ports_taken_twice(devices.values(), parts.at("device"))
     bundles = Bundles(
         state, file.parent / agent.trust if agent and agent.trust else None, instead, lenient=lenient
     )
-    machines = _machines(_section(data, root.at("machine")), bundles, devices, broken, root.at("machine"))
-    overlaps(devices, machines, root.at("machine"))
+    machines = machines_of(_section(data, parts.at("machine")), bundles, devices, broken, parts.at("machine"))
+    overlaps(devices, machines, parts.at("machine"))
     if agent and agent.stop:
         known = {scanned.tag.name: scanned for device in devices.values() for scanned in device.tags}
         alarms.tag_there(agent.stop, known, broken, root.at("agent.stop"))
     page, metrics = web.web_of(data, root), web.metrics_of(data, root)
     named = north.Agent(name=agent.name if agent else "", state=state, trust=agent.trust if agent else "")
     told = north.north_of(data, named, _section(data, root.at("machine")), root)
-    if check_units:
-        _units(devices, root.at("device"))
     if root.errors or agent is None or history is None:
         raise ConfigError(root.errors)
     warnings = [warning for device in devices.values() for warning in _warnings(device)]
@@ -88,8 +161,8 @@ def _warnings(device: Device) -> list[str]:
     return overlap.warnings(device)
 
 
-def _units(devices: Mapping[str, Device], place: Place) -> None:
-    tags = [scanned.tag for device in devices.values() for scanned in device.tags if scanned.tag.unit]
+def _units(devices: Iterable[Device], place: Place) -> None:
+    tags = [scanned.tag for device in devices for scanned in device.tags if scanned.tag.unit]
     if not tags:
         return
     # Imported here because it costs a second and 24 MB, which only those pay who ask for it.
@@ -140,80 +213,3 @@ def _device(data: object, links: Mapping[str, Link | None], state: Path, place: 
         return modbus.device(data, links, place)
     table = build(OpcUaTable, data, place)
     return table and opcua.checked(table, state, place)
-
-
-def _machines(
-    section: Mapping[str, object],
-    bundles: Bundles,
-    devices: dict[str, Device],
-    broken: set[str],
-    place: Place,
-) -> list[Machine]:
-    machines: list[Machine] = []
-    results: dict[str, ScannedTag] = {}
-    tags = {scanned.tag.name: scanned for device in devices.values() for scanned in device.tags}
-    readable = ChainMap(tags, results)
-    for name, data in section.items():
-        where = place.at(name)
-        table = build(MachineTable, data, where)
-        if table is None:
-            continue
-        strangers = upstream.unknown(table.inputs, results, where.at("inputs"))
-        result = result_of(table, devices, broken, where.at("result"))
-        bundle = bundles.of(table, tags, where.at("bundle"))
-        if bundle is None:
-            continue
-        at = where.at("inputs")
-        inputs = inputs_of(table.inputs, bundle.manifest, readable, broken | strangers, at)
-        machines.append(
-            Machine(
-                name=name,
-                bundle=bundle,
-                stored="" if table.bundle.endswith(".bundle") else table.bundle,
-                inputs=inputs,
-                upstream=upstream.upstream_of(inputs, bundle.manifest, results, at),
-                constants=constants_of(table.constants, bundle.manifest, where.at("constants")),
-                mode=table.mode,
-                result=result,
-                candidate=_candidate(table, bundle, bundles, readable, where),
-                promotion=Promotion(**msgspec.structs.asdict(table.promotion)),
-                gate=gates.gate_of(table, tags, broken, where),
-                outside=table.outside,
-                drift=_positive(table.drift, where.at("drift")),
-                alarm=alarms.alarms_of(table, tags, broken, where.at("alarm")),
-                permit=writes.permits_of(table, tags, broken, where.at("permit")),
-                outputs=writes.outputs_of(table, devices, broken, where.at("outputs")),
-            )
-        )
-        results |= upstream.results_of(machines[-1])
-    return machines
-
-
-def _candidate(
-    table: MachineTable, active: Bundle, bundles: Bundles, tags: Mapping[str, ScannedTag], place: Place
-) -> Beside | None:
-    """Return the candidate that can run beside the active bundle. One that cannot is only a warning."""
-    bundle = bundles.candidate(table)
-    if bundle is None or active.absent:
-        return None
-    apart, manifest = Place(place.file, place.at("bundle").key), bundle.manifest
-    if manifest.period != active.manifest.period:
-        apart.wrong(f"steps every {manifest.period:g} s, the active one every {active.manifest.period:g} s")
-    places = {i.name: column for column, i in enumerate(active.manifest.inputs)}
-    for name in (i.name for i in manifest.inputs if i.name not in places):
-        apart.wrong(f"needs the input {name}, which the active one does not have")
-    there = {i.name for i in manifest.inputs} & places.keys()
-    named = {name: tag for name, tag in table.inputs.items() if name in there or f"{name}[0]" in there}
-    inputs_of(named, manifest, tags, set(), apart)
-    known = {c.name for c in manifest.constants}
-    constants = constants_of({n: v for n, v in table.constants.items() if n in known}, manifest, apart)
-    bundles.warnings += [f"the candidate does not run: {error}" for error in apart.errors]
-    if apart.errors:
-        return None
-    return Beside(bundle=bundle, columns=[places[i.name] for i in manifest.inputs], constants=constants)
-
-
-def _positive(number: float, place: Place) -> float:
-    if not number > 0:
-        place.wrong(f"{number:g}: must be more than 0")
-    return number

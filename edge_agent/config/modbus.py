@@ -107,7 +107,7 @@ def _checked(table: LinkTable, place: Place) -> LinkTable:
         _within(table, "stop_bits", 1, 2, place)
         _within(table, "data_bits", 7 if table.transport == "ascii" else 8, 8, place)
     if isinstance(table, TlsTable):
-        beside = {key: str(place.file.parent / getattr(table, key)) for key in ("ca", "certificate", "key")}
+        beside = {key: str(place.home / getattr(table, key)) for key in ("ca", "certificate", "key")}
         for key, path in beside.items():
             if not Path(path).is_file():
                 place.at(key).wrong(f"{path}: there is no such file")

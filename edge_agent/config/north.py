@@ -4,6 +4,7 @@ import ipaddress
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
@@ -59,10 +60,12 @@ class FleetTable(msgspec.Struct, frozen=True, kw_only=True):
     """``[fleet]``: orders from the office over the broker of ``[mqtt]``.
 
     `trust` is the folder of the keys that may give orders; if empty, that of ``[agent]``. A fetch begins
-    after a random part of `spread`. `group` is what a rollout names.
+    after a random part of `spread`. `group` is what a rollout names. `configure` is what the office may
+    configure: nothing, what is read and judged, or also what is written.
     """
 
     group: str
+    configure: Literal["nothing", "reading", "writing"] = "reading"
     trust: str = ""
     spread: Delay = Delay(30)
 
@@ -114,6 +117,8 @@ def warnings(north: North) -> list[str]:
         found.append("mqtt: no TLS: anybody on the way can read and change what is sent")
     if north.opcua_server and not north.opcua_server.loopback:
         found.append(f"opcua-server: port {north.opcua_server.port} of this machine is open to the network")
+    if north.fleet and north.fleet.configure == "writing":
+        found.append("fleet: a configuration from the office may change what this gateway writes")
     return found
 
 

@@ -33,7 +33,7 @@ def checked(table: OpcUaTable, state: Path, place: Place) -> OpcUaTable:
             f"{table.session_timeout:g} s; {SHORTEST_SESSION:g} s to {LONGEST_SESSION:g} s"
         )
     _subscribed(table, place)
-    folder = place.file.parent / table.pki if table.pki else state / "pki"
+    folder = place.home / table.pki if table.pki else state / "pki"
     return msgspec.structs.replace(table, pki=str(folder))
 
 

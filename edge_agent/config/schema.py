@@ -155,3 +155,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     north: North = North()
     file: str = ""
     """The configuration's own file, as a whole path."""
+    remote: int = 0
+    """The sequence of the office's configuration that devices and machines are from; 0 if from the file."""
+    not_taken: str = ""
+    """Why an office's configuration that is there is not used; "" if it is, or if there is none."""

@@ -100,6 +100,11 @@ class OpcUaTable(msgspec.Struct, frozen=True, kw_only=True):
 DeviceTable = ModbusTable | OpcUaTable
 
 
+def connection(table: DeviceTable) -> DeviceTable:
+    """Return what says how a device is reached, without what is read from it."""
+    return msgspec.structs.replace(table, tags=[], scan=Seconds(1.0))
+
+
 class ResultTable(msgspec.Struct, frozen=True, kw_only=True):
     """``[machine.NAME.result]``: where the result block goes, a register range or a node id prefix.
 

@@ -60,7 +60,47 @@ class Bundle(msgspec.Struct, frozen=True, kw_only=True, tag="bundle"):
         return f"{self.do} {self.name}@{self.sequence}"
 
 
-What = Bundle
+class Configuration(msgspec.Struct, frozen=True, kw_only=True, tag="configuration"):
+    """Links, devices and machines are to be those of this file, a `configurations.Document`."""
+
+    sequence: int
+    file: File
+
+    @property
+    def subject(self) -> str:
+        """See `Bundle`."""
+        return "configuration"
+
+    def text(self) -> str:
+        """The same for a person."""
+        return f"configuration {self.sequence}"
+
+
+class Command(msgspec.Struct, frozen=True, kw_only=True, tag="command"):
+    """Something to be done once, before it `expires` (seconds since 1970).
+
+    `target` is a bundle or a machine, `sequence` the version to leave or to activate, `output` one output of
+    a machine or "" for all.
+    """
+
+    do: CommandName
+    expires: float
+    target: str = ""
+    sequence: int = 0
+    output: str = ""
+
+    @property
+    def subject(self) -> str:
+        """See `Bundle`."""
+        return "/".join(filter(None, ("command", self.do, self.target, self.output)))
+
+    def text(self) -> str:
+        """The same for a person."""
+        which = f"{self.target}@{self.sequence}" if self.sequence else f"{self.target} {self.output}"
+        return f"{self.do} {which}".strip()
+
+
+What = Bundle | Configuration | Command
 
 
 class Desired(msgspec.Struct, frozen=True, kw_only=True):
@@ -105,6 +145,8 @@ class Reported(msgspec.Struct, frozen=True, kw_only=True):
     time: float
     orders: dict[str, Progress] = {}
     bundles: dict[str, Version] = {}
+    configuration: int = 0
+    """The sequence of the office's configuration that is in force, 0 for the gateway's own."""
 
 
 def topic(group: str, *parts: str | int) -> str:

@@ -4,29 +4,39 @@ import asyncio
 import logging
 import random
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 from aiomqtt import Client, MqttError
 
 from edge_agent import __version__
+from edge_agent.build import Parts
 from edge_agent.bundles.store import StoreError, names
 from edge_agent.config import Config
 from edge_agent.config.north import FleetTable, MqttTable
 from edge_agent.credentials import NoCredential
+from edge_agent.fleet.commanding import Commanding
+from edge_agent.fleet.configuring import Configuring
 from edge_agent.fleet.documents import (
     LARGEST_PACKET,
     BadDocument,
+    Bundle,
+    Command,
+    Configuration,
     File,
     Reported,
     Stage,
+    What,
     opened,
     topic,
 )
 from edge_agent.fleet.order import Failed, NotNow
 from edge_agent.fleet.pieces import Fetcher
+from edge_agent.fleet.probation import Probation
 from edge_agent.fleet.releases import Releases
 from edge_agent.fleet.taken import BEGUN, Memory, Taken
+from edge_agent.historian import Historian
 from edge_agent.north.mqtt.connection import Patience, connection, ended_by, first_of, heed_cancel
 
 log = logging.getLogger(__name__)
@@ -43,10 +53,20 @@ TRIES, AGAIN, LONGEST_AGAIN = 6, 30.0, 900.0
 class FleetGateway:
     """Follows the orders for this gateway. Use `run`."""
 
-    def __init__(self, config: Config, mqtt: MqttTable, fleet: FleetTable) -> None:
-        self._mqtt, self._fleet, self._state = mqtt, fleet, Path(config.state)
+    def __init__(
+        self,
+        config: Config,
+        mqtt: MqttTable,
+        fleet: FleetTable,
+        parts: Callable[[], Parts],
+        historian: Historian,
+    ) -> None:
+        self._mqtt, self._fleet, self._state, self._parts = mqtt, fleet, Path(config.state), parts
         self._memory = Memory(self._state)
         self._releases = Releases(config)
+        self._configuring = Configuring(config, fleet)
+        self._commanding = Commanding(config, parts, historian)
+        self._probation = Probation(parts, config.trial)
         self._fetcher = Fetcher(mqtt.group)
         self._told = self._why = ""
         self._pending: dict[str, Taken] = {}
@@ -54,7 +74,12 @@ class FleetGateway:
         self._wake = asyncio.Event()
 
     async def run(self) -> None:
-        """Connect and obey, for ever."""
+        """Connect and obey, for ever; what is on trial is looked at whether there is a broker or not."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._probation.run())
+            group.create_task(self._connect())
+
+    async def _connect(self) -> None:
         patience = Patience()
         while True:
             began, self._why = time.monotonic(), ""
@@ -150,14 +175,21 @@ class FleetGateway:
             await reached("fetching")
             return await self._fetcher.fetch(client, file, largest)
 
+        detail = ""
         try:
-            stage = await self._releases.begin(taken, what, fetch, reached)
+            match what:
+                case Bundle():
+                    stage = await self._releases.begin(taken, what, fetch, reached)
+                case Configuration():
+                    stage = await self._configuring.begin(taken, what, fetch, reached)
+                case Command():
+                    stage, detail = await self._commanding.begin(taken, what)
         except NotNow as error:
             await self._later(client, taken, str(error))
         except (Failed, BadDocument, StoreError) as error:
             await self._reached(client, taken, "refused", str(error))
         else:
-            await reached(stage)
+            await self._reached(client, taken, stage, detail)
 
     async def _later(self, client: Client, taken: Taken, why: str) -> None:
         """Try again in a while, if that was not done often enough."""
@@ -177,11 +209,20 @@ class FleetGateway:
         """Look what became of what is on trial; return whether anything is known now that was not."""
         found = False
         for taken in [taken for taken in self._memory.orders.values() if taken.stage == "trial"]:
-            became = self._releases.became(taken.desired.what)
+            became = self._became(taken.desired.what)
             if became is not None:
                 self._keep(taken, *became)
                 found = True
         return found
+
+    def _became(self, what: What) -> tuple[Stage, str] | None:
+        match what:
+            case Bundle():
+                return self._releases.became(what.name, what.sequence)
+            case Configuration():
+                return self._configuring.became(what)
+            case Command():
+                return self._releases.became(what.target, what.sequence)
 
     async def _reached(self, client: Client, taken: Taken, stage: Stage, detail: str = "") -> None:
         self._keep(taken, stage, detail)
@@ -202,6 +243,7 @@ class FleetGateway:
             time=time.time(),
             orders={subject: taken.progress() for subject, taken in orders.items()},
             bundles=bundles,
+            configuration=self._parts().config.remote,
         )
         where = topic(self._mqtt.group, "reported", self._mqtt.node)
         await client.publish(where, msgspec.json.encode(report), qos=1, retain=True)

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import math
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import Self
 import msgspec
 from aiomqtt import Client
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
 
 from edge_agent import bundle as files
 from edge_agent.config.north import MqttTable
@@ -17,6 +20,8 @@ from edge_agent.fleet.documents import (
     LARGEST_PACKET,
     BadDocument,
     Bundle,
+    Command,
+    Configuration,
     Desired,
     Do,
     File,
@@ -27,6 +32,7 @@ from edge_agent.fleet.documents import (
     sign,
     topic,
 )
+from edge_agent.fleet.packing import packed
 from edge_agent.fleet.pieces import cut
 from edge_agent.north.mqtt.connection import connection, ended_by
 
@@ -72,6 +78,7 @@ class Office:
         self.client, self._group = client, group
         self.reports: dict[str, Reported] = {}
         self.unread: list[str] = []
+        self._kept: dict[str, bytes] = {}
         self._changed = asyncio.Event()
 
     @classmethod
@@ -100,6 +107,16 @@ class Office:
         file = await self.publish(data)
         return Bundle(do=do, name=manifest.name, sequence=manifest.sequence, file=file)
 
+    async def configuration(self, path: Path) -> Configuration:
+        """Put a configuration and its tag files on the broker; return the order for it.
+
+        Raises `ConfigError`, MqttError.
+        """
+        document = packed(path, time.time_ns() // 1_000_000)
+        return Configuration(
+            sequence=document.sequence, file=await self.publish(msgspec.json.encode(document))
+        )
+
     async def publish(self, data: bytes) -> File:
         """Put a file's pieces on the broker, its index last. Raises MqttError."""
         file, index, pieces = cut(data)
@@ -113,7 +130,8 @@ class Office:
         number = time.time_ns() // 1_000_000
         for gateway in gateways:
             desired = Desired(gateway=gateway, number=number, what=what)
-            await self._keep(sign(desired, key), "desired", gateway, what.subject)
+            seconds = what.expires - time.time() if isinstance(what, Command) else math.inf
+            await self._keep(sign(desired, key), "desired", gateway, what.subject, seconds=seconds)
         return number
 
     def progress(self, gateway: str, subject: str, number: int) -> Progress | None:
@@ -143,14 +161,38 @@ class Office:
         passed = len(failed) <= gate.failures and len(well) >= gate.ready * len(stage)
         return Outcome(stage=stage, well=well, failed=failed, silent=silent, passed=passed)
 
-    async def _keep(self, payload: bytes, *where: str | int) -> None:
-        await self.client.publish(topic(self._group, *where), payload, qos=1, retain=True)
+    async def kept(self, *where: str) -> dict[str, bytes]:
+        """Return what the broker keeps at topics, which may have wildcards. Raises MqttError."""
+        self._kept = {}
+        wanted = topic(self._group, *where)
+        await self.client.subscribe(wanted, qos=1)
+        await self._settled()
+        await self.client.unsubscribe(wanted)
+        return self._kept
+
+    async def clear(self, *where: str | int) -> None:
+        """Take a message off the broker. Raises MqttError."""
+        await self._keep(b"", *where)
+
+    async def _keep(self, payload: bytes, *where: str | int, seconds: float = math.inf) -> None:
+        """Let the broker keep a message, for so long (MQTT 5.0, 3.3.2.3.3)."""
+        properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
+        if seconds < math.inf:
+            properties.MessageExpiryInterval = max(1, round(seconds))
+        where_to = topic(self._group, *where)
+        await self.client.publish(where_to, payload, qos=1, retain=True, properties=properties)
 
     async def _listen(self) -> None:
+        reports = topic(self._group, "reported", "")
         async for message in self.client.messages:
+            payload = message.payload if isinstance(message.payload, bytes) else b""
+            if not str(message.topic).startswith(reports):
+                self._kept[str(message.topic)] = payload
+                self._changed.set()
+                continue
             name = str(message.topic).rpartition("/")[2]
             try:
-                report = decoded(message.payload if isinstance(message.payload, bytes) else b"", Reported)
+                report = decoded(payload, Reported)
             except BadDocument:
                 self.unread.append(name)
                 continue

@@ -36,10 +36,10 @@ class Releases:
         await edge_agent(["bundle", bundle.do, f"{bundle.name}@{bundle.sequence}", *self._of()])
         return "trial" if bundle.do == "activate" else "candidate"
 
-    def became(self, bundle: Bundle) -> tuple[Stage, str] | None:
+    def became(self, name: str, sequence: int) -> tuple[Stage, str] | None:
         """Return what became of a version on trial, None as long as that is not known."""
-        record = Store(self._state, bundle.name).read()
-        if sequence_of(record.active) != bundle.sequence:
+        record = Store(self._state, name).read()
+        if sequence_of(record.active) != sequence:
             return "rolled back", record.journal[-1].what
         return ("done", "") if record.committed else None
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from edge_agent.build import Parts
 from edge_agent.config import Config
+from edge_agent.historian import Historian
 
 # What tells is imported where it is asked for, because it costs memory that only those pay.
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ class Tellers(NamedTuple):
 NOBODY = Tellers()
 
 
-def tellers(config: Config, parts: Callable[[], Parts]) -> Tellers:
+def tellers(config: Config, parts: Callable[[], Parts], historian: Historian) -> Tellers:
     """Make what the configuration asks for; `parts` are what the agent is made of at present."""
     mqtt = opcua_server = fleet = None
     if config.north.mqtt:
@@ -53,5 +54,5 @@ def tellers(config: Config, parts: Callable[[], Parts]) -> Tellers:
     if config.north.mqtt and config.north.fleet:
         from edge_agent.fleet.gateway import FleetGateway  # noqa: PLC0415
 
-        fleet = FleetGateway(config, config.north.mqtt, config.north.fleet)
+        fleet = FleetGateway(config, config.north.mqtt, config.north.fleet, parts, historian)
     return Tellers(mqtt, opcua_server, fleet)

@@ -25,7 +25,7 @@ class Gateways:
     def __init__(
         self, folder: Path, broker: int, plant: int, tflite: bytes, spread: float = 0, period: float = 0.1
     ) -> None:
-        self.folder, self._broker, self._plant, self._tflite = folder, broker, plant, tflite
+        self.folder, self._broker, self.plant, self._tflite = folder, broker, plant, tflite
         self._spread, self._period = spread, period
         self.key = Ed25519PrivateKey.generate()
         self.keys = folder / "keys"
@@ -59,7 +59,7 @@ class Gateways:
         folder.mkdir()
         text = (
             f'[agent]\nname = "{name}"\nstate = "state"\ntrust = "{self.keys}"\ntrial = "1s"\n'
-            + device("a", self._plant).replace("100ms", f"{self._period:g}s")
+            + device("a", self.plant).replace("100ms", f"{self._period:g}s")
             + machine("alpha", "a", "a").replace('"small.bundle"', '"pump"').replace("advisory", "shadow")
             + f'[mqtt]\n{self._mqtt()}[fleet]\ngroup = "{group}"\nspread = "{self._spread:g}s"\n'
         )

@@ -4,6 +4,8 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -14,6 +16,7 @@ from edge_agent.config.north import FleetTable, MqttTable
 from edge_agent.fleet.documents import Progress, What, topic
 from edge_agent.fleet.gateway import FleetGateway
 from edge_agent.fleet.office import Gate, Office
+from edge_agent.historian import Historian
 
 NAME = "gw1"
 
@@ -58,7 +61,9 @@ async def one_gateway(folder: Path, port: int) -> AsyncIterator[OneGateway]:
     mqtt = MqttTable(host="127.0.0.1", port=port, group="plant", node=NAME, tls=False)
     fleet = FleetTable(group="hall", trust=str(keys), spread=Delay(0))
     config = Config(name=NAME, state=str(folder / "state"), devices=[], machines=[], file=str(file))
-    running = asyncio.create_task(FleetGateway(config, mqtt, fleet).run())
+    parts: Any = SimpleNamespace(config=config, devices=[], machines=[])
+    historian = Historian(folder / "state", 10**6, 0)
+    running = asyncio.create_task(FleetGateway(config, mqtt, fleet, lambda: parts, historian).run())
     try:
         async with Office.connected(mqtt) as office:
             yield OneGateway(folder, port, office, key)
