@@ -221,6 +221,8 @@ def _failing() -> Iterator[None]:
         _fail(str(error), TRY_AGAIN)
     except (BundleError, StoreError) as error:
         _fail(str(error))
+    except PermissionError as error:
+        _fail(f"{error.filename}: {error.strerror}; run it as root")
     except OSError as error:
         _fail(f"{error.filename}: {error.strerror}")
 

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from edge_agent import health, reconfigured
 from edge_agent.bundles.store import StoreError
-from edge_agent.bundles.trial import begin, give_up, journal
+from edge_agent.bundles.trial import begin, give_up, journal, take_over
 from edge_agent.config import Config, ConfigError
 from edge_agent.historian import Historian
 from edge_agent.running import ModelRefused, Running
@@ -52,6 +52,7 @@ class Reloading:
                 config = await self._changed()
                 await running.change(config)
                 self.config = config
+                take_over(config)
                 log.info("reload: the new configuration is in force")
                 self._historian.event(self.config.name, "reload", "done")
             except ConfigError as error:

@@ -62,8 +62,15 @@ def moment(wall: float) -> str:
 
 
 def render(status: Status) -> Group:
-    """Draw machines, their alarms, devices and scans."""
-    parts = [_machines(status), _alarms(status), _devices(status), _north(status), _scans(status)]
+    """Draw machines, their alarms and candidates, devices and scans."""
+    parts = [
+        _machines(status),
+        _alarms(status),
+        _candidates(status),
+        _devices(status),
+        _north(status),
+        _scans(status),
+    ]
     if status.history_trouble:
         parts.append(Text(f"history: {status.history_trouble}; {status.history_lost} rows lost", "bold red"))
     if status.flight_trouble:
@@ -134,6 +141,25 @@ def _alarms(status: Status) -> RenderableType | None:
                 since = "-" if o.since is None else moment(o.since)
                 score = "-" if o.score is None else f"{o.score:.3g}"
                 table.add_row(since, m.name, o.name, o.alarm_state, o.warning_state, score)
+    return table if table.row_count else None
+
+
+def _candidates(status: Status) -> RenderableType | None:
+    """Draw what runs beside the active models, and what it still has to show; None if nothing does."""
+    table = _table(
+        "machine", "candidate", "cycles", "differ", "alarms", "missed", "lacks", title="candidates"
+    )
+    for m in status.machines:
+        if c := m.candidate:
+            counted = (
+                c.tally.cycles,
+                c.tally.flips,
+                c.tally.only_active + c.tally.only_candidate,
+                c.tally.missed,
+            )
+            table.add_row(
+                m.name, f"{c.bundle}@{c.sequence}", *map(str, counted), Text("; ".join(c.lacks) or "nothing")
+            )
     return table if table.row_count else None
 
 

@@ -172,5 +172,7 @@ async def _ask(state: Path) -> Status:
             finally:
                 writer.close()
                 await writer.wait_closed()
+    except PermissionError:
+        raise NotRunning(f"{path}: this user may not ask the agent; run it as root") from None
     except (OSError, TimeoutError, msgspec.DecodeError) as error:
         raise NotRunning(f"no agent answers at {path} ({error or 'silent'}); is it running?") from None

@@ -8,9 +8,18 @@ import msgspec
 import pytest
 from rich.console import Console
 
+from edge_agent.core.comparison import Tally
 from edge_agent.north.standing import MqttStatus, OpcUaServerStatus
 from edge_agent.screen import follow, render
-from edge_agent.status import DeviceStatus, MachineStatus, NotRunning, OutputStatus, ScanStatus, Status
+from edge_agent.status import (
+    CandidateStatus,
+    DeviceStatus,
+    MachineStatus,
+    NotRunning,
+    OutputStatus,
+    ScanStatus,
+    Status,
+)
 
 OUTPUT = OutputStatus(
     name="wear", score=0.91, value=None, confidence=None, alarm=False, alarm_state="NORMAL",
@@ -79,6 +88,22 @@ def test_alarms_are_listed_until_they_are_normal() -> None:
     assert "UNACKNOWLEDGED" in drawn(status(raised))
     assert "alarms" not in drawn(status(machine()))
     assert "disk is full" in drawn(status(machine(), history_trouble="disk is full"))
+
+
+def test_a_candidate_is_listed_with_what_it_lacks() -> None:
+    assert "candidates" not in drawn(status(machine()))
+    tally = Tally(active="a", candidate="b", cycles=9000, flips=12, only_active=2, only_candidate=3, missed=7)
+    candidate = CandidateStatus(
+        bundle="bearing 1.1.0", sequence=4, tally=tally, difference=0.1, p50=None, p99=None,
+        lacks=["9000 of 10000 cycles"],
+    )  # fmt: skip
+    for width in (80, 200):
+        told = drawn(status(machine(candidate=candidate)), width)
+        for said in ("candidates", "9000", "12", "5", "7", "1.1.0@4"):
+            assert said in told
+    assert "9000 of 10000 cycles" in told
+    ready = msgspec.structs.replace(candidate, lacks=[])
+    assert "nothing" in drawn(status(machine(candidate=ready)))
 
 
 MQTT = MqttStatus(

@@ -57,6 +57,11 @@ class Record(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         self.active, self.previous = self.previous, ""
         self.committed, self.attempts = False, 0
 
+    def take_over(self) -> None:
+        """An agent that runs takes the active version over: on trial, that is its first start."""
+        if self.active and not self.committed:
+            self.attempts = max(self.attempts, 1)
+
     def begin(self) -> bool:
         """Count a start of the active version; False if it has used up its starts."""
         if self.committed or not self.active:

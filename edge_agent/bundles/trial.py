@@ -51,6 +51,16 @@ def begin(config: Config) -> bool:
     return changed
 
 
+def take_over(config: Config) -> None:
+    """Count the first start of the bundles on trial that a running agent has taken over."""
+    for name in {m.stored for m in config.machines if m.stored}:
+        try:
+            with Store(Path(config.state), name).changing() as record:
+                record.take_over()
+        except (StoreError, OSError) as error:
+            log.warning("bundle %s: this start is not counted: %s", name, error)
+
+
 def end_well(config: Config) -> None:
     """Forget the starts of this run: an orderly stop is no failure of a bundle's."""
     for name in {m.stored for m in config.machines if m.stored}:

@@ -18,7 +18,11 @@ FURTHEST = 100_000
 
 
 class NoHistory(Exception):
-    """The history cannot be read, or is not there yet."""
+    """The history cannot be read."""
+
+
+class NotYet(NoHistory):
+    """There is no history yet: the agent is starting for the first time."""
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,6 +95,8 @@ class Results:
             yield self._connection
         except (sqlite3.Error, OSError, ValueError) as error:
             self.close()
+            if isinstance(error, FileNotFoundError) or "no such table" in str(error):
+                raise NotYet(f"{self._path}: not there yet") from None
             raise NoHistory(f"{self._path}: {error}") from None
 
 

@@ -125,6 +125,7 @@ def test_a_child_that_dies_again_and_again_brings_the_version_before_back(
     with AgentProcess(config) as agent:
         until(lambda: plc.frame().state == ADVISORY, "results")
         assert edge_agent("activate", "pump@2", "--config", config).exit_code == 0
+        until(lambda: "starts 1" in edge_agent("list", "--config", config).output, "its first start")
         for _ in range(3):
             running = until(lambda: agent.machine("alpha")["state"] == "ADVISORY" and agent.child, "a child")
             running.send_signal(signal.SIGKILL)

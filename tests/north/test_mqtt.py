@@ -329,6 +329,21 @@ async def test_other_inputs_are_not_told_under_new_names(
         assert [v for _, v in host.told("pump", "Inputs/a.flow")] == [10.0]
 
 
+async def test_at_the_first_start_there_is_no_history_yet_and_that_is_no_trouble(
+    broker: Broker, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    config = config_of(tmp_path / "state", "pump")
+    (tmp_path / "state").mkdir()
+    async with hosting(broker) as host, telling(config, table(broker.port)):
+        await host.until(lambda: host.of("DBIRTH", "pump"), "the birth")
+        begun = History(tmp_path / "state")
+        begun.add("pump", 1.0, 0.25)
+        begun.commit()
+        await host.until(lambda: host.told("pump", "Score"), "the first result")
+        begun.close()
+    assert not [record for record in caplog.records if "history" in record.getMessage()]
+
+
 async def test_what_the_history_dropped_is_counted(broker: Broker, history: History, tmp_path: Path) -> None:
     config = config_of(tmp_path / "state", "pump")
     history.add("pump", 1.0, 0.1)

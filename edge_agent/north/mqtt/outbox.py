@@ -9,7 +9,7 @@ from typing import NamedTuple
 from edge_agent.historian import FILE
 from edge_agent.north import cursor
 from edge_agent.north.mqtt.node import Message, Node
-from edge_agent.north.results import NoHistory, Result, Results, Span
+from edge_agent.north.results import NoHistory, NotYet, Result, Results, Span
 
 log = logging.getLogger(__name__)
 
@@ -161,6 +161,6 @@ class Outbox:
         return span
 
     def _complain(self, error: NoHistory | OSError) -> None:
-        if str(error) != self._broken:
+        if not isinstance(error, NotYet) and str(error) != self._broken:
             self._broken = str(error)
             log.warning("mqtt: %s", error)
