@@ -11,7 +11,7 @@ from edge_agent.build import driver_of
 from edge_agent.config import Config
 from edge_agent.config.fields import nearest
 from edge_agent.config.modicon import both
-from edge_agent.config.schema import Device
+from edge_agent.config.schema import Device, ScannedTag
 from edge_agent.core.registers import Address
 from edge_agent.core.tags import Columns, Quality, Tag
 from edge_agent.drivers import LinkDown, Refused
@@ -63,23 +63,42 @@ class Output(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def select(config: Config, names: Sequence[str]) -> Config:
-    """Return the configuration with these tags alone, all if none is named, and without machines.
+    """Return the configuration with these tags alone, without machines.
 
-    Raises `CommissionError`.
+    A name is that of a tag, or of all that begin with it and a dot, as a device or a result. Without names it
+    is all tags, but not what results are written to. Raises `CommissionError`.
     """
-    known = [scanned.tag.name for device in config.devices for scanned in device.tags]
+    readable = {device.name: [*device.tags, *_results(config, device)] for device in config.devices}
+    known = [scanned.tag.name for tags in readable.values() for scanned in tags]
     for name in names:
-        if name not in known:
+        if not any(_named(tag, name) for tag in known):
             raise CommissionError(f"there is no tag {name!r}; {nearest(name, known)}")
-    wanted = set(names) or set(known)
-    devices = [
-        msgspec.structs.replace(device, tags=[s for s in device.tags if s.tag.name in wanted])
-        for device in config.devices
-    ]
+    devices = config.devices
+    if names:
+        devices = [
+            msgspec.structs.replace(
+                device, tags=[s for s in readable[device.name] if any(_named(s.tag.name, n) for n in names)]
+            )
+            for device in devices
+        ]
     chosen = [device for device in devices if device.tags]
     if not chosen:
         raise CommissionError("there are no tags to read; name them in a device")
     return msgspec.structs.replace(config, devices=chosen, machines=[])
+
+
+def _named(tag: str, name: str) -> bool:
+    return tag == name or tag.startswith(f"{name}.")
+
+
+def _results(config: Config, device: Device) -> list[ScannedTag]:
+    """Return where results go in a device, to be read as often as they are written."""
+    return [
+        ScannedTag(tag=tag, scan=machine.bundle.manifest.period)
+        for machine in config.machines
+        if machine.result and machine.result.device == device.name
+        for tag in machine.result.outputs
+    ]
 
 
 def read(config: Config, names: Sequence[str]) -> list[Reading]:

@@ -11,8 +11,11 @@ from agent_process import AgentProcess, Plc, small_bundle, until
 from modbus_proxy import Proxy, free_port
 from plc_line import ADVISORY, device, machine, start_plant
 
+from edge_agent.core.resultblock import FIELDS
+
 pytestmark = pytest.mark.sockets
 Command = Callable[..., subprocess.CompletedProcess[str]]
+
 WRITABLE = """
   { name = "panel", table = "holding", address = 901, type = "uint16", scale = 0.1, low = 0, high = 100 },
   { name = "bit", table = "holding", address = "901.3", type = "bool" },
@@ -110,6 +113,16 @@ def test_read_of_named_tags_ends_well(command: Command) -> None:
     assert all(r["quality"] == "GOOD" and r["value"] >= 0 for r in readings)
 
 
+def test_the_results_of_a_machine_and_a_whole_device_are_read_by_name(command: Command) -> None:
+    ended = command("read", "alpha.result", "--json")
+    assert ended.returncode == 0, ended.stderr
+    block = {r["name"]: r["value"] for r in json.loads(ended.stdout)}
+    assert len(block) == len(FIELDS)
+    assert block["alpha.result.heartbeat"] == 0
+    whole = json.loads(command("read", "a", "--json").stdout)
+    assert [r["name"] for r in whole] == [r["name"] for r in json.loads(command("read", "--json").stdout)]
+
+
 def test_read_of_an_unknown_tag_names_the_nearest(command: Command) -> None:
     ended = command("read", "a.sped")
     assert ended.returncode == 1
@@ -127,20 +140,20 @@ def test_read_of_an_absent_device_says_why(command: Command) -> None:
 def test_write_asks_and_no_means_no(command: Command, plc: Plc, proxy: Proxy) -> None:
     writes = len([r for r in proxy.requests if r[0] == 16])
     for answer in ("n\n", ""):
-        ended = command("write", "a.result.heartbeat", "7", answer=answer)
+        ended = command("write", "alpha.result.heartbeat", "7", answer=answer)
         assert ended.returncode == 1
-        assert "a.result.heartbeat" in ended.stdout
+        assert "alpha.result.heartbeat" in ended.stdout
     assert len([r for r in proxy.requests if r[0] == 16]) == writes
     assert plc.registers(401, 1) == [0]
 
 
 def test_write_of_a_declared_output_is_read_back(command: Command, plc: Plc) -> None:
     for args, answer in ((["7"], "y\n"), (["8", "--yes"], "")):
-        ended = command("write", "a.result.heartbeat", *args, answer=answer)
+        ended = command("write", "alpha.result.heartbeat", *args, answer=answer)
         assert ended.returncode == 0
         assert f"wrote {args[0]}, read back {args[0]}" in ended.stdout
         assert plc.registers(400, 3) == [0, int(args[0]), 0]
-    assert command("write", "a.result.heartbeat", "0", "--yes").returncode == 0
+    assert command("write", "alpha.result.heartbeat", "0", "--yes").returncode == 0
 
 
 def test_write_of_an_input_needs_force(command: Command, plc: Plc) -> None:
@@ -173,7 +186,7 @@ def test_write_of_one_bit_leaves_the_others_of_its_register(command: Command, pl
         ("a.panel", "100.1", "outside 0..100"),
         ("a.panel", "nan", "outside 0..100"),
         ("a.panel", "0.75", "does not fit uint16"),
-        ("a.result.heartbeat", "65536", "does not fit"),
+        ("alpha.result.heartbeat", "65536", "does not fit"),
         ("a.speed", "3", "input"),
         ("a.bit", "2", "does not fit bool"),
         ("a.nothing", "1", "illegal data address"),
@@ -192,7 +205,7 @@ def test_write_refuses_what_cannot_be_right(
 
 
 def test_write_to_an_absent_device_fails(command: Command) -> None:
-    ended = command("write", "a.result.heartbeat", "1", "--yes", config="absent.toml")
+    ended = command("write", "alpha.result.heartbeat", "1", "--yes", config="absent.toml")
     assert ended.returncode == 1
     assert "device a: " in ended.stderr
 

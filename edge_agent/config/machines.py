@@ -34,7 +34,7 @@ def machines_of(
         if table is None:
             continue
         strangers = upstream.unknown(table.inputs, results, where.at("inputs"))
-        result = result_of(table, devices, broken, where.at("result"))
+        result = result_of(name, table, devices, broken, where.at("result"))
         bundle = bundles.of(table, tags, where.at("bundle"))
         if bundle is None:
             continue

@@ -14,7 +14,7 @@ from edge_agent.drivers.opcua.address import NodeAddress, below
 
 
 def result_of(
-    machine: MachineTable, devices: dict[str, Device], broken: Container[str], place: Place
+    name: str, machine: MachineTable, devices: dict[str, Device], broken: Container[str], place: Place
 ) -> Result | None:
     """Return the machine's outputs, or None if it has none or they are wrong.
 
@@ -33,16 +33,16 @@ def result_of(
             place.at("device").wrong(f"there is no device {table.device!r}; {nearest(table.device, devices)}")
         return None
     if table.fields:
-        return chosen_fields(table, device, place)
+        return chosen_fields(name, table, device, place)
     try:
-        outputs = _registers(table) if isinstance(device.table, ModbusTable) else _nodes(table)
+        outputs = _registers(name, table) if isinstance(device.table, ModbusTable) else _nodes(name, table)
     except ValueError as error:
         place.wrong(str(error))
         return None
     return Result(device=device.name, outputs=outputs, heartbeat=table.heartbeat)
 
 
-def _registers(table: ResultTable) -> list[Tag]:
+def _registers(machine: str, table: ResultTable) -> list[Tag]:
     if table.address is None or table.table is None or table.node is not None:
         raise ValueError('a result in a Modbus device needs table = "holding" and address, and no node')
     if not 0 <= table.address <= 65536 - WORDS:
@@ -51,18 +51,18 @@ def _registers(table: ResultTable) -> list[Tag]:
         )
     return [
         Tag(
-            name=f"{table.device}.result.{name}",
+            name=f"{machine}.result.{name}",
             address=Address(table="holding", offset=table.address + word, type=kind),
         )
         for name, kind, word in FIELDS
     ]
 
 
-def _nodes(table: ResultTable) -> list[Tag]:
+def _nodes(machine: str, table: ResultTable) -> list[Tag]:
     if table.node is None or table.address is not None or table.table is not None:
         raise ValueError('a result in an OPC UA device needs node = "nsu=...;s=Result", no table, no address')
     return [
-        Tag(name=f"{table.device}.result.{name}", address=NodeAddress(below(table.node, name)))
+        Tag(name=f"{machine}.result.{name}", address=NodeAddress(below(table.node, name)))
         for name, _, _ in FIELDS
     ]
 

@@ -18,7 +18,7 @@ from edge_agent.core.tags import Tag
 _CHOICE = [name for name, _, _ in FIELDS if name not in FRAME_ONLY]
 
 
-def chosen_fields(table: ResultTable, device: Device, place: Place) -> Result | None:
+def chosen_fields(machine: str, table: ResultTable, device: Device, place: Place) -> Result | None:
     """Return the outputs of ``[machine.NAME.result.fields]``, or None if anything is wrong with them."""
     before = len(place.errors)
     if (table.table, table.address, table.node) != (None, None, None):
@@ -29,7 +29,7 @@ def chosen_fields(table: ResultTable, device: Device, place: Place) -> Result | 
     for name, row in table.fields.items():
         where = place.at(f"fields.{name}")
         if (tag := _tag(name, row, device, where)) and (choice := _choice(name, row, tag, where)):
-            outputs.append(tag)
+            outputs.append(msgspec.structs.replace(tag, name=f"{machine}.result.{name}"))
             chosen.append(choice)
     if len(place.errors) > before:
         return None

@@ -81,16 +81,16 @@ def test_every_row_has_the_score_alarm_and_result_block_of_its_tick(config, valu
     for tick, row in enumerate(found):
         assert int(row["tick"]) == tick
         written = json.loads(row["written"])
-        assert list(written) == [f"a.result.{name}" for name, _, _ in FIELDS]
-        assert (written["a.result.layout"], written["a.result.heartbeat"]) == (LAYOUT, tick + 1)
+        assert list(written) == [f"alpha.result.{name}" for name, _, _ in FIELDS]
+        assert (written["alpha.result.layout"], written["alpha.result.heartbeat"]) == (LAYOUT, tick + 1)
         # Two ticks until what was read is stale, two that the bundle holds it, then the window begins anew.
         if tick < 3 or 304 <= tick < 313:
             assert row["score"] == ""
-            assert written["a.result.score"] is None
+            assert written["alpha.result.score"] is None
         elif not 300 <= tick < 304:
             assert float(row["score"]) == pytest.approx(wanted[tick - 3], abs=1e-6)
             assert row["wear.score"] == row["score"]
-            assert written["a.result.score"] == np.float32(row["score"])
+            assert written["alpha.result.score"] == np.float32(row["score"])
     assert {row["alarm"] for row in found} == {"0", "1"}
     assert said["alarms"] == sum(b["alarm"] > a["alarm"] for a, b in itertools.pairwise(found))
 
