@@ -10,29 +10,24 @@ import click
 import msgspec
 
 from edge_agent import __version__
-from edge_agent.cli_alarms import alarms
-from edge_agent.cli_browse import browse
-from edge_agent.cli_bundle import bundle
-from edge_agent.cli_fleet import fleet
-from edge_agent.cli_history import history
-from edge_agent.cli_map import map_command
-from edge_agent.cli_pki import pki
-from edge_agent.cli_probe import probe
-from edge_agent.cli_replay import replay
-from edge_agent.cli_sunspec import sunspec
+from edge_agent.commands.alarms import alarms
+from edge_agent.commands.browse import browse
+from edge_agent.commands.bundle import bundle
+from edge_agent.commands.fleet import fleet
+from edge_agent.commands.history import history
+from edge_agent.commands.map import map_command
+from edge_agent.commands.pki import pki
+from edge_agent.commands.probe import probe
+from edge_agent.commands.replay import replay
+from edge_agent.commands.shared import BAD_CONFIGURATION, CONFIG, FILE_PATH, FOLDER_PATH, JSON, fail
+from edge_agent.commands.sunspec import sunspec
+from edge_agent.commands.writing import audit, resume_writing, stop_writing
 from edge_agent.config import Config, ConfigError, load
-from edge_agent.writing import audit, resume_writing, stop_writing
 
 STATE = "/var/lib/edge-agent"
-BAD_CONFIGURATION = 78
-"""EX_CONFIG of sysexits.h: systemd is told not to restart on it."""
 
-_FILE = click.Path(path_type=Path, dir_okay=False)
 _SECONDS = click.FloatRange(min=0.01)
-_CONFIG = click.argument("config", type=_FILE)
 _TAGS = click.argument("names", metavar="[TAG]...", nargs=-1)
-_FOLDER = click.Path(path_type=Path, file_okay=False)
-_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON for a program to read.")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -57,9 +52,11 @@ main.add_command(alarms)
 
 
 @main.command()
-@_CONFIG
-@_JSON
-@click.option("--office", type=_FOLDER, help="With the links, devices and machines of config.toml in there.")
+@CONFIG
+@JSON
+@click.option(
+    "--office", type=FOLDER_PATH, help="With the links, devices and machines of config.toml in there."
+)
 def check(config: Path, office: Path | None, *, as_json: bool) -> None:
     """Check CONFIG and all it names without connecting. Every error is told at once."""
     from edge_agent.report import summary  # noqa: PLC0415 - each command imports what it needs
@@ -71,7 +68,7 @@ def check(config: Path, office: Path | None, *, as_json: bool) -> None:
 
 
 @main.command()
-@_CONFIG
+@CONFIG
 @click.option(
     "--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info", show_default=True
 )
@@ -88,13 +85,13 @@ def run(config: Path, log_level: str) -> None:
     try:
         app.run(checked, partial(load, config))
     except OSError as error:
-        _fail(f"{checked.state}: {error.strerror or error}")
+        fail(f"{checked.state}: {error.strerror or error}")
 
 
 @main.command()
-@_CONFIG
+@CONFIG
 @_TAGS
-@_JSON
+@JSON
 @click.option("--watch", is_flag=True, help="Go on until Ctrl-C, one line of JSON a time with --json.")
 @click.option("--every", type=_SECONDS, default=1.0, show_default=True, help="Seconds, with --watch.")
 @click.option("--times", is_flag=True, help="Also when the source and the server had each value (OPC UA).")
@@ -112,7 +109,7 @@ def read(
             return
         readings = commission.read(_load(config), names)
     except commission.CommissionError as error:
-        _fail(str(error))
+        fail(str(error))
     if as_json:
         click.echo(msgspec.json.encode(readings))
     else:
@@ -123,12 +120,12 @@ def read(
 
 
 @main.command()
-@_CONFIG
+@CONFIG
 @_TAGS
-@click.option("-o", "--out", type=_FILE, required=True, help="The CSV file; must not exist yet.")
+@click.option("-o", "--out", type=FILE_PATH, required=True, help="The CSV file; must not exist yet.")
 @click.option("--seconds", type=_SECONDS, help="For how long; until Ctrl-C if not given.")
 @click.option("--times", is_flag=True, help="Also the columns TAG@source and TAG@server: when they had it.")
-@_JSON
+@JSON
 def record(
     config: Path, names: tuple[str, ...], out: Path, seconds: float | None, *, times: bool, as_json: bool
 ) -> None:
@@ -139,16 +136,16 @@ def record(
     try:
         recorded = write_rows(_load(config), names, out, seconds, times=times)
     except FileExistsError:
-        _fail(f"{out}: exists already, and is left as it is; name another file")
+        fail(f"{out}: exists already, and is left as it is; name another file")
     except OSError as error:
-        _fail(f"{out}: {error.strerror}")
+        fail(f"{out}: {error.strerror}")
     except commission.CommissionError as error:
-        _fail(str(error))
+        fail(str(error))
     click.echo(msgspec.json.encode(recorded) if as_json else recorded.text())
 
 
 @main.command()
-@_CONFIG
+@CONFIG
 @click.argument("name", metavar="TAG")
 @click.argument("value", type=float)
 @click.option("--yes", is_flag=True, help="Do not ask.")
@@ -164,12 +161,12 @@ def write(config: Path, name: str, value: float, *, yes: bool, force: bool) -> N
             click.confirm(f"Write {value:g} to {output.describe()}?", abort=True)
         click.echo(commission.write(checked, output, value))
     except commission.CommissionError as error:
-        _fail(str(error))
+        fail(str(error))
 
 
 @main.command()
-@_CONFIG
-@_JSON
+@CONFIG
+@JSON
 @click.option("--watch", is_flag=True, help="Go on until Ctrl-C.")
 def status(config: Path, *, as_json: bool, watch: bool) -> None:
     """Show what the running agent of CONFIG sees."""
@@ -183,14 +180,16 @@ def status(config: Path, *, as_json: bool, watch: bool) -> None:
         else:
             screen.show(state, watch=watch)
     except NotRunning as error:
-        _fail(str(error))
+        fail(str(error))
 
 
 @main.command()
-@click.option("--config", type=_FILE, help="Look at what this configuration asks of the box as well.")
-@click.option("--state", type=_FOLDER, help=f"The state folder; else the configuration's, or {STATE}.")
-@click.option("--bench", "path", type=_FILE, metavar="BUNDLE", help="Measure how fast this box answers it.")
-@_JSON
+@click.option("--config", type=FILE_PATH, help="Look at what this configuration asks of the box as well.")
+@click.option("--state", type=FOLDER_PATH, help=f"The state folder; else the configuration's, or {STATE}.")
+@click.option(
+    "--bench", "path", type=FILE_PATH, metavar="BUNDLE", help="Measure how fast this box answers it."
+)
+@JSON
 def doctor(config: Path | None, state: Path | None, path: Path | None, *, as_json: bool) -> None:
     """Say what this box is fit for. Disk, clocks, runtime, models; exit 1 if anything is BAD."""
     from edge_agent.doctor import Grade, examine  # noqa: PLC0415
@@ -211,7 +210,7 @@ def doctor(config: Path | None, state: Path | None, path: Path | None, *, as_jso
 
 @main.command()
 @click.option("--seconds", type=click.IntRange(20, 3600), default=60, show_default=True)
-@click.option("--folder", type=_FOLDER, default="demo-run", show_default=True, help="For what it makes.")
+@click.option("--folder", type=FOLDER_PATH, default="demo-run", show_default=True, help="For what it makes.")
 @click.option(
     "--bundle",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
@@ -232,9 +231,9 @@ def _bench(path: Path, *, as_json: bool) -> None:
     try:
         found = bench(read(path))
     except BundleError as error:
-        _fail(str(error))
+        fail(str(error))
     except InferenceFailed as error:
-        _fail(f"{path}: {error}")
+        fail(f"{path}: {error}")
     click.echo(msgspec.json.encode(found) if as_json else found.text())
 
 
@@ -266,11 +265,6 @@ def _refuse(errors: list[str], *, as_json: bool) -> NoReturn:
     for line in errors:
         click.echo(line, err=True)
     sys.exit(BAD_CONFIGURATION)
-
-
-def _fail(message: str) -> NoReturn:
-    click.echo(message, err=True)
-    sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -4,11 +4,12 @@ import asyncio
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 import click
 import msgspec
 
+from edge_agent.commands.shared import FILE_PATH, JSON, fail
 from edge_agent.config import ConfigError, load
 from edge_agent.config.fields import Seconds, nearest
 from edge_agent.config.tables import OpcUaTable
@@ -27,13 +28,13 @@ _DESCRIBE = (
 
 @click.command()
 @click.argument("target", metavar="URL|DEVICE")
-@click.option("--config", type=click.Path(path_type=Path, dir_okay=False), help="Where DEVICE is described.")
+@click.option("--config", type=FILE_PATH, help="Where DEVICE is described.")
 @click.option("--insecure", is_flag=True, help="Browse a URL without security.")
 @click.option("--start", default="/Objects", show_default=True, help="Node id or browse path to begin at.")
 @click.option("--depth", type=click.IntRange(0, 50), default=8, show_default=True, help="Levels below it.")
 @click.option("--filter", "wanted", default="", help="Show only paths that contain this.")
-@click.option("--csv", type=click.Path(path_type=Path, dir_okay=False), help="Write a tag file.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON for a program to read.")
+@click.option("--csv", type=FILE_PATH, help="Write a tag file.")
+@JSON
 def browse(
     target: str,
     *,
@@ -56,11 +57,11 @@ def browse(
         nodes = [node for node in nodes if wanted.lower() in node.path.lower()]
         written = tagfile.write(csv, nodes) if csv else None
     except Insecure as error:
-        _fail(f"{error}{_DESCRIBE if insecure else ''}")
+        fail(f"{error}{_DESCRIBE if insecure else ''}")
     except (LinkDown, LookupError, ValueError) as error:
-        _fail(str(error.args[0]))
+        fail(str(error.args[0]))
     except OSError as error:
-        _fail(f"{csv}: {error.strerror}")
+        fail(f"{csv}: {error.strerror}")
     if written is not None:
         click.echo(f"{csv}: {written} tags")
     elif as_json:
@@ -97,10 +98,10 @@ def _line(node: "Found") -> str:
 def _table(target: str, config: Path | None, *, insecure: bool) -> OpcUaTable:
     if "://" in target:
         if not insecure:
-            _fail("say --insecure to browse a URL; with --config FILE and a DEVICE its security is used")
+            fail("say --insecure to browse a URL; with --config FILE and a DEVICE its security is used")
         return OpcUaTable(driver="opc-ua", url=target, security="none", timeout=Seconds(TIMEOUT))
     if config is None:
-        _fail(f"{target} is not a URL; say --config FILE, where a device of that name is")
+        fail(f"{target} is not a URL; say --config FILE, where a device of that name is")
     try:
         devices = {d.name: d.table for d in load(config).devices if isinstance(d.table, OpcUaTable)}
     except ConfigError as error:
@@ -108,10 +109,5 @@ def _table(target: str, config: Path | None, *, insecure: bool) -> OpcUaTable:
             click.echo(line, err=True)
         sys.exit(os.EX_CONFIG)
     if target not in devices:
-        _fail(f"there is no OPC UA device {target!r}; {nearest(target, devices)}")
+        fail(f"there is no OPC UA device {target!r}; {nearest(target, devices)}")
     return devices[target]
-
-
-def _fail(message: str) -> NoReturn:
-    click.echo(message, err=True)
-    sys.exit(1)

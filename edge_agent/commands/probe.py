@@ -2,11 +2,12 @@
 
 import sys
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
 
+from edge_agent.commands.shared import JSON, fail
 from edge_agent.core.explain import precision
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ _SHOWN = 5
 @click.option(
     "--expect", "seen", multiple=True, metavar="ADDRESS=VALUE", help="A value on the HMI: what type is it?"
 )
-@click.option("--json", "as_json", is_flag=True, help="Print JSON for a program to read.")
+@JSON
 def probe(
     place: str,
     *,
@@ -72,7 +73,7 @@ def probe(
             tell=lambda line: click.echo(line, err=True),
         )
     except LinkDown as error:
-        _fail(f"{table.where}: {error}")
+        fail(f"{table.where}: {error}")
     click.echo(msgspec.json.encode(found) if as_json else text(found))
     if not found.units or not all(e.explanations for u in found.units for e in u.expected):
         sys.exit(1)
@@ -152,8 +153,3 @@ def _expected(text: str) -> "Expected":
         return Expected(address=int(address), value=float(value), tolerance=precision(value))
     except ValueError:
         raise click.BadParameter(f"{text!r} is not such as 12=21.5", param_hint="--expect") from None
-
-
-def _fail(message: str) -> NoReturn:
-    click.echo(message, err=True)
-    sys.exit(1)

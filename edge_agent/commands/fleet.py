@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 import click
 import msgspec
 
+from edge_agent.commands.shared import BAD_CONFIGURATION, CONFIG, FILE_PATH, JSON, fail
 from edge_agent.config.fields import seconds_of
 
 if TYPE_CHECKING:
@@ -19,11 +20,10 @@ if TYPE_CHECKING:
     from edge_agent.fleet.office import Office
 
 F = TypeVar("F", bound=Callable[..., Any])
-_FILE = click.Path(path_type=Path, dir_okay=False)
 _BROKER = click.option(
-    "--broker", type=_FILE, required=True, help="A TOML file with [mqtt]: the plant's broker and group."
+    "--broker", type=FILE_PATH, required=True, help="A TOML file with [mqtt]: the plant's broker and group."
 )
-_KEY = click.option("--key", type=_FILE, required=True, help="The office's private key.")
+_KEY = click.option("--key", type=FILE_PATH, required=True, help="The office's private key.")
 _GROUPS = click.option("--group", "groups", default="", help="Only gateways of these groups: a,b.")
 _GATEWAYS = click.option("--gateway", "gateways", default="", help="Only these gateways: a,b.")
 _GATE = (
@@ -53,7 +53,7 @@ def fleet() -> None:
 
 @fleet.command()
 @_BROKER
-@click.option("--json", "as_json", is_flag=True, help="Print JSON for a program to read.")
+@JSON
 def status(broker: Path, *, as_json: bool) -> None:
     """Show what every gateway said last."""
 
@@ -70,7 +70,7 @@ def status(broker: Path, *, as_json: bool) -> None:
 
 
 @fleet.command()
-@click.argument("bundle", type=_FILE)
+@click.argument("bundle", type=FILE_PATH)
 @_staged
 @click.option(
     "--as", "do", type=click.Choice(["activate", "candidate"]), default="activate", show_default=True
@@ -81,7 +81,7 @@ def rollout(bundle: Path, broker: Path, do: "Do", **options: Any) -> None:
 
 
 @fleet.command()
-@click.argument("config", type=_FILE)
+@CONFIG
 @_staged
 def configure(config: Path, broker: Path, **options: Any) -> None:
     """Bring the links, devices and machines of CONFIG, and its tag files, to gateways, as `rollout` does."""
@@ -160,14 +160,14 @@ def _chosen(office: "Office", groups: str, gateways: str) -> list[str]:
     """Return the gateways that have reported, of these groups and of these names if any are given."""
     in_groups, named = _names(groups), _names(gateways)
     if missing := sorted(named - office.reports.keys()):
-        _fail(f"no gateway {', '.join(missing)} has reported at this broker")
+        fail(f"no gateway {', '.join(missing)} has reported at this broker")
     found = [
         report.gateway
         for report in office.reports.values()
         if (not in_groups or report.group in in_groups) and (not named or report.gateway in named)
     ]
     if not found:
-        _fail(f"no gateway {f'of {groups} ' if groups else ''}has reported at this broker")
+        fail(f"no gateway {f'of {groups} ' if groups else ''}has reported at this broker")
     return found
 
 
@@ -230,13 +230,8 @@ def _failing() -> Iterator[None]:
     try:
         yield
     except ConfigError as error:
-        _fail("\n".join(error.errors), 78)
+        fail("\n".join(error.errors), BAD_CONFIGURATION)
     except (BundleError, BadDocument, BadKey, BadStages, NoCredential) as error:
-        _fail(str(error))
+        fail(str(error))
     except MqttError as error:
-        _fail(f"the broker: {error}")
-
-
-def _fail(message: str, code: int = 1) -> NoReturn:
-    click.echo(message, err=True)
-    sys.exit(code)
+        fail(f"the broker: {error}")

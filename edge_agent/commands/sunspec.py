@@ -2,13 +2,13 @@
 
 import asyncio
 import logging
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 import click
 import msgspec
 
+from edge_agent.commands.shared import BAD_CONFIGURATION, CONFIG, JSON, fail
 from edge_agent.config import ConfigError, load
 from edge_agent.config.fields import nearest
 from edge_agent.config.schema import Device
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("config", type=click.Path(path_type=Path, dir_okay=False))
+@CONFIG
 @click.argument("device")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON for a program to read.")
+@JSON
 def sunspec(config: Path, device: str, *, as_json: bool) -> None:
     """Show the SunSpec models of DEVICE in CONFIG. With their bases; only reads."""
     from edge_agent.drivers import LinkDown  # noqa: PLC0415 - each command imports what it needs
@@ -29,12 +29,12 @@ def sunspec(config: Path, device: str, *, as_json: bool) -> None:
     try:
         devices = {d.name: d for d in load(config).devices}
         if device not in devices:
-            _fail(f"there is no device {device!r}; {nearest(device, devices)}")
+            fail(f"there is no device {device!r}; {nearest(device, devices)}")
         models = asyncio.run(_models(devices[device]))
     except ConfigError as error:
-        _fail("\n".join(error.errors), 78)
+        fail("\n".join(error.errors), BAD_CONFIGURATION)
     except (LookupError, LinkDown) as error:
-        _fail(f"device {device}: {error}")
+        fail(f"device {device}: {error}")
     if as_json:
         click.echo(msgspec.json.encode(models))
         return
@@ -52,8 +52,3 @@ async def _models(device: Device) -> "list[Model]":
         return await models(driver)
     finally:
         await driver.close()
-
-
-def _fail(message: str, code: int = 1) -> NoReturn:
-    click.echo(message, err=True)
-    sys.exit(code)

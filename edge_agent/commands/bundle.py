@@ -2,17 +2,16 @@
 
 import os
 import pwd
-import sys
 import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NoReturn
 
 import click
 import msgspec
 
 from edge_agent.bundle import BundleError, read
+from edge_agent.commands.shared import BAD_CONFIGURATION, FILE_PATH, FOLDER_PATH, JSON, fail
 from edge_agent.config import ConfigError, load
 from edge_agent.config.fields import Place, build
 from edge_agent.config.tables import AgentTable
@@ -20,13 +19,10 @@ from edge_agent.config.tables import AgentTable
 TRY_AGAIN = 75
 """EX_TEMPFAIL of sysexits.h: it took too long, which may be different in a minute."""
 
-_FILE = click.Path(path_type=Path, dir_okay=False)
-_FOLDER = click.Path(path_type=Path, file_okay=False)
-_CONFIG = click.option("--config", type=_FILE, help="The configuration: state folder, keys, tags, gates.")
-_STATE = click.option("--state", type=_FOLDER, help="The state folder, if there is no configuration yet.")
-_TRUST = click.option("--trust", type=_FOLDER, help="Folder of trusted keys, with --state.")
+_CONFIG = click.option("--config", type=FILE_PATH, help="The configuration: state folder, keys, tags, gates.")
+_STATE = click.option("--state", type=FOLDER_PATH, help="The state folder, if there is no configuration yet.")
+_TRUST = click.option("--trust", type=FOLDER_PATH, help="Folder of trusted keys, with --state.")
 _UNSIGNED = click.option("--unsigned", is_flag=True, help="Take it although nobody's key vouches for it.")
-_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON for a program to read.")
 _WHICH = click.argument("which", metavar="NAME@SEQUENCE")
 
 
@@ -36,8 +32,8 @@ def bundle() -> None:
 
 
 @bundle.command()
-@click.argument("file", type=_FILE)
-@_JSON
+@click.argument("file", type=FILE_PATH)
+@JSON
 def inspect(file: Path, *, as_json: bool) -> None:
     """Show what FILE promises. Runs nothing."""
     from edge_agent.bundles.showing import text  # noqa: PLC0415 - each command imports what it needs
@@ -48,7 +44,7 @@ def inspect(file: Path, *, as_json: bool) -> None:
 
 
 @bundle.command()
-@click.argument("file", type=_FILE)
+@click.argument("file", type=FILE_PATH)
 @_CONFIG
 @_TRUST
 @_UNSIGNED
@@ -65,14 +61,14 @@ def verify(file: Path, config: Path | None, trust: Path | None, *, unsigned: boo
 
 
 @bundle.command()
-@click.argument("file", type=_FILE)
+@click.argument("file", type=FILE_PATH)
 @_CONFIG
 @_STATE
 @_TRUST
 @_UNSIGNED
 @click.option("--downgrade", is_flag=True, help="Take an older sequence than one that was here before.")
 @click.option("--activate", "at_once", is_flag=True, help="Make it the active version, too.")
-@_JSON
+@JSON
 def install(
     file: Path,
     config: Path | None,
@@ -147,7 +143,9 @@ def candidate(which: str, config: Path | None, state: Path | None) -> None:
 
 @bundle.command()
 @click.argument("name")
-@click.option("--config", type=_FILE, required=True, help="The configuration, which says what it must show.")
+@click.option(
+    "--config", type=FILE_PATH, required=True, help="The configuration, which says what it must show."
+)
 @click.option("--force", is_flag=True, help="Although it has not shown that; the journal keeps it.")
 def promote(name: str, config: Path, *, force: bool) -> None:
     """Make NAME's candidate the active version. Once it has shown what every machine wants."""
@@ -162,7 +160,7 @@ def promote(name: str, config: Path, *, force: bool) -> None:
 @bundle.command("list")
 @_CONFIG
 @_STATE
-@_JSON
+@JSON
 def list_(config: Path | None, state: Path | None, *, as_json: bool) -> None:
     """List installed versions, and the last changes of each name."""
     from edge_agent.bundles import showing  # noqa: PLC0415
@@ -180,13 +178,13 @@ def _agent(config: Path) -> AgentTable:
     try:
         section = tomllib.loads(config.read_text(encoding="utf-8")).get("agent", {})
     except OSError as error:
-        _fail(f"{config}: {error.strerror}")
+        fail(f"{config}: {error.strerror}")
     except ValueError as error:
-        _fail(f"{config}: not TOML: {error}", 78)
+        fail(f"{config}: not TOML: {error}", BAD_CONFIGURATION)
     place = Place(config, "agent")
     agent = build(AgentTable, section, place)
     if agent is None or place.errors:
-        _fail("\n".join(place.errors), 78)
+        fail("\n".join(place.errors), BAD_CONFIGURATION)
     return agent
 
 
@@ -216,21 +214,16 @@ def _failing() -> Iterator[None]:
     try:
         yield
     except ConfigError as error:
-        _fail("\n".join(error.errors), 78)
+        fail("\n".join(error.errors), BAD_CONFIGURATION)
     except NotNow as error:
-        _fail(str(error), TRY_AGAIN)
+        fail(str(error), TRY_AGAIN)
     except (BundleError, StoreError) as error:
-        _fail(str(error))
+        fail(str(error))
     except PermissionError as error:
-        _fail(f"{error.filename}: {error.strerror}; run it as root")
+        fail(f"{error.filename}: {error.strerror}; run it as root")
     except OSError as error:
-        _fail(f"{error.filename}: {error.strerror}")
+        fail(f"{error.filename}: {error.strerror}")
 
 
 def _say(text: str, *, as_json: bool) -> None:
     click.echo(text, err=as_json)
-
-
-def _fail(message: str, code: int = 1) -> NoReturn:
-    click.echo(message, err=True)
-    sys.exit(code)

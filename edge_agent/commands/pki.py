@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 import msgspec
 
+from edge_agent.commands.shared import CONFIG, JSON
 from edge_agent.config import Config, ConfigError, load
 from edge_agent.config.fields import nearest
 from edge_agent.config.schema import Device
@@ -19,7 +20,6 @@ from edge_agent.config.tables import OpcUaTable
 if TYPE_CHECKING:
     from edge_agent.pki.folder import PkiFolder
 
-_CONFIG = click.argument("config", type=click.Path(path_type=Path, dir_okay=False))
 _SERVER = "opcua-server"
 _DEVICE = click.option("--device", help=f"Whose folder, if there are several; {_SERVER} is our own server's.")
 
@@ -30,9 +30,9 @@ def pki() -> None:
 
 
 @pki.command("list")
-@_CONFIG
+@CONFIG
 @_DEVICE
-@click.option("--json", "as_json", is_flag=True, help="Print JSON for a program to read.")
+@JSON
 def list_(config: Path, device: str | None, *, as_json: bool) -> None:
     """List every certificate, with its thumbprint and its end."""
     from edge_agent.pki import manage  # noqa: PLC0415 - each command imports what it needs
@@ -46,7 +46,7 @@ def list_(config: Path, device: str | None, *, as_json: bool) -> None:
 
 
 @pki.command()
-@_CONFIG
+@CONFIG
 @click.argument("what", metavar="THUMBPRINT|FILE")
 @_DEVICE
 @click.option("--issuer", is_flag=True, help="It only completes chains: do not trust what it issues.")
@@ -59,7 +59,7 @@ def trust(config: Path, what: str, device: str | None, *, issuer: bool) -> None:
 
 
 @pki.command()
-@_CONFIG
+@CONFIG
 @click.argument("what", metavar="THUMBPRINT")
 @_DEVICE
 def reject(config: Path, what: str, device: str | None) -> None:
@@ -71,7 +71,7 @@ def reject(config: Path, what: str, device: str | None) -> None:
 
 
 @pki.command()
-@_CONFIG
+@CONFIG
 @_DEVICE
 def renew(config: Path, device: str | None) -> None:
     """Make a new certificate of our own beside the present one."""
@@ -82,7 +82,7 @@ def renew(config: Path, device: str | None) -> None:
 
 
 @pki.command()
-@_CONFIG
+@CONFIG
 @click.argument("name", metavar="[DEVICE]", required=False)
 def explain(config: Path, name: str | None) -> None:
     """Connect and tell what either side objects to. To all OPC UA devices, or to DEVICE; exit 1 if any."""

@@ -2,14 +2,13 @@
 
 import math
 import sqlite3
-import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NoReturn
 
 import click
 
+from edge_agent.commands.shared import CONFIG, FILE_PATH, fail
 from edge_agent.config.fields import seconds_of
 
 WHAT = ("results", "alarms", "events", "audit", "flight")
@@ -41,12 +40,12 @@ def history() -> None:
 
 
 @history.command()
-@click.argument("config", type=click.Path(path_type=Path, dir_okay=False))
+@CONFIG
 @click.argument("what", type=click.Choice(WHAT))
 @click.option(
     "-o",
     "--out",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=FILE_PATH,
     required=True,
     help=".csv or .parquet; new.",
 )
@@ -71,14 +70,9 @@ def export(
         else:
             rows = export_rows(state / FILE, what, since, until, out)
     except (ExportError, NotRunning, ValueError) as error:
-        _fail(str(error))
+        fail(str(error))
     except sqlite3.Error as error:
-        _fail(f"{state / FILE}: {error}; is there a history, and may this user read it?")
+        fail(f"{state / FILE}: {error}; is there a history, and may this user read it?")
     except OSError as error:
-        _fail(f"{error.filename or out}: {error.strerror}")
+        fail(f"{error.filename or out}: {error.strerror}")
     click.echo(f"{out}: {rows} rows")
-
-
-def _fail(message: str) -> NoReturn:
-    click.echo(message, err=True)
-    sys.exit(1)

@@ -7,20 +7,21 @@ from pathlib import Path
 import click
 import msgspec
 
-_FILE = click.Path(path_type=Path, dir_okay=False)
+from edge_agent.commands.shared import CONFIG, FILE_PATH, JSON
+
 _DATA = click.Path(path_type=Path)
 
 
 @click.command()
-@click.argument("config", type=_FILE)
+@CONFIG
 @click.option("--data", type=_DATA, required=True, help="CSV, Parquet, or a flight recording.")
-@click.option("-o", "--out", type=_FILE, required=True, help="The rows to write: .csv or .parquet.")
+@click.option("-o", "--out", type=FILE_PATH, required=True, help="The rows to write: .csv or .parquet.")
 @click.option("--machine", metavar="NAME", help="Only this machine.")
 @click.option("--column", "columns", multiple=True, metavar="TAG=COLUMN", help="Where a tag is in the file.")
-@click.option("--card", type=_FILE, help="The bundle's card, if it names columns.")
+@click.option("--card", type=FILE_PATH, help="The bundle's card, if it names columns.")
 @click.option("--time", default="", metavar="COLUMN", help="Which column says when; found if called time.")
 @click.option("--rows-are-ticks", is_flag=True, help="Each row is the next tick, whatever its time.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON for a program to read.")
+@JSON
 def replay(
     config: Path,
     data: Path,

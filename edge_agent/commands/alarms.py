@@ -1,12 +1,11 @@
 """Commands about the alarms of the running agent: which there are, acknowledge, shelve, reset."""
 
-import sys
 from pathlib import Path
-from typing import NoReturn
 
 import click
 import msgspec
 
+from edge_agent.commands.shared import CONFIG, JSON, fail
 from edge_agent.config.fields import seconds_of
 
 _MACHINE = click.argument("machine")
@@ -14,8 +13,8 @@ _OUTPUT = click.argument("output", default="")
 
 
 @click.group(invoke_without_command=True)
-@click.argument("config", type=click.Path(path_type=Path, dir_okay=False))
-@click.option("--json", "as_json", is_flag=True, help="Print JSON for a program to read.")
+@CONFIG
+@JSON
 @click.pass_context
 def alarms(context: click.Context, config: Path, *, as_json: bool) -> None:
     """List alarms; acknowledge, shelve or reset them. Without OUTPUT all of CONFIG's agent."""
@@ -71,7 +70,7 @@ def _list(config: Path, *, as_json: bool) -> None:
     try:
         machines = ask(folder(config)).machines
     except NotRunning as error:
-        _fail(str(error))
+        fail(str(error))
     if as_json:
         click.echo(msgspec.json.encode({m.name: m.outputs for m in machines}))
         return
@@ -92,10 +91,5 @@ def _ask(config: Path, do: str, machine: str, output: str, shelf: float | None =
         named = {"do": do, "machine": machine, "output": output, "shelf": shelf}
         ask(folder(config), msgspec.convert(named, Request))
     except (NotRunning, Refused) as error:
-        _fail(str(error))
+        fail(str(error))
     click.echo(f"{do} {machine} {output or '(all outputs)'}: in its next cycle")
-
-
-def _fail(message: str) -> NoReturn:
-    click.echo(message, err=True)
-    sys.exit(1)

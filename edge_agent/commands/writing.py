@@ -3,29 +3,27 @@
 import sqlite3
 import sys
 from pathlib import Path
-from typing import NoReturn
 
 import click
 
+from edge_agent.commands.shared import CONFIG, fail
 from edge_agent.status import NotRunning, folder
-
-_CONFIG = click.argument("config", type=click.Path(path_type=Path, dir_okay=False))
 
 
 @click.command("stop-writing")
-@_CONFIG
+@CONFIG
 def stop_writing(config: Path) -> None:
     """Stop all writing of CONFIG's agent within one cycle. Until `resume-writing`; PLCs then fall back."""
     file = _stop_file(config)
     try:
         file.touch()
     except OSError as error:
-        _fail(f"{file}: {error.strerror}; this needs the right to write into the state folder")
+        fail(f"{file}: {error.strerror}; this needs the right to write into the state folder")
     click.echo(f"nothing is written while {file} is there")
 
 
 @click.command("resume-writing")
-@_CONFIG
+@CONFIG
 @click.option("--rearm", metavar="MACHINE", help="Re-arm a machine whose writing is latched off.")
 def resume_writing(config: Path, rearm: str | None) -> None:
     """Let CONFIG's agent write again what its mode lets it."""
@@ -36,7 +34,7 @@ def resume_writing(config: Path, rearm: str | None) -> None:
     try:
         file.unlink(missing_ok=True)
     except OSError as error:
-        _fail(f"{file}: {error.strerror}; this needs the right to write into the state folder")
+        fail(f"{file}: {error.strerror}; this needs the right to write into the state folder")
     click.echo("writing is as the configuration has it")
 
 
@@ -46,7 +44,7 @@ def audit() -> None:
 
 
 @audit.command()
-@_CONFIG
+@CONFIG
 def verify(config: Path) -> None:
     """Find rows of the audit that were changed or are missing. Exit 1 if there are any."""
     from edge_agent.historian import FILE  # noqa: PLC0415 - the commands above need no database
@@ -56,7 +54,7 @@ def verify(config: Path) -> None:
         path = folder(config) / FILE
         wrong = chain.verify(path)
     except (NotRunning, sqlite3.Error) as error:
-        _fail(f"{config}: the audit cannot be read: {error}")
+        fail(f"{config}: the audit cannot be read: {error}")
     for line in wrong:
         click.echo(line)
     if wrong:
@@ -70,7 +68,7 @@ def _rearm(config: Path, machine: str) -> None:
     try:
         ask(folder(config), Request(do="rearm", machine=machine))
     except (NotRunning, Refused) as error:
-        _fail(str(error))
+        fail(str(error))
     click.echo(f"machine {machine} writes again what its mode lets it")
 
 
@@ -80,9 +78,4 @@ def _stop_file(config: Path) -> Path:
     try:
         return folder(config) / FILE
     except NotRunning as error:
-        _fail(str(error))
-
-
-def _fail(message: str) -> NoReturn:
-    click.echo(message, err=True)
-    sys.exit(1)
+        fail(str(error))
