@@ -100,8 +100,8 @@ def configure(config: Path, broker: Path, **options: Any) -> None:
 @click.option("--timeout", type=click.FloatRange(1), default=60.0, show_default=True, help="Seconds to wait.")
 def command(do: "CommandName", target: str, output: str, broker: Path, **options: Any) -> None:
     """Have gateways do something once: go back from a version, activate one, stop writing, acknowledge."""
-    from edge_agent.fleet.office import Gate, roll_out  # noqa: PLC0415
-    from edge_agent.fleet.ordering import BadCommand, command_of  # noqa: PLC0415
+    from edge_agent.fleet.commands import BadCommand, command_of  # noqa: PLC0415
+    from edge_agent.fleet.rollout import Gate, roll_out  # noqa: PLC0415
     from edge_agent.trust import private_key  # noqa: PLC0415
 
     try:
@@ -142,7 +142,7 @@ def _roll_out(
     timeout: float,
 ) -> NoReturn:
     from edge_agent.fleet import stages  # noqa: PLC0415
-    from edge_agent.fleet.office import Gate, roll_out  # noqa: PLC0415
+    from edge_agent.fleet.rollout import Gate, roll_out  # noqa: PLC0415
     from edge_agent.trust import private_key  # noqa: PLC0415
 
     async def bring(office: "Office") -> bool:

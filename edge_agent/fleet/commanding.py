@@ -9,8 +9,8 @@ from edge_agent.build import Parts
 from edge_agent.bundles.store import Store, sequence_of
 from edge_agent.config import Config
 from edge_agent.fleet.documents import Command, Stage
-from edge_agent.fleet.order import Failed, edge_agent
-from edge_agent.fleet.taken import Taken
+from edge_agent.fleet.operator import Failed, edge_agent
+from edge_agent.fleet.orders import Taken
 from edge_agent.historian import Historian
 
 CLOCKS = 300.0

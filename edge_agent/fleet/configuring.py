@@ -11,9 +11,9 @@ from edge_agent.config import Config
 from edge_agent.config.north import FleetTable
 from edge_agent.configurations import LARGEST, BadFiles, Configurations, Document
 from edge_agent.fleet.documents import BadDocument, Configuration, Stage
-from edge_agent.fleet.order import Failed, edge_agent
+from edge_agent.fleet.operator import Failed, edge_agent
+from edge_agent.fleet.orders import Taken
 from edge_agent.fleet.releases import Fetch, Reached
-from edge_agent.fleet.taken import Taken
 
 
 class Configuring:

@@ -31,11 +31,11 @@ from edge_agent.fleet.documents import (
     opened,
     topic,
 )
-from edge_agent.fleet.order import Failed, NotNow
+from edge_agent.fleet.operator import Failed, NotNow
+from edge_agent.fleet.orders import Orders, Taken
 from edge_agent.fleet.pieces import Fetcher
 from edge_agent.fleet.probation import Probation
-from edge_agent.fleet.releases import Releases
-from edge_agent.fleet.taken import BEGUN, Memory, Taken
+from edge_agent.fleet.releases import Fetch, Reached, Releases
 from edge_agent.historian import Historian
 from edge_agent.north.mqtt.connection import Patience, connection, ended_by, first_of, heed_cancel
 
@@ -46,8 +46,6 @@ SETTLE = 1.0
 LOOK = 2.0
 """Seconds between looks at what became of what is on trial."""
 REPORT_EVERY = 3600.0
-TRIES, AGAIN, LONGEST_AGAIN = 6, 30.0, 900.0
-"""How often is tried what could not be done just now; seconds until the second time, then doubled."""
 
 
 class FleetGateway:
@@ -62,15 +60,13 @@ class FleetGateway:
         historian: Historian,
     ) -> None:
         self._mqtt, self._fleet, self._state, self._parts = mqtt, fleet, Path(config.state), parts
-        self._memory = Memory(self._state)
+        self._orders = Orders(self._state)
         self._releases = Releases(config)
         self._configuring = Configuring(config, fleet)
         self._commanding = Commanding(config, parts, historian)
         self._probation = Probation(parts, config.trial)
         self._fetcher = Fetcher(mqtt.group)
         self._told = self._why = ""
-        self._pending: dict[str, Taken] = {}
-        self._due: dict[str, float] = {}
         self._wake = asyncio.Event()
 
     async def run(self) -> None:
@@ -117,15 +113,8 @@ class FleetGateway:
         except BadDocument as error:
             self._say(f"an order is not obeyed: {error}")
             return
-        subject = desired.what.subject
-        known = self._memory.orders.get(subject)
-        if known is None or desired.number > known.desired.number:
-            self._pending[subject] = Taken(desired=desired, signer=signer)
-            self._due.pop(subject, None)
-        elif desired.number < known.desired.number:
-            self._say(f"order {desired.number} is older than {known.desired.number}, and is not obeyed")
-        elif known.stage in BEGUN:
-            self._pending[subject] = known
+        if complaint := self._orders.hear(desired, signer):
+            self._say(complaint)
         self._wake.set()
 
     async def _follow(self, client: Client) -> None:
@@ -135,25 +124,18 @@ class FleetGateway:
             heed_cancel()
             if await self._woken():
                 await asyncio.sleep(SETTLE)
-            if taken := self._next():
+            if taken := self._orders.next():
                 await self._obey(client, taken)
             elif self._looked() or time.monotonic() - reported > REPORT_EVERY:
                 await self._report(client)
                 reported = time.monotonic()
 
-    def _next(self) -> Taken | None:
-        """Return the oldest order that is due."""
-        now = time.monotonic()
-        due = [t for subject, t in self._pending.items() if self._due.get(subject, 0.0) <= now]
-        return min(due, key=lambda taken: taken.desired.number, default=None)
-
     async def _woken(self) -> bool:
         """Wait for an order, at most until one that waits may be due or trials have to be looked at."""
-        if self._next() is not None:
+        if self._orders.next() is not None:
             return False
-        busy = self._pending or any(taken.stage == "trial" for taken in self._memory.orders.values())
         try:
-            async with asyncio.timeout(LOOK if busy else REPORT_EVERY):
+            async with asyncio.timeout(LOOK if self._orders.wait or self._orders.on_trial else REPORT_EVERY):
                 await self._wake.wait()
         except TimeoutError:
             return False
@@ -162,12 +144,13 @@ class FleetGateway:
 
     async def _obey(self, client: Client, taken: Taken) -> None:
         """Do what is wanted. Whatever fails is told, and what runs goes on."""
+        self._orders.begun(taken)
         what = taken.desired.what
-        del self._pending[what.subject]
         log.info("fleet: order %d, signed by %s: %s", taken.desired.number, taken.signer, what.text())
 
         async def reached(stage: Stage) -> None:
-            await self._reached(client, taken, stage)
+            self._orders.keep(taken, stage)
+            await self._report(client)
 
         async def fetch(file: File, largest: int) -> bytes:
             # All gateways of a stage are told at once, and the broker's line is one.
@@ -175,45 +158,30 @@ class FleetGateway:
             await reached("fetching")
             return await self._fetcher.fetch(client, file, largest)
 
-        detail = ""
         try:
-            match what:
-                case Bundle():
-                    stage = await self._releases.begin(taken, what, fetch, reached)
-                case Configuration():
-                    stage = await self._configuring.begin(taken, what, fetch, reached)
-                case Command():
-                    stage, detail = await self._commanding.begin(taken, what)
+            self._orders.keep(taken, *await self._begin(taken, what, fetch, reached))
         except NotNow as error:
-            await self._later(client, taken, str(error))
+            self._orders.later(taken, str(error))
         except (Failed, BadDocument, StoreError) as error:
-            await self._reached(client, taken, "refused", str(error))
-        else:
-            await self._reached(client, taken, stage, detail)
+            self._orders.keep(taken, "refused", str(error))
+        await self._report(client)
 
-    async def _later(self, client: Client, taken: Taken, why: str) -> None:
-        """Try again in a while, if that was not done often enough."""
-        taken.tries += 1
-        if taken.tries >= TRIES:
-            await self._reached(client, taken, "refused", f"{why}; tried {taken.tries} times")
-            return
-        seconds = min(AGAIN * 2 ** (taken.tries - 1), LONGEST_AGAIN) * random.uniform(1, 2)  # noqa: S311
-        again = f"{why}; try {taken.tries + 1} of {TRIES} in {seconds:.0f} s"
-        await self._reached(client, taken, "waiting", again)
-        subject = taken.desired.what.subject
-        if subject not in self._pending:
-            self._pending[subject] = taken
-            self._due[subject] = time.monotonic() + seconds
+    async def _begin(self, taken: Taken, what: What, fetch: Fetch, reached: Reached) -> tuple[Stage, str]:
+        match what:
+            case Bundle():
+                return await self._releases.begin(taken, what, fetch, reached), ""
+            case Configuration():
+                return await self._configuring.begin(taken, what, fetch, reached), ""
+            case Command():
+                return await self._commanding.begin(taken, what)
 
     def _looked(self) -> bool:
         """Look what became of what is on trial; return whether anything is known now that was not."""
-        found = False
-        for taken in [taken for taken in self._memory.orders.values() if taken.stage == "trial"]:
-            became = self._became(taken.desired.what)
+        found = [(taken, self._became(taken.desired.what)) for taken in self._orders.on_trial]
+        for taken, became in found:
             if became is not None:
-                self._keep(taken, *became)
-                found = True
-        return found
+                self._orders.keep(taken, *became)
+        return any(became is not None for _, became in found)
 
     def _became(self, what: What) -> tuple[Stage, str] | None:
         match what:
@@ -224,17 +192,8 @@ class FleetGateway:
             case Command():
                 return self._releases.became(what.target, what.sequence)
 
-    async def _reached(self, client: Client, taken: Taken, stage: Stage, detail: str = "") -> None:
-        self._keep(taken, stage, detail)
-        await self._report(client)
-
-    def _keep(self, taken: Taken, stage: Stage, detail: str) -> None:
-        taken.stage, taken.detail = stage, detail
-        log.info("fleet: order %d: %s %s", taken.desired.number, stage, detail)
-        self._memory.keep(taken)
-
     async def _report(self, client: Client) -> None:
-        orders = self._memory.orders
+        orders = self._orders.by_subject
         bundles = {n: self._releases.version(n, orders.get(f"bundle/{n}")) for n in names(self._state)}
         report = Reported(
             gateway=self._mqtt.node,

@@ -1,10 +1,10 @@
-"""The office's side: what gateways say, and a rollout stage by stage, which stops by itself."""
+"""The office's side: what gateways say, what they are told, and the files that they need for it."""
 
 import asyncio
 import contextlib
 import math
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -36,39 +36,9 @@ from edge_agent.fleet.packing import packed
 from edge_agent.fleet.pieces import cut
 from edge_agent.north.mqtt.connection import connection, ended_by
 
+MOST_GATEWAYS = 100_000
 SETTLE = 1.0
 """Seconds without another report after which all that the broker keeps has come."""
-WELL = ("done", "candidate")
-ILL = ("refused", "rolled back")
-
-
-class Gate(msgspec.Struct, frozen=True, kw_only=True):
-    """When the next stage may begin: at least the share `ready` is well and no more than `failures` are not.
-
-    `timeout` is in seconds. Who has not answered by then is not waited for: it finds its order on its return.
-    """
-
-    ready: float = 0.9
-    failures: int = 0
-    timeout: float = 3600.0
-
-
-class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """How one stage went: the gateways that are well, that failed, and that have not said."""
-
-    stage: list[str]
-    well: list[str]
-    failed: list[str]
-    silent: list[str]
-    passed: bool
-
-    def text(self) -> str:
-        """The same for a person."""
-        parts = [f"{len(self.well)} of {len(self.stage)} well"]
-        for word, some in (("failed", self.failed), ("silent", self.silent)):
-            if some:
-                parts.append(f"{word}: {', '.join(some[:10])}{' ...' if len(some) > 10 else ''}")
-        return "; ".join(parts)
 
 
 class Office:
@@ -85,7 +55,8 @@ class Office:
     @contextlib.asynccontextmanager
     async def connected(cls, table: MqttTable) -> AsyncIterator[Self]:
         """Connect, and take what the broker keeps. Raises MqttError, `NoCredential`."""
-        client = connection(table, f"{table.group}.office.{time.time_ns()}", largest=LARGEST_PACKET)
+        name = f"{table.group}.office.{time.time_ns()}"
+        client = connection(table, name, largest=LARGEST_PACKET, most=MOST_GATEWAYS)
         try:
             async with client:
                 office = cls(client, table.group)
@@ -140,26 +111,10 @@ class Office:
         found = report.orders.get(subject) if report else None
         return found if found and found.number == number else None
 
-    async def outcome(self, stage: list[str], subject: str, number: int, gate: Gate) -> Outcome:
-        """Wait until a stage may be judged, and judge it."""
-        until = asyncio.get_running_loop().time() + gate.timeout
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout_at(until):
-                while True:
-                    found = self._judge(stage, subject, number, gate)
-                    if not found.silent or len(found.failed) > gate.failures:
-                        return found
-                    self._changed.clear()
-                    await self._changed.wait()
-        return self._judge(stage, subject, number, gate)
-
-    def _judge(self, stage: list[str], subject: str, number: int, gate: Gate) -> Outcome:
-        of = {name: found for name in stage if (found := self.progress(name, subject, number))}
-        well = [name for name, found in of.items() if found.stage in WELL]
-        failed = [name for name, found in of.items() if found.stage in ILL]
-        silent = [name for name in stage if name not in well and name not in failed]
-        passed = len(failed) <= gate.failures and len(well) >= gate.ready * len(stage)
-        return Outcome(stage=stage, well=well, failed=failed, silent=silent, passed=passed)
+    async def news(self) -> None:
+        """Wait until a gateway says something."""
+        self._changed.clear()
+        await self._changed.wait()
 
     async def kept(self, *where: str) -> dict[str, bytes]:
         """Return what the broker keeps at topics, which may have wildcards. Raises MqttError."""
@@ -208,29 +163,3 @@ class Office:
                     await self._changed.wait()
             except TimeoutError:
                 return
-
-
-async def roll_out(
-    office: Office,
-    stages: list[list[str]],
-    *,
-    what: What,
-    key: Ed25519PrivateKey,
-    gate: Gate,
-    say: Callable[[str], None],
-) -> bool:
-    """Bring it to one stage after the other; return False at the first that does not pass the gate."""
-    for number, stage in enumerate(stages, 1):
-        if not stage:
-            continue
-        say(f"stage {number} of {len(stages)}: {len(stage)} gateways")
-        order = await office.order(stage, what, key)
-        found = await office.outcome(stage, what.subject, order, gate)
-        say(f"stage {number}: {found.text()}")
-        for name in found.failed:
-            if progress := office.progress(name, what.subject, order):
-                say(f"  {name}: {progress.stage}: {progress.detail}")
-        if not found.passed:
-            say("stopped: the gate of this stage is not passed; nobody else was told")
-            return False
-    return True

@@ -8,7 +8,7 @@ import msgspec
 from aiomqtt import Client
 
 from edge_agent.fleet.documents import LARGEST_PACKET, BadDocument, File, decoded, topic
-from edge_agent.fleet.order import NotNow
+from edge_agent.fleet.operator import NotNow
 
 PIECE = 128 * 1024
 """Bytes of a piece: no broker refuses it, and it passes a slow line within a keepalive."""

@@ -13,9 +13,9 @@ from edge_agent.bundles.store import Store, sequence_of
 from edge_agent.config import Config
 from edge_agent.core.comparison import Tally
 from edge_agent.fleet.documents import Bundle, File, Stage, Version
-from edge_agent.fleet.order import Failed, edge_agent
+from edge_agent.fleet.operator import Failed, edge_agent
+from edge_agent.fleet.orders import Taken
 from edge_agent.fleet.pieces import digest
-from edge_agent.fleet.taken import Taken
 
 Fetch = Callable[[File, int], Awaitable[bytes]]
 Reached = Callable[[Stage], Awaitable[None]]

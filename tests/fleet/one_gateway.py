@@ -15,7 +15,8 @@ from edge_agent.config.fields import Delay
 from edge_agent.config.north import FleetTable, MqttTable
 from edge_agent.fleet.documents import Progress, What, topic
 from edge_agent.fleet.gateway import FleetGateway
-from edge_agent.fleet.office import Gate, Office
+from edge_agent.fleet.office import Office
+from edge_agent.fleet.rollout import Gate, outcome
 from edge_agent.historian import Historian
 
 NAME = "gw1"
@@ -33,7 +34,7 @@ class OneGateway:
 
     async def order(self, what: What, seconds: float = 30) -> Progress:
         number = await self.office.order([NAME], what, self.key)
-        await self.office.outcome([NAME], what.subject, number, Gate(timeout=seconds))
+        await outcome(self.office, [NAME], what.subject, number, Gate(timeout=seconds))
         progress = self.office.progress(NAME, what.subject, number)
         assert progress is not None, self.office.reports
         return progress

@@ -12,7 +12,7 @@ from one_gateway import OneGateway, one_gateway
 
 from edge_agent import bundle
 from edge_agent.bundles.store import Store, sequence_of
-from edge_agent.fleet import gateway, pieces
+from edge_agent.fleet import gateway, orders, pieces
 from edge_agent.fleet.documents import LARGEST_PACKET, Bundle
 from edge_agent.fleet.pieces import PIECE, cut
 
@@ -32,9 +32,9 @@ def broker(tmp_path: Path) -> Iterator[Broker]:
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pieces, "PIECE_DEADLINE", 0.5)
-    monkeypatch.setattr(gateway, "AGAIN", 0.1)
+    monkeypatch.setattr(orders, "AGAIN", 0.1)
     monkeypatch.setattr(gateway, "LOOK", 0.1)
-    monkeypatch.setattr(gateway, "TRIES", 2)
+    monkeypatch.setattr(orders, "TRIES", 2)
 
 
 async def put(one: OneGateway, index: bytes, *there: bytes) -> None:

@@ -18,10 +18,13 @@ MOST_QUEUED = 100
 _LOOK = 0.1
 
 
-def connection(table: MqttTable, identifier: str, will: Will | None = None, *, largest: int = 0) -> Client:
+def connection(
+    table: MqttTable, identifier: str, will: Will | None = None, *, largest: int = 0, most: int = MOST_QUEUED
+) -> Client:
     """Make a client that is not connected yet. Raises `NoCredential`.
 
     With `largest` it asks the broker not to send packets of more bytes, which takes MQTT 5.0 (3.1.2.11.4).
+    Beyond `most` messages that nobody has looked at yet, further ones are lost.
     """
     login = secure.login(table)
     properties = Properties(PacketTypes.CONNECT) if largest else None  # type: ignore[no-untyped-call]
@@ -40,7 +43,7 @@ def connection(table: MqttTable, identifier: str, will: Will | None = None, *, l
         tls_context=secure.context(table),
         timeout=DEADLINE,
         keepalive=round(table.keepalive),
-        max_queued_incoming_messages=MOST_QUEUED,
+        max_queued_incoming_messages=most,
     )
 
 

@@ -1,4 +1,4 @@
-"""What can become of an order, and what the parts that carry one out have in common."""
+"""Orders are carried out as an operator would, with the same commands; and what can become of that."""
 
 import asyncio
 import sys
