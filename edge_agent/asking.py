@@ -8,6 +8,7 @@ import asyncio
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 from edge_agent.core.tags import Reason
@@ -33,35 +34,40 @@ class ScanClass:
 
 
 class _Asked:
-    """A scan class and how it stands with it: `busy` until its read ends, `waited` for by the cycle."""
+    """A scan class and how it stands with it: `busy` until its read ends, `waited` for by the cycle.
 
-    __slots__ = ("busy", "ended", "gathered", "of", "waited")
+    Its columns are taken as the `number` of those that are `gathered`, if they can be.
+    """
+
+    __slots__ = ("busy", "ended", "gathered", "number", "of", "waited")
 
     def __init__(self, of: ScanClass, ended: Callable[["_Asked", Reason], None]) -> None:
         self.of = of
         self.busy = self.waited = False
-        self.ended: Callable[[Reason], None] = lambda reason: ended(self, reason)
+        self.ended: Callable[[Reason], None] = partial(ended, self)
         self.gathered: _Gathered | None = None
+        self.number = 0
 
 
 class _Gathered:
-    """Scan classes whose columns are taken together, and which of them are whole since when."""
+    """Scan classes whose columns are taken together; those that are whole, by number, since when."""
 
     def __init__(self, asked: Sequence[_Asked]) -> None:
         first = asked[0].of.device.gather
         assert first is not None, "its reads are not begun"
         self._gather = first([one.of.plan for one in asked])
-        self._index = {one: n for n, one in enumerate(asked)}
-        self.whole: dict[_Asked, int] = {}
+        self._rows = [one.of.rows for one in asked]
+        self.whole: dict[int, int] = {}
+        for number, one in enumerate(asked):
+            one.gathered, one.number = self, number
 
     def put(self, table: Table) -> None:
         """Decode what is whole."""
-        if not self.whole:
-            return
-        columns = self._gather([self._index[one] for one in self.whole], list(self.whole.values()))
-        for one, part in zip(self.whole, columns, strict=True):
-            table.put(one.of.rows, part)
-        self.whole.clear()
+        if self.whole:
+            numbers = sorted(self.whole)
+            columns = self._gather(numbers, [self.whole[n] for n in numbers])
+            table.put_all([self._rows[n] for n in numbers], columns)
+            self.whole.clear()
 
 
 class Asking:
@@ -75,11 +81,7 @@ class Asking:
         for one in self._asked:
             if one.of.device.gather is not None:
                 alike.setdefault(one.of.device.gather, []).append(one)
-        for many in alike.values():
-            gathered = _Gathered(many)
-            self._gathered.append(gathered)
-            for one in many:
-                one.gathered = gathered
+        self._gathered += map(_Gathered, alike.values())
         self._open = 0
         self._all: asyncio.Future[None] | None = None
 
@@ -125,7 +127,7 @@ class Asking:
             now = int(asyncio.get_running_loop().time() * 1e9)
             self._table.spoil(one.of.rows, reason, now)
         elif one.waited and one.gathered:
-            one.gathered.whole[one] = time.monotonic_ns()
+            one.gathered.whole[one.number] = time.monotonic_ns()
         else:
             self._table.put(one.of.rows, one.of.device.columns(one.of.plan))
         self._close(one)

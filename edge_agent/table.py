@@ -1,5 +1,6 @@
 """The latest value of every tag: scans write it, a process image is a frozen copy of it."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -17,15 +18,30 @@ class Table:
     def __init__(self, longest_age: npt.NDArray[np.int64]) -> None:
         self._longest_age = longest_age
         self.latest = Columns.bad(len(longest_age), Reason.NEVER_READ, 0)
+        self._numbers = np.arange(len(longest_age))
         self._more: dict[int, Columns] = {}
 
     def put(self, rows: slice, columns: Columns) -> None:
         """Store one scan class."""
+        self._store(rows, columns)
+        if columns.exact or columns.said or columns.source is not None or rows.start in self._more:
+            self._more[rows.start] = columns
+
+    def put_all(self, classes: Sequence[slice], columns: Columns) -> None:
+        """Store several scan classes, whose columns stand one after the other."""
+        if not (columns.exact or any(rows.start in self._more for rows in classes)):
+            self._store(np.concatenate([self._numbers[rows] for rows in classes]), columns)
+            return
+        first = 0
+        for rows in classes:
+            stop = first + rows.stop - rows.start
+            self.put(rows, columns.part(slice(first, stop)))
+            first = stop
+
+    def _store(self, rows: slice | npt.NDArray[np.intp], columns: Columns) -> None:
         latest = self.latest
         latest.value[rows], latest.quality[rows] = columns.value, columns.quality
         latest.reason[rows], latest.at[rows] = columns.reason, columns.at
-        if columns.exact or columns.said or columns.source is not None or rows.start in self._more:
-            self._more[rows.start] = columns
 
     def spoil(self, rows: slice, reason: Reason, at: int) -> None:
         """Store that one scan class is BAD as a whole."""

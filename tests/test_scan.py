@@ -124,6 +124,24 @@ def test_what_a_number_cannot_say_is_kept_until_it_is_said_anew() -> None:
     assert table.exact == {}
 
 
+def test_scan_classes_that_are_stored_together_are_as_each_alone() -> None:
+    table = Table(np.full(5, 10**9))
+    classes = [slice(3, 5), slice(0, 2)]
+
+    def together(exact: dict[int, int | str]) -> Columns:
+        value = np.array([30.0, 40.0, 0.0, 10.0])
+        good = np.full(4, Quality.GOOD, np.uint8)
+        return Columns(value, good, np.zeros(4, np.uint8), np.full(4, 7), exact)
+
+    table.put_all(classes, together({}))
+    assert table.latest.value[[0, 1, 3, 4]].tolist() == [0, 10, 30, 40]
+    assert (table.latest.quality[2], table.exact) == (Quality.BAD, {})
+    table.put_all(classes, together({1: "pump"}))
+    assert table.exact == {4: "pump"}
+    table.put_all(classes, together({}))
+    assert table.exact == {}
+
+
 async def test_an_image_is_frozen_while_its_table_goes_on() -> None:
     table = Table(np.array([10**9]))
     one = Columns(np.array([1.0]), np.array([2], np.uint8), np.zeros(1, np.uint8), np.array([5]))

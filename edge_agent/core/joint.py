@@ -1,6 +1,7 @@
 """Many scan classes decoded and graded at once: fifty devices for little more than what one costs."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import accumulate, groupby, pairwise
 
 import numpy as np
@@ -25,11 +26,13 @@ class Joint:
         self._lengths = np.array([len(cycle) for cycle in cycles], np.intp)
         bounds = [0, *accumulate(len(cycle) for cycle in cycles)]
         self._rows = [slice(start, stop) for start, stop in pairwise(bounds)]
+        self._numbers = np.arange(bounds[-1])
 
-    def columns(self, whole: Sequence[int], at: Sequence[int]) -> list[Columns]:
-        """End the cycles with these indices and return their columns. `at` are monotonic times in ns.
+    def columns(self, whole: Sequence[int], at: Sequence[int]) -> Columns:
+        """End the cycles with these indices, which rise, and return their columns, one after the other.
 
-        The others stay as they are, and what their part of the buffer holds is not looked at.
+        `at` are monotonic times in ns. The other cycles stay as they are, and what their part of the buffer
+        holds is not looked at.
         """
         reason = np.zeros(self._decoder.rows, np.uint8)
         for n in whole:
@@ -38,7 +41,12 @@ class Joint:
         when = np.zeros(len(self._lengths), np.int64)
         when[whole] = at
         columns = self._grader.grade(raw, reason, np.repeat(when, self._lengths), exact)
-        return [columns.part(self._rows[n]) for n in whole]
+        if len(whole) == len(self._cycles):
+            return columns
+        rows = np.concatenate([self._numbers[self._rows[n]] for n in whole])
+        at_row = dict(enumerate(rows.tolist())) if columns.exact else {}
+        said = {i: columns.exact[row] for i, row in at_row.items() if row in columns.exact}
+        return replace(columns.take(rows), exact=said)
 
 
 def joined(parts: Sequence[Decoder], places: Sequence[int]) -> Decoder:

@@ -90,8 +90,11 @@ class Lasting(Driver, Protocol):
         ...
 
 
-Gather = Callable[[Sequence[int], Sequence[int]], list[Columns]]
-"""Columns of the plans with these indices, that were whole at these times (monotonic, ns)."""
+Gather = Callable[[Sequence[int], Sequence[int]], Columns]
+"""Columns, one after the other, of the plans with these indices, which rise, that were whole at these times.
+
+Times are monotonic, in ns.
+"""
 
 
 @runtime_checkable
