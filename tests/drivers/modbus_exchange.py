@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -31,6 +32,11 @@ FRAMERS: dict[str, Callable[[], Framer]] = {
 TRANSACTION, UNIT = 0xABCD, 3
 MOST_HELD = 600
 """No frame of any kind is longer, so no framer may hold more."""
+
+
+class Asked(NamedTuple):
+    unit: int
+    request: Request
 
 
 @dataclass(frozen=True)
@@ -67,9 +73,9 @@ EXCHANGES = [
 
 def outcome(framer: Framer, request: Request, pieces: list[bytes]) -> bytes | str:
     """Feed pieces as a link does: data, the name of a typed error, or that more is needed."""
-    transactions = Transactions[None](framer)
+    transactions = Transactions[Asked](framer)
     transactions._number = TRANSACTION - 1 if framer.numbered else 0
-    transactions.send(UNIT, request, None)
+    transactions.send(Asked(UNIT, request))
     try:
         for piece in pieces:
             for _, answer in transactions.receive(piece):

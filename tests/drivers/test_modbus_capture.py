@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from modbus_exchange import Asked
 from sources import ROOT
 
 from edge_agent.drivers import LinkDown
@@ -76,11 +77,11 @@ def test_every_recorded_reply_fits_its_request() -> None:
     replied = [exchange for exchange in exchanges() if exchange.reply]
     assert len(replied) > 1000
     for exchange in replied:
-        transactions = Transactions[None](Mbap())
-        number, sent = transactions.send(exchange.unit, request_of(exchange), None)
+        transactions = Transactions[Asked](Mbap())
+        number, sent = transactions.send(asked := Asked(exchange.unit, request_of(exchange)))
         assert sent[7:] == exchange.request
         (answer,) = transactions.receive(Mbap().encode(number, exchange.unit, exchange.reply))
-        assert answer == (None, exchange.reply[2:])
+        assert answer == (asked, exchange.reply[2:])
 
 
 async def test_the_conversation_replayed_gives_the_recorded_registers() -> None:

@@ -194,7 +194,7 @@ class Link:
                 self._send(self._wire, asked, now)
 
     def _send(self, wire: Wire, asked: _Asked, now: float) -> None:
-        asked.number, data = self._transactions.send(asked.unit, asked.request, asked)
+        asked.number, data = self._transactions.send(asked)
         asked.sent, asked.due, self._noise = now, now + asked.timeout, 0
         self._deadlines.add(asked)
         wire.send(data)

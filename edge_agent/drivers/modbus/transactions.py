@@ -5,12 +5,11 @@ belongs to no request makes all the others doubtful as well.
 """
 
 import secrets
-from typing import Generic, NamedTuple, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from edge_agent.drivers.modbus.frames import Framer
 from edge_agent.drivers.modbus.pdu import BadReply, DeviceException, Request
 
-T = TypeVar("T")
 Answer = bytes | DeviceException | BadReply
 """The data that were asked for, or what the device gave instead."""
 
@@ -18,20 +17,31 @@ MOST_LATE = 64
 """Requests that were given up whose answers are still recognised; one before these breaks the connection."""
 
 
-class _Sent(NamedTuple, Generic[T]):
-    unit: int
-    request: Request
-    ticket: T
+class Ticket(Protocol):
+    """Who asks a unit for something, and wants the answer."""
+
+    @property
+    def unit(self) -> int:
+        """Who is asked."""
+        ...
+
+    @property
+    def request(self) -> Request:
+        """For what."""
+        ...
+
+
+T = TypeVar("T", bound=Ticket)
 
 
 class Transactions(Generic[T]):
-    """What was sent and is not answered. A `ticket` is whatever the caller wants to have back."""
+    """What was sent and is not answered."""
 
     def __init__(self, framer: Framer) -> None:
         self._framer = framer
         self.numbered = framer.numbered
         """Whether a late answer can be told from the one that is due."""
-        self._sent: dict[int, _Sent[T]] = {}
+        self._sent: dict[int, T] = {}
         self._late: dict[int, int] = {}  # number of a request that was given up -> its unit
         # Not from the same number every time: an answer to an earlier connection must not fit by chance.
         self._number = secrets.randbelow(0xFFFF) if framer.numbered else 0
@@ -39,13 +49,13 @@ class Transactions(Generic[T]):
     def __len__(self) -> int:
         return len(self._sent)
 
-    def send(self, unit: int, request: Request, ticket: T) -> tuple[int, bytes]:
-        """Return the number of a request and the bytes to send."""
+    def send(self, ticket: T) -> tuple[int, bytes]:
+        """Return the number of a ticket's request and the bytes to send."""
         if self.numbered:
             self._number = self._number % 0xFFFF + 1
         assert self._number not in self._sent, "more requests under way than there are numbers"
-        self._sent[self._number] = _Sent(unit, request, ticket)
-        return self._number, self._framer.encode(self._number, unit, request.pdu)
+        self._sent[self._number] = ticket
+        return self._number, self._framer.encode(self._number, ticket.unit, ticket.request.pdu)
 
     def receive(self, data: bytes) -> list[tuple[T, Answer]]:
         """Take what arrived and return what was answered.
@@ -63,7 +73,7 @@ class Transactions(Generic[T]):
                 continue
             if frame.unit != sent.unit:
                 raise BadReply(f"unit {frame.unit} answers a request to unit {sent.unit}")
-            answers[number] = sent.ticket, self._checked(sent.request, frame.pdu)
+            answers[number] = sent, self._checked(sent.request, frame.pdu)
         if self._framer.pending and len(answers) == len(self._sent) and not self._late:
             raise BadReply("more bytes than one reply")
         for number in answers:
@@ -82,7 +92,7 @@ class Transactions(Generic[T]):
 
     def tickets(self) -> list[T]:
         """Return the tickets of what is under way."""
-        return [sent.ticket for sent in self._sent.values()]
+        return list(self._sent.values())
 
     def clear(self) -> list[T]:
         """Forget everything, as for a new connection, and return the tickets of what was under way."""
