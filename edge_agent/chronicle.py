@@ -4,9 +4,9 @@ import logging
 from collections.abc import Sequence
 
 from edge_agent.core.drift import Drifted
-from edge_agent.core.envelope import Outside
 from edge_agent.core.pipeline import Verdict
 from edge_agent.core.reasons import Cause
+from edge_agent.core.remark import Remark
 from edge_agent.core.tags import Reason
 from edge_agent.historian import Historian
 
@@ -52,7 +52,7 @@ class Chronicle:
             self._historian.event(self._machine, "drift", one.text)
             log.warning("machine %s: drift: %s", self._machine, one.text)
 
-    def _outside(self, outside: Outside | None) -> None:
+    def _outside(self, outside: Remark | None) -> None:
         text = outside.text if outside else "the window is as in training again"
         self._historian.event(self._machine, "outside training", text)
         if outside and not self._wary:
@@ -72,5 +72,5 @@ class Chronicle:
             log.warning("machine %s: no results: %s", self._machine, text)
 
 
-def _named(outside: Outside | None) -> str:
+def _named(outside: Remark | None) -> str:
     return outside.input if outside else ""

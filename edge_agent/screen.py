@@ -10,7 +10,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from edge_agent.status import MachineStatus, NotRunning, Status, ask
+from edge_agent.status import MachineStatus, NotRunning, OutputStatus, Status, ask
 
 EVERY = 1.0
 """Seconds between two looks."""
@@ -113,7 +113,13 @@ def _condition(m: MachineStatus) -> Text:
         return Text("WARNING", "bold black on yellow")
     if m.reason != "NONE":
         return Text("waiting", "cyan")
-    return Text("UNCERTAIN", "bold black on yellow") if m.outside else Text("normal", "green")
+    if m.outside:
+        return Text("UNCERTAIN", "bold black on yellow")
+    return Text("SHELVED", "bold cyan") if any(map(_shelved, m.outputs)) else Text("normal", "green")
+
+
+def _shelved(o: OutputStatus) -> bool:
+    return "SHELVED" in (o.alarm_state, o.warning_state)
 
 
 def _writes(m: MachineStatus) -> Text:
@@ -140,8 +146,13 @@ def _alarms(status: Status) -> RenderableType | None:
             if (o.alarm_state, o.warning_state) != ("NORMAL", "NORMAL"):
                 since = "-" if o.since is None else moment(o.since)
                 score = "-" if o.score is None else f"{o.score:.3g}"
-                table.add_row(since, m.name, o.name, o.alarm_state, o.warning_state, score)
+                states = [_left(state, o.shelved_until) for state in (o.alarm_state, o.warning_state)]
+                table.add_row(since, m.name, o.name, *states, score)
     return table if table.row_count else None
+
+
+def _left(state: str, until: float | None) -> str:
+    return f"{state}\nuntil {moment(until)}" if state == "SHELVED" and until is not None else state
 
 
 def _candidates(status: Status) -> RenderableType | None:

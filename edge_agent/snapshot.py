@@ -94,6 +94,7 @@ def _machine(machine: Machine) -> MachineStatus:
         latched=machine.latched,
         reasons=[cause.text for cause in verdict.causes],
         outside=verdict.outside.text if verdict.outside else "",
+        remarks=[*verdict.causes, *([verdict.outside] if verdict.outside else [])],
         drift=machine.drift,
         denied=(Denied.STOPPED if machine.stopped else machine.denied).name,
         bundle=f"{manifest.name} {manifest.version}",
@@ -134,6 +135,7 @@ def _output(reading: Reading, since: int) -> OutputStatus:
         alarm_state=reading.alarm_state.name,
         warning_state=reading.warning_state.name,
         since=_wall(since),
+        shelved_until=_wall(reading.shelved_until),
     )
 
 

@@ -8,6 +8,7 @@ import msgspec
 
 from edge_agent.config.tables import AgentTable
 from edge_agent.core.comparison import Tally
+from edge_agent.core.remark import Remark
 from edge_agent.north.standing import MqttStatus, OpcUaServerStatus
 
 SOCKET = "status.sock"
@@ -47,6 +48,8 @@ class OutputStatus(msgspec.Struct, frozen=True, kw_only=True):
     warning_state: str
     since: float | None
     """When one of the two was raised or went away, in seconds since 1970."""
+    shelved_until: float | None = None
+    """When what is shelved comes back by itself, in seconds since 1970."""
 
 
 class CandidateStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,6 +93,8 @@ class MachineStatus(msgspec.Struct, frozen=True, kw_only=True):
     """What made the score of an alarm that is raised, in sentences."""
     outside: str
     """What of the inputs is outside of what the model was trained on, "" if nothing: then it is UNCERTAIN."""
+    remarks: list[Remark]
+    """What `reasons` and `outside` say, to be said in other languages."""
     drift: dict[str, dict[str, float]]
     """The last population stability index of inputs and outputs, by ``hour`` and ``day``."""
     denied: str

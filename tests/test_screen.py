@@ -67,6 +67,7 @@ def drawn(told: Status, width: int = 200) -> str:
         ({"outputs": [msgspec.structs.replace(OUTPUT, warning_state="UNACKNOWLEDGED")]}, "WARNING"),
         ({"state": "STARTING", "reason": "WARMING_UP"}, "waiting"),
         ({"outside": "speed 1800 rpm is above 1500 rpm"}, "UNCERTAIN"),
+        ({"outputs": [msgspec.structs.replace(OUTPUT, alarm_state="SHELVED", shelved_until=9.0)]}, "SHELVED"),
         ({"latched": True}, "LATCHED OFF"),
         ({"denied": "STOPPED"}, "STOPPED"),
         ({"denied": "PERMISSIVE", "mode": "active", "state": "READY"}, "outputs denied: PERMISSIVE"),

@@ -85,6 +85,11 @@ class Alarm:
         return AlarmState.NORMAL if self._acked else AlarmState.RETURNED
 
     @property
+    def shelved_until(self) -> int:
+        """When it comes back by itself (monotonic ns), 0 if it is not shelved."""
+        return self._shelved_until or 0
+
+    @property
     def active(self) -> bool:
         """Whether it is shown as raised: its condition is there or latched, and it is not shelved."""
         return (self._active or self._latched) and self._shelved_until is None

@@ -7,25 +7,18 @@ told is a tag.
 
 import math
 
-import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from edge_agent.core.manifest import Envelope, Manifest
 from edge_agent.core.preparation import Preparation
+from edge_agent.core.remark import Kind, Remark
 from edge_agent.core.tags import Columns, Floats, Quality
 
 _UNBOUNDED = 1e200
 """Per second: no float64 that a device sends changes by more."""
 
 Integers = npt.NDArray[np.int64]
-
-
-class Outside(msgspec.Struct, frozen=True, kw_only=True):
-    """The input that is furthest from the training rows, and a sentence about it."""
-
-    input: str
-    text: str
 
 
 class Likeness:
@@ -97,10 +90,10 @@ class Guard:
         self._seen = np.zeros(len(self._rate), np.int64)
         self._whole = False
         self._tick = self._until = 0
-        self._found: Outside | None = None
+        self._found: Remark | None = None
 
     @property
-    def outside(self) -> Outside | None:
+    def outside(self) -> Remark | None:
         """What the window holds that is outside, None if nothing; the latest of several."""
         return self._found if self._tick < self._until else None
 
@@ -131,7 +124,7 @@ class Guard:
         if found is not None:
             self._found, self._until = found, tick + self._span
 
-    def _judge(self, value: Floats, gaps: Integers) -> Outside | None:
+    def _judge(self, value: Floats, gaps: Integers) -> Remark | None:
         # A comparison with NaN is False: an input that was never there is not outside.
         off = np.maximum(self._low - value, value - self._high)
         if (off > 0).any():
@@ -143,28 +136,23 @@ class Guard:
             return self._odd(value)
         return None
 
-    def _out_of_range(self, value: Floats, off: Floats) -> Outside:
+    def _out_of_range(self, value: Floats, off: Floats) -> Remark:
         width = np.maximum(self._high - self._low, np.finfo(float).tiny)
         place = int(np.nanargmax(off / width))
         above = value[place] > self._high[place]
         bound = self._high[place] if above else self._low[place]
-        text = f"{self._said(place, value[place])}, {'above' if above else 'below'} {bound:.4g} in training"
-        return Outside(input=self._inputs[place].name, text=text)
+        return self._remark("above_training" if above else "below_training", place, value[place], bound)
 
-    def _too_quick(self, change: Floats, gaps: Integers) -> Outside:
+    def _too_quick(self, change: Floats, gaps: Integers) -> Remark:
         pace = change / (gaps * self._period)
         place = int(np.nanargmax(np.abs(pace) / self._rate))
-        most = f"{self._rate[place]:.4g} in training"
-        text = f"{self._said(place, pace[place])} per second, beyond {most}"
-        return Outside(input=self._inputs[place].name, text=text)
+        return self._remark("too_quick", place, pace[place], self._rate[place])
 
-    def _odd(self, value: Floats) -> Outside:
+    def _odd(self, value: Floats) -> Remark:
         place = int(self._likeness.shares(value).argmax())
         off = float(self._likeness.unexplained(value)[place])
-        likely = self._said(place, value[place] - off).removeprefix(f"{self._inputs[place].name} ")
-        text = f"{self._said(place, value[place])}, where the other inputs make {likely} likely"
-        return Outside(input=self._inputs[place].name, text=text)
+        return self._remark("unlikely", place, value[place], value[place] - off)
 
-    def _said(self, place: int, number: float) -> str:
+    def _remark(self, kind: Kind, place: int, value: float, bound: float) -> Remark:
         column = self._inputs[place]
-        return f"{column.name} {number:.4g} {column.unit}".rstrip()
+        return Remark(kind=kind, input=column.name, value=float(value), bound=float(bound), unit=column.unit)

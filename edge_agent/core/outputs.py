@@ -30,6 +30,8 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     alarm_state: AlarmState = AlarmState.NORMAL
     warning_state: AlarmState = AlarmState.NORMAL
     bits: AlarmBits = AlarmBits(0)
+    shelved_until: int = 0
+    """When what is shelved comes back by itself, in monotonic ns; 0 if nothing is."""
 
 
 class Reader:
@@ -95,6 +97,7 @@ class Reader:
             alarm_state=alarm.state if alarm else AlarmState.NORMAL,
             warning_state=warning.state if warning else AlarmState.NORMAL,
             bits=_bits(alarm, _ALARM) | _bits(warning, _WARNING),
+            shelved_until=max((a.shelved_until for a in (alarm, warning) if a is not None), default=0),
             **numbers,
         )
 

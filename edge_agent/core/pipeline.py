@@ -8,12 +8,13 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_agent.core.alarm import SIMPLE, Handling, Order
-from edge_agent.core.envelope import Guard, Outside
+from edge_agent.core.envelope import Guard
 from edge_agent.core.manifest import Manifest
 from edge_agent.core.outputs import Reader, Reading
 from edge_agent.core.packing import Packing
 from edge_agent.core.preparation import Preparation
 from edge_agent.core.reasons import Cause, Reasons
+from edge_agent.core.remark import Remark
 from edge_agent.core.resultblock import AlarmBits, State
 from edge_agent.core.states import Situation, state_of
 from edge_agent.core.stream import Stream
@@ -44,7 +45,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     readings: tuple[Reading, ...] = ()
     causes: tuple[Cause, ...] = ()
     """The inputs that made the score of an alarm, from when it came until it is gone."""
-    outside: Outside | None = None
+    outside: Remark | None = None
     """What of the window is outside of what the model was trained on: the result is UNCERTAIN."""
 
     @property
@@ -193,7 +194,7 @@ class Pipeline:
         culprit: str = "",
         score: float = math.nan,
         *,
-        outside: Outside | None = None,
+        outside: Remark | None = None,
         asked: Floats32 | None = None,
     ) -> Verdict:
         return Verdict(

@@ -8,7 +8,6 @@ score falls is that input's part in it.
 import math
 from collections.abc import Sequence
 
-import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -17,6 +16,7 @@ from edge_agent.core.manifest import Manifest, Output
 from edge_agent.core.outputs import Reading
 from edge_agent.core.packing import Packing
 from edge_agent.core.preparation import Preparation
+from edge_agent.core.remark import Kind, Remark
 from edge_agent.core.scoring import scorer
 from edge_agent.core.tags import Floats
 
@@ -27,12 +27,10 @@ SHARE = 0.1
 """What has less than this share of the first cause's part is none."""
 
 
-class Cause(msgspec.Struct, frozen=True, kw_only=True):
-    """An input that made the score: its number, counted from 1, and a sentence about it."""
+class Cause(Remark, frozen=True, kw_only=True):
+    """An input that made the score. Its number is counted from 1."""
 
     number: int
-    input: str
-    text: str
 
 
 class Trail:
@@ -114,10 +112,12 @@ class Question:
 
     def _cause(self, place: int) -> Cause:
         column, off = self._manifest.inputs[place], float(self._now[place])
-        than = "what the other inputs explain" if self._likeness.joint else "its mean in training"
-        where = "above" if off > 0 else "below"
-        much = f"{off:+.3g} {column.unit}".rstrip()
-        return Cause(number=place + 1, input=column.name, text=f"{column.name} {much} {where} {than}")
+        kind: Kind
+        if self._likeness.joint:
+            kind = "above_others" if off > 0 else "below_others"
+        else:
+            kind = "above_mean" if off > 0 else "below_mean"
+        return Cause(kind=kind, number=place + 1, input=column.name, value=off, unit=column.unit)
 
 
 class Reasons:
@@ -172,7 +172,11 @@ class Reasons:
                 self.question = Question(self._manifest, output, rows, asked, reading.score)
             return
         names = [i.name for i in self._manifest.inputs]
-        number = names.index(output.of) + 1
-        much = f"{reading.score:.3g} {output.unit}".rstrip()
-        text = f"{output.of} {much} off what was forecast"
-        self._causes[output.name] = (Cause(number=number, input=output.of, text=text),)
+        cause = Cause(
+            kind="off_forecast",
+            number=names.index(output.of) + 1,
+            input=output.of,
+            value=reading.score,
+            unit=output.unit,
+        )
+        self._causes[output.name] = (cause,)

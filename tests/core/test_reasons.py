@@ -130,7 +130,7 @@ def reading(alarm: bool, score: float = 0.9) -> Reading:
 
 def test_it_asks_once_when_the_alarm_comes_and_keeps_the_causes_until_it_is_gone():
     reasons, asked = Reasons(BUNDLE), np.zeros(16, np.float32)
-    cause = Cause(number=4, input="power", text="power")
+    cause = Cause(kind="above_mean", number=4, input="power", value=1.0)
     for tick in range(4):
         reasons.push(tick, np.array(OFFSET))
     assert reasons.see([reading(alarm=False)], asked) == ()

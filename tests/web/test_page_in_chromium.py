@@ -49,7 +49,7 @@ async def test_a_wearing_bearing_is_seen_acknowledged_and_not_forgotten_over_a_r
                 panel.wear_the_bearing(5)
 
             await expect(tile(page)).to_have_class(re.compile("alarm"), timeout=WAIT)
-            for said in ("ALARM", "bearing_wear", "active, not acknowledged", "since", "vibration +"):
+            for said in ("ALARM", "bearing_wear", "active, not acknowledged", "since", "vibration "):
                 await expect(tile(page)).to_contain_text(said)
             red = await tile(page).evaluate("node => getComputedStyle(node).backgroundColor")
             assert red == "rgb(179, 0, 27)"

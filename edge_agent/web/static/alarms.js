@@ -4,7 +4,7 @@ import { element, find, row, show, table } from "./dom.js";
 import { give } from "./orders.js";
 import { asset, state } from "./state.js";
 import { standing } from "./tiles.js";
-import { number, say, when } from "./words.js";
+import { english, lasting, number, remark, say, when } from "./words.js";
 
 const SHELVES = [900, 3600, 8 * 3600];
 const WAITING = ["UNACKNOWLEDGED", "RETURNED", "LATCHED_UNACKNOWLEDGED"];
@@ -16,8 +16,9 @@ export function tell(text) {
 
 async function order(do_, machine, output, shelf) {
   const refused = await give({ do: do_, machine, output, ...(shelf ? { shelf } : {}) });
-  tell(refused || say("done"));
-  if (refused) show(find("#alarms"), element("p", { class: "refused", role: "alert" }, refused), ...[...find("#alarms").children].filter((c) => !c.classList.contains("refused")));
+  find("#refused").hidden = !refused;
+  find("#refused").replaceChildren(refused);
+  if (!refused) tell(say("done"));
 }
 
 function button(key, machine, output, shelf) {
@@ -46,7 +47,7 @@ function shelve(machine, output) {
       },
     },
     element("option", { value: "" }, label),
-    ...SHELVES.map((s) => element("option", { value: s }, s < 3600 ? `${s / 60} min` : `${s / 3600} h`)),
+    ...SHELVES.map((s) => element("option", { value: s }, lasting(s))),
   );
   return choice;
 }
@@ -72,6 +73,11 @@ function actions({ machine, output, how }) {
   return [...asked, shelve(...of)];
 }
 
+function shelvedWords(output) {
+  const left = output.shelved_until ? `, ${say("shelvedFor", { time: lasting(output.shelved_until - state.at) })}` : "";
+  return say("alarm.SHELVED") + left;
+}
+
 export function drawAlarms() {
   const standingNow = rows();
   const heads = ["time", "level", "machine", "alarmOf", "alarmState", "score", "limit", "why", "action"].map((key) => say(key));
@@ -84,17 +90,16 @@ export function drawAlarms() {
       element("td", { class: `level ${level}` }, say(`condition.${level}`)),
       machine.name,
       output.name,
-      element("td", { class: WAITING.includes(how) ? "unacknowledged" : "" }, say(`alarm.${how}`)),
+      element("td", { class: WAITING.includes(how) ? "unacknowledged" : "" }, how === "SHELVED" ? shelvedWords(output) : say(`alarm.${how}`)),
       number(output.score),
       limits ? number(limits.on) : null,
-      machine.reasons.join("; ") || null,
+      machine.remarks.map(remark).join("; ") || null,
       element("td", { class: "buttons" }, ...(actions(found) ?? [say("readOnly")])),
     );
   });
-  const refused = find("#alarms .refused");
   const list = drawn.length ? table(heads, drawn) : element("p", {}, say("noAlarms"));
   list.dataset.key = drawn.length ? "list" : "none";
-  show(find("#alarms"), ...(refused ? [refused.cloneNode(true)] : []), list);
+  show(find("#alarms"), list);
   announce(standingNow);
 }
 
@@ -104,6 +109,13 @@ function announce(standingNow) {
   if (fresh.length) tell(fresh.map((r) => `${say(`condition.${r.level}`)}: ${r.machine.name}, ${r.output.name}`).join(". "));
   if ([...now].join() !== [...before].join()) drawLog();
   before = now;
+}
+
+// The sentence of an event is as the agent wrote it; states and reasons have words.
+function happening({ kind, text }) {
+  const [how, reason, ...more] = text.split(", ");
+  if (kind !== "state" || !reason) return element("td", {}, english(text));
+  return [say(`state.${how}`), say(`reason.${reason}`), ...more.map((part) => part.replace(/^input /, ""))].join(", ");
 }
 
 // What the history holds of alarms; read when the list is opened, and again at every change while it is.
@@ -118,9 +130,9 @@ export async function drawLog() {
     return;
   }
   const { alarms, events, error } = await answer.json();
-  if (error) return show(log.lastElementChild, element("p", {}, error));
+  if (error) return show(log.lastElementChild, element("p", {}, english(error)));
   const drawn = alarms.map((a) => row(a.at, when(a.at), a.machine, a.output, say(`alarm.${a.alarm}`), say(`alarm.${a.warning}`), number(a.score)));
-  const happened = events.map((e, at) => row(`${e.at} ${at}`, when(e.at), e.subject, say(`event.${e.kind}`), e.text));
+  const happened = events.map((e, at) => row(`${e.at} ${at}`, when(e.at), e.subject, say(`event.${e.kind}`), happening(e)));
   show(
     log.lastElementChild,
     drawn.length ? table(heads, drawn) : element("p", {}, say("noAlarmsEver")),

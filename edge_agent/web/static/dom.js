@@ -51,7 +51,8 @@ const holdsText = (node) => [...node.childNodes].some((inner) => inner.nodeType 
 
 export function table(heads, rows) {
   const head = element("tr", {}, ...heads.map((text) => element("th", { scope: "col" }, text)));
-  return element("div", { class: "scroll" }, element("table", {}, element("thead", {}, head), element("tbody", {}, ...rows)));
+  // Can be reached with the keyboard, to be moved where it is too wide.
+  return element("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": heads[0] }, element("table", {}, element("thead", {}, head), element("tbody", {}, ...rows)));
 }
 
 export const row = (key, ...cells) =>

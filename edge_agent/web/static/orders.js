@@ -1,11 +1,11 @@
 // What changes something: needs the token, which stays in this tab and goes nowhere but into these calls.
 
 import { find } from "./dom.js";
-import { say } from "./words.js";
+import { english, say } from "./words.js";
 
 const KEPT = "edge-agent.token";
 
-// Asks for `order` to be done; returns "" or why it was not.
+// Asks for `order` to be done; returns "" or why it was not, as text or as an element.
 export async function give(order) {
   for (let why = ""; ; why = say("tokenWrong")) {
     const token = sessionStorage.getItem(KEPT) ?? (await askToken(why));
@@ -23,7 +23,7 @@ export async function give(order) {
       return say("noAnswer");
     }
     if (answer.ok) return "";
-    if (answer.status !== 401) return (await answer.json()).error;
+    if (answer.status !== 401) return english((await answer.json()).error);
     sessionStorage.removeItem(KEPT);
   }
 }

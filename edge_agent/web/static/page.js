@@ -9,8 +9,7 @@ import { condition, drawTiles } from "./tiles.js";
 import { drawTrends, keep, lay, relay } from "./trends.js";
 import { begin, say, when } from "./words.js";
 
-const WORST = ["alarm", "none", "warning", "uncertain", "waiting", "normal"];
-let linked = false;
+const WORST = ["lost", "alarm", "none", "warning", "uncertain", "shelved", "waiting", "normal"];
 
 function select(machine) {
   state.selected = machine;
@@ -37,24 +36,24 @@ function title() {
   // Tiles keep their places, so the worst may be below the edge of the screen: it is counted at the top.
   const counted = WORST.filter((how) => how !== "normal" && conditions.includes(how));
   find("#summary").textContent = counted.map((how) => `${conditions.filter((c) => c === how).length} × ${say(`condition.${how}`)}`).join(" · ");
-  const word = linked ? say(`condition.${worst}`) : say("lostShort");
+  const word = state.lost ? say("lostShort") : say(`condition.${worst}`);
   document.title = `${word} – ${state.layout.name}`;
-  find("#link").textContent = linked ? `● ${say("live")}` : `○ ${say("lostShort")}`;
+  find("#link").textContent = state.lost ? `○ ${say("lostShort")}` : `● ${say("live")}`;
   find("#clock").textContent = when(state.at);
 }
 
 function link(now) {
-  linked = now;
+  state.lost = !now;
   document.body.classList.toggle("lost", !now);
   find("#lost").hidden = now;
   find("#lost").textContent = now ? "" : say("lost", { time: when(state.at) });
-  if (state.status) title();
+  draw();
 }
 
 await begin(() => {
   relay();
   draw();
-  if (!linked) link(false);
+  if (state.lost) link(false);
 });
 find("#log").addEventListener("toggle", drawLog);
 find("#tags").addEventListener("toggle", () => state.status && drawTags());

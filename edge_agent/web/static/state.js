@@ -7,6 +7,7 @@ export const state = {
   values: [],
   quality: [],
   selected: "",
+  lost: false, // nothing is heard: what is here was true once
 };
 
 export function takeLayout(layout) {

@@ -2,13 +2,14 @@
 
 import { element, find, row, show, table } from "./dom.js";
 import { asset, state } from "./state.js";
-import { lasting, number, say, when, whole } from "./words.js";
+import { english, lasting, number, say, when, whole } from "./words.js";
 
 const QUALITY = ["BAD", "UNCERTAIN", "GOOD"];
 const FEW = 8;
 const ms = (seconds) => (seconds === null || seconds === undefined ? null : `${number(seconds * 1000)} ms`);
 const heads = (...keys) => keys.map((key) => say(key));
 
+const said = (error) => (error ? element("td", {}, english(error)) : null);
 const few = (names) => names.slice(0, FEW).join(", ") + (names.length > FEW ? ` … (${names.length})` : "");
 
 function sign(good, yes, no) {
@@ -30,13 +31,13 @@ function beside(candidate) {
   const { cycles, flips, only_active, only_candidate } = candidate.tally;
   const told = [
     `${candidate.bundle} (${candidate.sequence})`,
-    say("candidate.cycles", { cycles }),
+    say("candidate.cycles", { cycles: whole(cycles) }),
     say("candidate.flips", { flips }),
     say("candidate.alarms", { active: only_active, candidate: only_candidate }),
     `p99 ${ms(candidate.p99) ?? "–"}`,
-    candidate.lacks.length ? `${say("candidate.lacks")}: ${candidate.lacks.join("; ")}` : `✓ ${say("candidate.may")}`,
+    candidate.lacks.length ? `${say("candidate.lacks")}: ` : `✓ ${say("candidate.may")}`,
   ];
-  return told.join(" · ");
+  return element("td", {}, told.join(" · "), english(candidate.lacks.join("; ")));
 }
 
 export function drawModels() {
@@ -67,9 +68,9 @@ export function drawWrites() {
       machine.name,
       say(`mode.${machine.mode}`),
       last,
-      String(verified),
-      String(refused),
-      String(failed),
+      whole(verified),
+      whole(refused),
+      whole(failed),
       machine.latched ? sign(false, "", "latched") : say(`denied.${machine.denied}`),
     );
   });
@@ -83,10 +84,10 @@ function north() {
   if (mqtt) {
     const oldest = mqtt.oldest ? ` · ${say("oldest")} ${lasting(state.at - mqtt.oldest)} · ${number(100 * mqtt.room)} %` : "";
     const dropped = mqtt.dropped ? element("td", { class: "bad" }, whole(mqtt.dropped)) : "0";
-    told.push(row("mqtt", `MQTT ${mqtt.broker}`, sign(mqtt.connected, "connected", "away"), when(mqtt.since), whole(mqtt.waiting) + oldest, whole(mqtt.told), dropped, mqtt.error || null));
+    told.push(row("mqtt", `MQTT ${mqtt.broker}`, sign(mqtt.connected, "connected", "away"), when(mqtt.since), whole(mqtt.waiting) + oldest, whole(mqtt.told), dropped, said(mqtt.error)));
   }
   if (server)
-    told.push(row("opcua", server.endpoint, sign(server.listening, "listening", "down"), when(server.since), null, say("clients", { clients: whole(server.clients) }), null, server.error || null));
+    told.push(row("opcua", server.endpoint, sign(server.listening, "listening", "down"), when(server.since), null, say("clients", { clients: whole(server.clients) }), null, said(server.error)));
   return told;
 }
 
@@ -97,14 +98,14 @@ export function drawDevices() {
       device.name,
       device.healthy === null ? say("notAsked") : sign(device.healthy, "answers", "silent"),
       ms(device.round_trip),
-      String(device.reads),
-      String(device.failures),
+      whole(device.reads),
+      whole(device.failures),
       device.bad_tags.length ? element("td", { class: "bad" }, few(device.bad_tags)) : "0",
       device.quarantined.length ? few(device.quarantined) : "0",
     ),
   );
   const scans = state.status.scans.map((scan) =>
-    row(scan.period, `${number(scan.period)} s`, String(scan.cycles), String(scan.overruns), ms(scan.took), ms(scan.late)),
+    row(scan.period, `${number(scan.period)} s`, whole(scan.cycles), whole(scan.overruns), ms(scan.took), ms(scan.late)),
   );
   const told = north();
   show(
@@ -114,10 +115,10 @@ export function drawDevices() {
     table(heads("scan", "cycles", "overruns", "cycleTook", "cycleLate"), scans),
   );
   const { history_lost: lost, history_trouble: trouble } = state.status;
-  show(find("#trouble"), ...(trouble ? [element("p", { class: "refused", role: "alert" }, `${say("history")}: ${trouble}`)] : []));
+  show(find("#trouble"), ...(trouble ? [element("p", { class: "refused", role: "alert" }, `${say("history")}: `, english(trouble))] : []));
   find("#about").textContent =
     `${state.status.name} · edge-agent ${state.status.version} · ${say("uptime")} ${lasting(state.status.uptime)} · ` +
-    `${say("history")}: ${state.status.history_committed}` + (lost ? ` · ${say("historyLost")}: ${lost}` : "");
+    `${say("history")}: ${whole(state.status.history_committed)}` + (lost ? ` · ${say("historyLost")}: ${whole(lost)}` : "");
 }
 
 export function drawTags() {
@@ -126,7 +127,7 @@ export function drawTags() {
   const { tags, units } = state.layout;
   const drawn = tags.map((name, at) => {
     const quality = QUALITY[state.quality[at]];
-    return row(name, name, number(state.values[at], units[at]), element("td", { class: quality === "GOOD" ? "good" : "bad" }, quality));
+    return row(name, name, number(state.values[at], units[at]), element("td", { class: quality === "GOOD" ? "good" : "bad" }, say(`quality.${quality}`)));
   });
   show(place.lastElementChild, table(heads("tag", "value", "quality"), drawn));
 }

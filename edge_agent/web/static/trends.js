@@ -2,7 +2,7 @@
 
 import { element, find, show } from "./dom.js";
 import { asset, state } from "./state.js";
-import { mark, number, say, when } from "./words.js";
+import { english, mark, number, say, when } from "./words.js";
 
 const KEPT = 900; // snapshots of every machine that stay in this page: a quarter of an hour
 const GAP = 3; // seconds between two snapshots that are not drawn as one line
@@ -26,6 +26,7 @@ export function keep() {
     if (!known) continue;
     if (!kept.has(machine.name)) kept.set(machine.name, { at: [], columns: {} });
     const { at, columns } = kept.get(machine.name);
+    if (at.length && state.at <= at.at(-1)) forget(at, columns); // the agent's clock was set back
     if (at.length && state.at - at.at(-1) > GAP) {
       at.push(at.at(-1) + 1); // nothing was seen here, and no line is drawn through nothing
       for (const column of Object.values(columns)) column.push(null);
@@ -38,6 +39,10 @@ export function keep() {
     const old = Math.max(0, at.length - KEPT);
     for (const column of [at, ...Object.values(columns)]) column.splice(0, old);
   }
+}
+
+function forget(at, columns) {
+  for (const column of [at, ...Object.values(columns)]) column.length = 0;
 }
 
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
@@ -135,7 +140,7 @@ export function lay() {
 async function fill(name) {
   if (filled.has(name)) return;
   filled.add(name);
-  const until = Date.now() / 1000;
+  const until = state.at; // the agent's clock, whatever this one says
   let past;
   try {
     past = await ask(name, until - LIVE, until, LIVE);
@@ -163,7 +168,7 @@ function drawRanges() {
     element("button", { type: "button", "data-key": key, "data-focus": `range ${key}`, "aria-pressed": String(seconds ? chosen === seconds : !range), onclick: () => choose(seconds) }, say(`range.${key}`)),
   );
   const move = (key, how) => element("button", { type: "button", "data-key": key, "data-focus": `range ${key}`, onclick: how }, say(`range.${key}`));
-  const span = () => range ?? { since: Date.now() / 1000 - LIVE, until: Date.now() / 1000 };
+  const span = () => range ?? { since: state.at - LIVE, until: state.at };
   const shifted = (by) => {
     const { since, until } = span();
     const width = until - since;
@@ -181,8 +186,7 @@ function drawRanges() {
 
 function choose(seconds) {
   before = [];
-  const now = Date.now() / 1000;
-  set(seconds ? { since: now - seconds, until: now } : null);
+  set(seconds ? { since: state.at - seconds, until: state.at } : null);
 }
 
 function go(next) {
@@ -212,11 +216,11 @@ async function load() {
   try {
     answer = await ask(state.selected, since, until, POINTS);
   } catch {
-    answer = { error: say("noAnswer") };
+    return (find("#range").textContent = say("noAnswer"));
   }
   if (mine !== asked || !range) return;
   if (answer.error) {
-    find("#range").textContent = answer.error;
+    find("#range").replaceChildren(english(answer.error));
     return;
   }
   const told = [`${when(since)} – ${when(until)}`];
@@ -231,19 +235,33 @@ async function load() {
   }
 }
 
+// The numbers that a chart shows: of the range that is looked at, or of the last minutes.
+const shown = (key, live) => (range ? charts.find((chart) => chart.key === key)?.plot.data[1] : live) ?? [];
+
+// What a chart shows, for those who do not see it.
+function inWords(figure, text, input, column) {
+  const numbers = column.filter((value) => value !== null);
+  const least = numbers.reduce((a, b) => Math.min(a, b), Infinity);
+  const most = numbers.reduce((a, b) => Math.max(a, b), -Infinity);
+  const told = [`${figure.querySelector("figcaption span").textContent}: ${text}`];
+  if (numbers.length) told.push(say("between", { low: number(least), high: number(most) }));
+  if (input) told.push(say("inTraining", { low: number(input.low), high: number(input.high) }));
+  return told.join("; ");
+}
+
 // Shows the latest numbers, and while live the charts that end now.
 export function drawTrends() {
   const known = asset(state.selected);
   const { at, columns } = kept.get(state.selected) ?? { at: [], columns: {} };
   for (const figure of document.querySelectorAll("#trends figure")) {
     const key = figure.dataset.key;
-    const value = columns[key]?.at(-1) ?? null;
+    const value = state.lost ? null : (columns[key]?.at(-1) ?? null);
     const input = known?.inputs.find((i) => key === `input ${i.name}`);
     const outside = input && value !== null && (value < input.low || value > input.high);
     const text = number(value) + (outside ? ` ▲ ${say("outsideTraining")}` : "");
     figure.querySelector("output").textContent = text;
     figure.classList.toggle("outside", Boolean(outside));
-    figure.querySelector(".plot").setAttribute("aria-label", `${key.replace(/^\w+ /, "")}: ${text}`);
+    figure.querySelector(".plot").setAttribute("aria-label", inWords(figure, text, input, shown(key, columns[key])));
   }
   fill(state.selected);
   if (range) return;

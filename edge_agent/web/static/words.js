@@ -1,6 +1,6 @@
 // The page's words in three languages, and numbers and times as each of them writes them.
 
-import { find } from "./dom.js";
+import { element, find } from "./dom.js";
 
 const LANGUAGES = ["de", "zh", "en"];
 const KEPT = "edge-agent.language";
@@ -40,11 +40,24 @@ export function say(key, values = {}) {
 
 export function number(value, unit = "") {
   if (value === null || value === undefined) return "–";
-  const shown = Math.abs(value) < 5e-4 ? 0 : value;
-  const digits = { maximumSignificantDigits: 4, useGrouping: false };
-  const text = new Intl.NumberFormat(language, digits).format(shown);
+  const text = new Intl.NumberFormat(language, { ...digits(Math.abs(value)), useGrouping: false }).format(value);
   return unit ? `${text} ${unit}` : text;
 }
+
+// Four digits, but all of those before the point; what is small is neither long nor nothing.
+function digits(size) {
+  if (size >= 1000) return { maximumFractionDigits: 0 };
+  return size && size < 1e-3 ? { notation: "scientific", maximumSignificantDigits: 2 } : { maximumSignificantDigits: 4 };
+}
+
+// What is remarkable about an input, as a sentence.
+export function remark({ kind, input, value, bound, unit }) {
+  const far = /_(others|mean|forecast)$/.test(kind) ? Math.abs(value) : value; // the word says which way
+  return say(`remark.${kind}`, { input, value: number(far, unit), bound: number(bound, unit) });
+}
+
+// What the agent says in its own language.
+export const english = (text) => element("span", { lang: "en" }, text);
 
 export const whole = (count) => new Intl.NumberFormat(language).format(count);
 
