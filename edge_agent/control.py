@@ -23,18 +23,23 @@ from edge_agent.machine import Machine
 SOCKET = "control.sock"
 DEADLINE = 3.0
 """Seconds for a request to come whole, and for its answer."""
+LONGEST_COMMENT = 500
 _NAN = float("nan")
 _PEER = struct.Struct("3i")
 """struct ucred of unix(7): process, user, group."""
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is asked of one machine: an order to its alarms, see `core.alarm.Order`, or to write again."""
+    """What is asked of one machine: an order to its alarms, see `core.alarm.Order`, or to write again.
 
-    do: Literal["acknowledge", "reset", "shelve", "unshelve", "rearm"]
+    A `comment` is kept with what is asked, or by itself.
+    """
+
+    do: Literal["acknowledge", "reset", "shelve", "unshelve", "rearm", "comment"]
     machine: str
     output: str = ""
     shelf: float | None = None
+    comment: str = ""
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,13 +64,20 @@ async def obey(parts: Parts, historian: Historian, request: Request, by: str) ->
     if request.do == "rearm":
         await _rearm(machine, parts.config.sha256, historian, by)
         return
+    comment = " ".join(request.comment.split())
+    if len(comment) > LONGEST_COMMENT:
+        raise Refused(f"a comment has at most {LONGEST_COMMENT} characters")
+    if request.do == "comment":
+        historian.event(machine.name, "comment", f"{request.output or 'all'}: {comment}, by {by}")
+        return
     try:
         machine.ask(Order(Command(request.do), request.output, request.shelf))
     except OrderRefused as error:
         raise Refused(f"machine {machine.name}: {error}") from None
     what = f"{request.do} {request.output or 'all'}"
     what += f" for {request.shelf:g} s" if request.shelf else ""
-    historian.event(machine.name, "order", f"{what}, by {by}")
+    what += f", by {by}"
+    historian.event(machine.name, "order", f"{what}: {comment}" if comment else what)
 
 
 async def _rearm(machine: Machine, config: str, historian: Historian, by: str) -> None:

@@ -40,20 +40,26 @@ class MqttTable(msgspec.Struct, frozen=True, kw_only=True):
 class OpcUaServerTable(msgspec.Struct, frozen=True, kw_only=True):
     """``[opcua-server]``: results for whoever reads OPC UA and is trusted.
 
-    `pki` is the folder of certificates; if empty, ``pki`` in the state folder.
+    `pki` is the folder of certificates; if empty, ``pki`` in the state folder. `operators` are credentials of
+    users who may acknowledge alarms.
     """
 
     listen: str
     pki: str = ""
+    operators: list[str] = []
 
 
 class OpcUaServer(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the server listens, and its folder of certificates. `loopback`: only this machine reaches it."""
+    """Where the server listens, its folder of certificates, and credentials of those who may acknowledge.
+
+    `loopback`: only this machine reaches it.
+    """
 
     host: str
     port: int
     pki: str
     loopback: bool
+    operators: list[str] = []
 
 
 class FleetTable(msgspec.Struct, frozen=True, kw_only=True):
@@ -154,6 +160,9 @@ def _opcua_server(data: Mapping[str, object], state: Path, root: Place) -> OpcUa
     table = build(OpcUaServerTable, data["opcua-server"], place)
     if table is None:
         return None
+    for name in table.operators:
+        if not _CREDENTIAL.fullmatch(name):
+            place.at("operators").wrong(f"{name!r} is not a credential's name: write letters, digits, - _ .")
     host, _, port = table.listen.rpartition(":")
     try:
         address = ipaddress.ip_address(host.removeprefix("[").removesuffix("]"))
@@ -164,7 +173,13 @@ def _opcua_server(data: Mapping[str, object], state: Path, root: Place) -> OpcUa
         place.at("listen").wrong(f"{table.listen!r} is no address with a port, such as '127.0.0.1:4840'")
         return None
     pki = root.file.parent / table.pki if table.pki else state / "pki"
-    return OpcUaServer(host=str(address), port=number, pki=str(pki), loopback=address.is_loopback)
+    return OpcUaServer(
+        host=str(address),
+        port=number,
+        pki=str(pki),
+        loopback=address.is_loopback,
+        operators=table.operators,
+    )
 
 
 def _fleet(data: Mapping[str, object], agent: Agent, root: Place) -> FleetTable | None:

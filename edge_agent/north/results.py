@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -47,10 +48,13 @@ class Span(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Results:
-    """Use it from one thread at a time. Every method raises `NoHistory`."""
+    """Use it from one thread at a time; close it from any. Every method but `close` raises `NoHistory`."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        # Closing a connection that another thread reads by ends the process.
+        self._lock = threading.RLock()
+        self._closed = False
         self._connection: sqlite3.Connection | None = None
         self._inode = 0
 
@@ -78,23 +82,36 @@ class Results:
         return float(row[0]) if row else None
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file for good, after a read that is under way."""
+        with self._lock:
+            self._closed = True
+            self._forget()
+
+    def _forget(self) -> None:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
 
     @contextmanager
     def _reading(self, *, fresh: bool = False) -> Iterator[sqlite3.Connection]:
+        with self._lock:
+            if self._closed:
+                raise NoHistory(f"{self._path}: closed")
+            with self._open(fresh=fresh) as connection:
+                yield connection
+
+    @contextmanager
+    def _open(self, *, fresh: bool) -> Iterator[sqlite3.Connection]:
         try:
             if fresh and self._connection is not None and self._path.stat().st_ino != self._inode:
-                self.close()
+                self._forget()
             if self._connection is None:
                 self._inode = self._path.stat().st_ino
                 uri = f"file:{quote(str(self._path.absolute()))}?mode=ro"
                 self._connection = sqlite3.connect(uri, uri=True, timeout=_BUSY, check_same_thread=False)
             yield self._connection
         except (sqlite3.Error, OSError, ValueError) as error:
-            self.close()
+            self._forget()
             if isinstance(error, FileNotFoundError) or "no such table" in str(error):
                 raise NotYet(f"{self._path}: not there yet") from None
             raise NoHistory(f"{self._path}: {error}") from None

@@ -50,7 +50,7 @@ def tellers(config: Config, parts: Callable[[], Parts], historian: Historian) ->
     if config.north.opcua_server:
         from edge_agent.north.opcua.host import OpcUaHost  # noqa: PLC0415
 
-        opcua_server = OpcUaHost(parts)
+        opcua_server = OpcUaHost(parts, historian)
     if config.north.mqtt and config.north.fleet:
         from edge_agent.fleet.gateway import FleetGateway  # noqa: PLC0415
 

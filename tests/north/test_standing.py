@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import aiomqtt
 import pytest
@@ -19,6 +20,7 @@ from mosquitto import Broker, free_port
 from msgspec.structs import replace
 
 from edge_agent.config.north import North, OpcUaServer
+from edge_agent.historian import Historian
 from edge_agent.north.cursor import Cursor, Gap
 from edge_agent.north.mqtt.publisher import Publisher
 from edge_agent.north.opcua import host
@@ -131,7 +133,8 @@ async def test_an_opcua_server_says_whether_it_listens_and_to_how_many(
         port = int(taken.getsockname()[1])
         listen = OpcUaServer(host="127.0.0.1", port=port, pki=str(state / "pki"), loopback=True)
         config = replace(config_of(state, "pump"), north=North(opcua_server=listen))
-        server = OpcUaHost(lambda: SimpleNamespace(config=config))  # type: ignore[arg-type,return-value]
+        parts: Any = SimpleNamespace(config=config)
+        server = OpcUaHost(lambda: parts, Historian(Path("nowhere")))
         task = asyncio.create_task(server.run())
         await until(lambda: "in use" in server.status.error, "the port is taken", 60)
         assert not server.status.listening

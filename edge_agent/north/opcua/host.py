@@ -10,7 +10,9 @@ import msgspec
 
 from edge_agent.build import Parts
 from edge_agent.config import Config
-from edge_agent.north.opcua.site import Input, Machine, Site, Word
+from edge_agent.control import Refused, Request, obey
+from edge_agent.historian import Historian
+from edge_agent.north.opcua.site import Asked, Input, Machine, Site, Told, Word
 from edge_agent.north.standing import OpcUaServerStatus, wall
 
 log = logging.getLogger(__name__)
@@ -22,10 +24,13 @@ LOOK = 1.0
 
 
 class OpcUaHost:
-    """Keeps the server's process. `parts` are what the agent is made of at present."""
+    """Keeps the server's process. `parts` are what the agent is made of at present.
 
-    def __init__(self, parts: Callable[[], Parts]) -> None:
-        self._parts = parts
+    What its users ask of alarms is obeyed as `control` has it, and kept by the `historian`.
+    """
+
+    def __init__(self, parts: Callable[[], Parts], historian: Historian) -> None:
+        self._parts, self._historian = parts, historian
         self._listening, self._since, self._error = False, time.monotonic(), ""
         self._starts = self._clients = 0
 
@@ -76,7 +81,11 @@ class OpcUaHost:
                 if not line:
                     self._error = word.error or "its process ended"
                     return False
-                word = msgspec.json.decode(line, type=Word)
+                said = msgspec.json.decode(line, type=Word | Asked)
+                if isinstance(said, Asked):
+                    child.stdin.write(msgspec.json.encode(await self._obey(said)) + b"\n")
+                    continue
+                word = said
                 self._set(listening=not word.error, clients=word.clients)
             return True
         finally:
@@ -84,6 +93,16 @@ class OpcUaHost:
             if child.returncode is None:
                 child.kill()
                 await child.wait()
+
+    async def _obey(self, asked: Asked) -> Told:
+        request = Request(do=asked.do, machine=asked.machine, output=asked.output, comment=asked.comment)
+        refused = ""
+        try:
+            await obey(self._parts(), self._historian, request, f"{asked.by} over OPC UA")
+        except Refused as error:
+            refused = str(error)
+            log.warning("opcua-server: %s %s: refused: %s", asked.by, asked.do, refused)
+        return Told(number=asked.number, refused=refused)
 
     def _set(self, *, listening: bool, clients: int) -> None:
         self._clients = clients
@@ -114,6 +133,7 @@ def site_of(config: Config) -> Site:
         state=config.state,
         pki=table.pki,
         machines=machines,
+        operators=table.operators,
     )
 
 

@@ -15,7 +15,10 @@ from asyncua import Server, ua
 from asyncua.server.internal_session import SessionState
 
 from edge_agent.north.opcua.access import Trusted
-from edge_agent.north.opcua.site import Site, Word, look
+from edge_agent.north.opcua.asking import Asking
+from edge_agent.north.opcua.conditions import Conditions
+from edge_agent.north.opcua.sessions import CallingServer
+from edge_agent.north.opcua.site import Asked, Site, Told, Word, look
 from edge_agent.north.opcua.space import Space
 from edge_agent.pki.certificate import Unreadable
 from edge_agent.pki.folder import PkiFolder
@@ -34,11 +37,13 @@ POLICIES = [
 """Without security nothing is shown but these."""
 
 
-async def serve(site: Site) -> None:
+async def serve(site: Site, asking: Asking) -> None:
     """Serve until cancelled. Raises OSError if the port is taken, and what `PkiFolder.own` raises."""
     own = (await asyncio.to_thread(PkiFolder(Path(site.pki)).own, datetime.now(UTC)))[0]
-    server = Server(user_manager=Trusted(Path(site.pki)))
+    server = Server(CallingServer(user_manager=Trusted(Path(site.pki), site.operators)))
     await server.init()
+    conditions = Conditions(server, asking.ask)
+    server.iserver.on_call = conditions.call
     server.iserver.max_connections = MOST_CONNECTIONS
     server.iserver.max_subscriptions = MOST_SUBSCRIPTIONS
     server.limits.max_message_size = 2**20
@@ -49,8 +54,10 @@ async def serve(site: Site) -> None:
     await server.load_certificate(own.file)
     await server.load_private_key(own.file.parents[1] / "private" / f"{own.file.stem}.pem")
     server.set_security_policy(POLICIES)
-    server.set_identity_tokens([ua.AnonymousIdentityToken])
-    space = Space(server, site)
+    logins = [ua.UserNameIdentityToken] if site.operators else []
+    server.set_identity_tokens([ua.AnonymousIdentityToken, *logins])
+    await conditions.begin()
+    space = Space(server, site, conditions)
     await space.build()
     async with server:
         log.info("opcua-server: listens at %s:%d", site.host, site.port)
@@ -68,7 +75,7 @@ def _clients(server: Server) -> int:
     return sum(session.state is SessionState.Activated for session in sessions)
 
 
-def _say(word: Word) -> None:
+def _say(word: Word | Asked) -> None:
     sys.stdout.buffer.write(msgspec.json.encode(word) + b"\n")
     sys.stdout.flush()
 
@@ -78,13 +85,21 @@ async def _until_told(site: Site) -> None:
     # No thread reads it: one that waits for ever would keep a server that failed from ending.
     protocol = asyncio.StreamReaderProtocol(reader)
     await asyncio.get_running_loop().connect_read_pipe(lambda: protocol, sys.stdin)
-    serving = asyncio.create_task(serve(site))
-    ended = asyncio.create_task(reader.read())
+    asking = Asking(_say)
+    serving = asyncio.create_task(serve(site, asking))
+    ended = asyncio.create_task(_hear(reader, asking))
     await asyncio.wait({serving, ended}, return_when=asyncio.FIRST_COMPLETED)
     if serving.done():
         serving.result()
+    if ended.done():
+        ended.result()
     serving.cancel()
     await asyncio.wait({serving})
+
+
+async def _hear(reader: asyncio.StreamReader, asking: Asking) -> None:
+    while line := await reader.readline():
+        asking.hear(msgspec.json.decode(line, type=Told))
 
 
 def main() -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
@@ -36,9 +37,11 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     state: str
     pki: str
     machines: list[Machine]
+    operators: list[str] = []
+    """Credentials of the users who may acknowledge."""
 
 
-class Word(msgspec.Struct, frozen=True, kw_only=True):
+class Word(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """What the server's process says to the agent, a line of JSON whenever it changes.
 
     The first one with `error` "" says that it listens; `clients` are open sessions.
@@ -46,6 +49,24 @@ class Word(msgspec.Struct, frozen=True, kw_only=True):
 
     clients: int = 0
     error: str = ""
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """What a user asks of an alarm, a line of JSON to the agent as well: see `control.Request`."""
+
+    number: int
+    do: Literal["acknowledge", "comment"]
+    machine: str
+    output: str
+    comment: str
+    by: str
+
+
+class Told(msgspec.Struct, frozen=True, kw_only=True):
+    """The agent's answer, a line of JSON on standard input: why it was refused, "" if it was done."""
+
+    number: int
+    refused: str
 
 
 class Output(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,6 +77,7 @@ class Output(msgspec.Struct, frozen=True, kw_only=True):
     value: float | None
     confidence: float | None
     alarm: bool
+    alarm_state: str
 
 
 class Seen(msgspec.Struct, frozen=True, kw_only=True):

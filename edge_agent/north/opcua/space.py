@@ -1,4 +1,4 @@
-"""The address space: a folder of machines, each with its result, its inputs, its outputs and its alarm.
+"""The address space: a folder of machines, each with its result, its inputs and its outputs.
 
 Laid out after the companion specification for machinery (OPC 40001-1, 11): whatever browses that way finds
 the machines in the folder ``Machines`` of Objects. Values have the status Bad where there is no value.
@@ -10,6 +10,7 @@ from typing import Any
 
 from asyncua import Node, Server, ua
 
+from edge_agent.north.opcua.conditions import Conditions
 from edge_agent.north.opcua.site import Input, Machine, Seen, Site
 
 NAMESPACE = "urn:edge-agent:results"
@@ -17,8 +18,6 @@ _TEXTS = ("State", "Reason", "Mode", "Bundle")
 _NUMBERS = ("Score", "Value", "Confidence")
 _EMPTY = {ua.VariantType.String: "", ua.VariantType.Double: 0.0, ua.VariantType.Boolean: False}
 """What a node is made with, and what nobody sees: it is Bad before the server listens."""
-_SEVERITY, _NORMAL = 700, 100
-"""Of an alarm that is raised, and of its end (OPC 10000-5, 6.4.2: 667 to 1000 is high)."""
 _NO_VALUE = ua.StatusCode(ua.StatusCodes.BadNoData)
 _NO_AGENT = ua.StatusCode(ua.StatusCodes.BadNoCommunication)
 
@@ -26,13 +25,11 @@ _NO_AGENT = ua.StatusCode(ua.StatusCodes.BadNoCommunication)
 class Space:
     """The nodes of a site. `build` it, then `show` what is seen whenever that is known."""
 
-    def __init__(self, server: Server, site: Site) -> None:
-        self._server, self._site = server, site
+    def __init__(self, server: Server, site: Site, conditions: Conditions) -> None:
+        self._server, self._site, self._conditions = server, site, conditions
         self._index = 0
         self._kinds: dict[str, ua.VariantType] = {}
         self._shown: dict[str, tuple[Any, ua.StatusCode]] = {}
-        self._alarms: dict[str, Any] = {}
-        self._raised: dict[str, bool] = {}
 
     async def build(self) -> None:
         """Add all nodes; they have no value yet."""
@@ -42,7 +39,7 @@ class Space:
             await self._machine(machines, machine)
 
     async def show(self, seen: Mapping[str, Seen] | None) -> None:
-        """Write what changed; None if the agent does not answer. Alarms that change are told as events."""
+        """Write what changed; None if the agent does not answer. Alarms that change are told."""
         for machine in self._site.machines:
             found = seen.get(machine.name) if seen is not None else None
             if found is None:
@@ -52,7 +49,7 @@ class Space:
             for path, value in _values(found).items():
                 if path in self._kinds:
                     await self._write(path, value, _NO_VALUE if value is None else ua.StatusCode())
-            await self._alarm(found)
+            await self._conditions.show(machine.name, found.outputs)
 
     def _paths(self, machine: Machine) -> list[str]:
         return [path for path in self._kinds if path.startswith(f"{machine.name}/")]
@@ -77,17 +74,8 @@ class Space:
             for field in _NUMBERS:
                 await self._variable(made, f"{path}/{field}", field, ua.VariantType.Double)
             await self._variable(made, f"{path}/Alarm", "Alarm", ua.VariantType.Boolean)
-        self._alarms[name] = await self._condition(node, name)
-
-    async def _condition(self, node: Node, name: str) -> Any:
-        """Return the generator of the machine's alarm (OPC 10000-9, 5.8.2)."""
-        generator = await self._server.get_event_generator(ua.ObjectIds.AlarmConditionType, node)
-        event = generator.event
-        event.NodeId = ua.NodeId(f"{name}/Condition", self._index)
-        event.ConditionName, event.SourceName = "Alarm", name
-        event.ConditionClassId = ua.NodeId(ua.ObjectIds.ProcessConditionClassType)
-        event.ConditionClassName = ua.LocalizedText("ProcessConditionClassType")
-        return generator
+            condition = ua.NodeId(f"{path}/Condition", self._index)
+            await self._conditions.add(name, output, node, condition)
 
     async def _variable(self, parent: Node, path: str, name: str, kind: ua.VariantType) -> Node:
         node = await parent.add_variable(*self._id(path, name), ua.Variant(_EMPTY[kind], kind), kind)
@@ -116,22 +104,6 @@ class Space:
             SourceTimestamp=datetime.now(UTC),
         )
         await self._server.write_attribute_value(ua.NodeId(path, self._index), data)
-
-    async def _alarm(self, seen: Seen) -> None:
-        before = self._raised.get(seen.name, False)
-        self._raised[seen.name] = seen.alarm
-        if seen.alarm == before:
-            return
-        generator = self._alarms[seen.name]
-        event = generator.event
-        event.Severity = _SEVERITY if seen.alarm else _NORMAL
-        event.Retain = seen.alarm
-        event.ActiveState = ua.LocalizedText("Active" if seen.alarm else "Inactive")
-        setattr(event, "ActiveState/Id", seen.alarm)
-        event.EnabledState = ua.LocalizedText("Enabled")
-        setattr(event, "EnabledState/Id", True)
-        said = "no score" if seen.score is None else f"score {seen.score:.4g}"
-        await generator.trigger(message=f"{seen.name}: alarm {'raised' if seen.alarm else 'over'}, {said}")
 
     def _id(self, path: str, name: str) -> tuple[ua.NodeId, ua.QualifiedName]:
         return ua.NodeId(path, self._index), ua.QualifiedName(name, self._index)
