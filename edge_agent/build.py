@@ -1,6 +1,6 @@
 """From a checked configuration to the parts that run, wired together."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
@@ -78,13 +78,13 @@ def build(
     device, `host` runs a model.
     """
     reuse = (
-        Reuse(before.config, before.devices, [*before.candidates, *before.models], before.machines)
+        Reuse(config, before.config, before.devices, [*before.candidates, *before.models], before.machines)
         if before
-        else None
+        else Reuse(config)
     )
     links = before.links if before else Links()
     devices = {
-        device.name: (reuse and reuse.device(device)) or Device(device.name, driver(device, links))
+        device.name: reuse.device(device) or Device(device.name, driver(device, links))
         for device in config.devices
     }
     scanned = [
@@ -94,45 +94,32 @@ def build(
     ]
     rows = {entry.tag.name: row for row, (_, entry) in enumerate(scanned)}
     table = Table(np.array([int(STALE * entry.scan * 1e9) for _, entry in scanned], np.int64))
-    scans: dict[float, Scan] = {}
-
-    def scan_of(period: float) -> Scan:
-        return scans.setdefault(period, Scan(period, table, spawner))
-
+    periods = [float(entry.scan) for _, entry in scanned] + [
+        m.bundle.manifest.period for m in config.machines
+    ]
+    scans = {period: Scan(period, table, spawner) for period in dict.fromkeys(periods)}
     start = 0
     for (name, period), group in groupby(scanned, key=lambda pair: (pair[0], float(pair[1].scan))):
         tags = [entry.tag for _, entry in group]
         rows_of_class = slice(start, start + len(tags))
-        scan_of(period).classes.append(ScanClass(devices[name], devices[name].plan(tags), rows_of_class))
+        scans[period].classes.append(ScanClass(devices[name], devices[name].plan(tags), rows_of_class))
         start += len(tags)
-    models: dict[str, ModelHost] = {}
-    candidates: dict[str, ModelHost] = {}
-    for bundle in (m.candidate.bundle for m in config.machines if m.candidate):
-        candidates[bundle.sha256] = (reuse and reuse.model(bundle.sha256)) or host_of(bundle, host)
-    machines: list[Machine] = []
+    models = _hosts([m.bundle for m in config.machines], reuse, host)
+    candidates = _hosts([m.candidate.bundle for m in config.machines if m.candidate], reuse, host)
+    machines: dict[str, Machine] = {}
     stop = Stop(Path(config.state), table, rows.get(config.stop))
-    for machine_config in config.machines:
-        bundle, written = machine_config.bundle, machine_config.written
-        if bundle.sha256 not in models:
-            models[bundle.sha256] = (reuse and reuse.model(bundle.sha256)) or host_of(bundle, host)
+    for one in config.machines:
         # In shadow nothing is declared, so there is nothing that could be written.
-        outputs = devices[written.device].declare(written.outputs) if written else None
-        following = _following(machine_config, config, devices, historian)
-        named = {machine.name: machine for machine in machines}
-        sources = [Source(u.place, named[u.machine], u.output) for u in machine_config.upstream]
+        outputs = devices[one.written.device].declare(one.written.outputs) if one.written else None
+        following = _following(one, config, devices, historian)
+        sources = [Source(u.place, machines[u.machine], u.output) for u in one.upstream]
         wiring = Wiring(rows, outputs, following, stop.stopped, sources)
-        model = models[bundle.sha256]
-        if machine := reuse and reuse.machine(machine_config.name, config):
-            machine.rewire(wiring)
-        elif machine := reuse and reuse.exchanged(machine_config.name, config):
-            machine.rewire(wiring)
-            machine.exchange(machine_config, model)
-        else:
-            machine = Machine(machine_config, model, historian, wiring)
-        machine.candidate = _beside(machine_config, machine, config, spawner, candidates)
-        machines.append(machine)
-        after = [named[u.machine] for u in machine_config.upstream]
-        scan_of(bundle.manifest.period).add(machine, model, after)
+        model = models[one.bundle.sha256]
+        machine = _rewired(one, model, wiring, reuse) or Machine(one, model, historian, wiring)
+        machine.candidate = _beside(one, machine, config, spawner, candidates)
+        after = [machines[u.machine] for u in one.upstream]
+        scans[one.bundle.manifest.period].add(machine, model, after)
+        machines[one.name] = machine
     if historian.flight:
         for scan in scans.values():
             scan.track = _track(scan, historian.flight, config, rows)
@@ -141,12 +128,31 @@ def build(
         links,
         list(devices.values()),
         list(models.values()),
-        machines,
+        list(machines.values()),
         list(scans.values()),
         table,
         rows,
         list(candidates.values()),
     )
+
+
+def _hosts(bundles: Sequence[Bundle], reuse: Reuse, host: type[ModelHost]) -> dict[str, ModelHost]:
+    """Return what runs these bundles, one for all that are the same, by their SHA-256."""
+    return {
+        sha256: reuse.model(sha256) or host_of(bundle, host)
+        for sha256, bundle in {bundle.sha256: bundle for bundle in bundles}.items()
+    }
+
+
+def _rewired(config: schema.Machine, model: ModelHost, wiring: Wiring, reuse: Reuse) -> Machine | None:
+    """Return the machine that can go on, told how it is wired and what it runs from its next cycle on."""
+    if machine := reuse.machine(config.name):
+        machine.rewire(wiring)
+        return machine
+    if machine := reuse.exchanged(config.name):
+        machine.rewire(wiring)
+        machine.exchange(config, model)
+    return machine
 
 
 def _beside(
