@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -30,7 +31,10 @@ class Table:
     def put_all(self, classes: Sequence[slice], columns: Columns) -> None:
         """Store several scan classes, whose columns stand one after the other."""
         if not (columns.exact or any(rows.start in self._more for rows in classes)):
-            self._store(np.concatenate([self._numbers[rows] for rows in classes]), columns)
+            in_a_row = all(before.stop == after.start for before, after in pairwise(classes))
+            whole = slice(classes[0].start, classes[-1].stop)
+            places = whole if in_a_row else np.concatenate([self._numbers[rows] for rows in classes])
+            self._store(places, columns)
             return
         first = 0
         for rows in classes:

@@ -136,6 +136,8 @@ def test_scan_classes_that_are_stored_together_are_as_each_alone() -> None:
     table.put_all(classes, together({}))
     assert table.latest.value[[0, 1, 3, 4]].tolist() == [0, 10, 30, 40]
     assert (table.latest.quality[2], table.exact) == (Quality.BAD, {})
+    table.put_all([slice(0, 2), slice(2, 4)], together({}))
+    assert table.latest.value.tolist() == [30, 40, 0, 10, 40]
     table.put_all(classes, together({1: "pump"}))
     assert table.exact == {4: "pump"}
     table.put_all(classes, together({}))
