@@ -14,10 +14,12 @@ from libmodbus_server import compiled
 from modbus_proxy import Proxy
 from modbus_tcp import modbus_tcp, tag
 
+from edge_agent.core.readplan import Block
 from edge_agent.core.registers import Address
 from edge_agent.core.resultblock import FIELDS, LAYOUT, WORDS, ResultBlock, State, values
 from edge_agent.core.tags import Quality, Reason, Tag
 from edge_agent.drivers import LinkDown, Refused
+from edge_agent.drivers.modbus import pdu
 from edge_agent.drivers.modbus.driver import Habits, Modbus
 
 pytestmark = pytest.mark.sockets
@@ -165,6 +167,17 @@ async def test_a_device_gets_its_writes_as_it_knows_them(libmodbus: int) -> None
     assert {(function, address) for function, address, _ in sent} == {
         *((6, 1000), (6, 1001), (6, 1002), (5, 20), (5, 21))
     }
+
+
+async def test_every_function_of_a_write_is_taken_by_libmodbus_as_it_was_meant(plc: Modbus) -> None:
+    """Function codes 5, 6, 15, 16, 22 and 23; the last writes first, then reads."""
+    await plc.ask(pdu.write_coil(30, False))
+    await plc.ask(pdu.write_register(40, 0x1234))
+    await plc.ask(pdu.write_block(Block("coil", 31, 3, np.arange(3)), b"\x05"))
+    await plc.ask(pdu.write_block(Block("holding", 41, 2, np.arange(2)), b"\x00\x01\x00\x02"))
+    await plc.ask(pdu.mask_register(40, 0xFF00, 0x00AB))
+    assert await plc.ask(pdu.read_write(40, 4, 43, b"\xbe\xef")) == bytes.fromhex("12ab 0001 0002 beef")
+    assert (await plc.ask(pdu.read("coil", 30, 4)))[0] & 15 == 0b1010
 
 
 async def test_coils_are_written_without_touching_their_neighbours(plc: Modbus) -> None:
