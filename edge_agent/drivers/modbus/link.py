@@ -14,13 +14,11 @@ from edge_agent.drivers.modbus.carrier import Done, Member, Outcome
 from edge_agent.drivers.modbus.deadlines import EARLY, Deadlines
 from edge_agent.drivers.modbus.frames import Framer
 from edge_agent.drivers.modbus.pdu import GATEWAY_SILENCE, BadReply, DeviceException, Request
+from edge_agent.drivers.modbus.quiet import Quiet
 from edge_agent.drivers.modbus.transactions import Answer, Transactions
 from edge_agent.drivers.modbus.turns import Turns
 from edge_agent.drivers.modbus.wires import Endpoint, Wire
 from edge_agent.drivers.modbus.wires.opening import open_first
-
-MOST_NOISE = 4096
-"""Bytes that nobody asked for, between two requests, after which a line is given up."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,8 +85,7 @@ class Link:
         self._transactions: Transactions[_Asked] = Transactions(framer)
         self._unanswered: set[int] = set()  # units that kept silent since the last answer of any
         self._wire: Wire | None = None
-        self._quiet_until = 0.0
-        self._noise = 0
+        self._quiet = Quiet(rules.pause, rules.delay, numbered=framer.numbered)
         self._wake: asyncio.TimerHandle | None = None
         self._connecting = asyncio.Lock()
         self._down = self._failure = LinkDown("not connected")
@@ -111,7 +108,7 @@ class Link:
                 except LinkDown as error:
                     self._failure, self._failed_at = error, _now()
                     raise
-                self._quiet_until = max(self._quiet_until, _now() + self._rules.pause)
+                self._quiet.connected(_now())
             self._members.add(member)
 
     def leave(self, member: Member) -> None:
@@ -137,7 +134,7 @@ class Link:
         if (
             not self._transactions
             and self._transactions.numbered
-            and now >= self._quiet_until
+            and now >= self._quiet.until
             and self._turns.free(asked.unit, now)
         ):
             self._send(self._wire, asked, now)
@@ -153,7 +150,8 @@ class Link:
     def received(self, data: bytes) -> None:
         """Take what came from the wire."""
         if not self._transactions.numbered and not self._transactions:
-            self._ignore(data)
+            if not self._quiet.disturbed(len(data), _now()):
+                self._break(LinkDown("the line talks without being asked", Reason.BAD_REPLY))
             return
         try:
             answers = self._transactions.receive(data)
@@ -179,8 +177,8 @@ class Link:
         """Send what may be sent now, and come back when more may be."""
         while self._turns and self._wire is not None and len(self._transactions) < self._rules.pipelining:
             now = _now()
-            if now < self._quiet_until - EARLY:
-                self._come_back(self._quiet_until)
+            if now < self._quiet.until - EARLY:
+                self._come_back(self._quiet.until)
                 return
             if not self._transactions.numbered and self._wire.unread():
                 # What came before the request is no answer to it, so it is read before.
@@ -195,7 +193,8 @@ class Link:
 
     def _send(self, wire: Wire, asked: _Asked, now: float) -> None:
         asked.number, data = self._transactions.send(asked)
-        asked.sent, asked.due, self._noise = now, now + asked.timeout, 0
+        asked.sent, asked.due = now, now + asked.timeout
+        self._quiet.sent()
         self._deadlines.add(asked)
         wire.send(data)
 
@@ -212,18 +211,16 @@ class Link:
         self._unanswered.clear()
         silent = isinstance(answer, DeviceException) and answer.code in GATEWAY_SILENCE
         self._turns.done(asked.unit, now - asked.sent, now, answered=not silent)
-        if self._rules.delay:
-            self._quiet_until = max(self._quiet_until, now + self._rules.delay)
+        self._quiet.answered(now)
         asked.tell(answer)
 
     def _missed(self, asked: _Asked, error: LinkDown, now: float) -> None:
         """Fail a request without an answer that can be used, and leave its unit, or the line, alone."""
         self._turns.done(asked.unit, now - asked.sent, now, answered=False)
         self._unanswered.add(asked.unit)
+        self._quiet.missed(self._patience(asked), now)
         if self._transactions.numbered:
             self._turns.hold(asked.unit, now + self._patience(asked))
-        else:
-            self._drain(asked, now)
         nobody_answers = {member.unit for member in self._members} <= self._unanswered
         asked.tell(error)
         if nobody_answers:
@@ -236,24 +233,12 @@ class Link:
         for asked in spoilt:
             self._deadlines.remove(asked)
             self._turns.done(asked.unit, now - asked.sent, now, answered=False)
-            self._drain(asked, now)
+            self._quiet.missed(self._patience(asked), now)
         for asked in spoilt:
             asked.tell(_again(down))
         if self._transactions.numbered:
             self._break(down)
         self._pump()
-
-    def _drain(self, asked: _Asked, now: float) -> None:
-        """Keep a line silent until nothing late can arrive any more."""
-        if not self._transactions.numbered:
-            self._quiet_until = now + self._patience(asked)
-
-    def _ignore(self, data: bytes) -> None:
-        """Throw away what comes while nobody has asked; the line must fall silent before the next request."""
-        self._noise += len(data)
-        self._quiet_until = max(self._quiet_until, _now() + self._rules.delay)
-        if self._noise > MOST_NOISE:
-            self._break(LinkDown("the line talks without being asked", Reason.BAD_REPLY))
 
     def _patience(self, asked: _Asked) -> float:
         return asked.timeout if self._rules.settle is None else self._rules.settle
@@ -271,7 +256,7 @@ class Link:
         members, self._members = self._members, set()
         for asked in under_way:
             self._deadlines.remove(asked)
-            self._drain(asked, now)
+            self._quiet.missed(self._patience(asked), now)
         for asked in (*under_way, *waiting):
             asked.tell(_again(error))
         for member in members:
