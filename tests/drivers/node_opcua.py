@@ -43,9 +43,16 @@ class NodeServer:
 
     def set(self, name: str, value: float, status: str = "Good", **more: Any) -> None:
         """Give a variable a value and a status; make it if it is not there. `more` is for server.js."""
+        self._order(name=name, value=value, status=status, **more)
+
+    def claim(self, namespaces: list[str]) -> None:
+        """Have it say that these are its namespaces."""
+        self._order(namespaces=namespaces)
+
+    def _order(self, **order: Any) -> None:
         assert self.process is not None
         assert self.process.stdin is not None
-        self.process.stdin.write(json.dumps({"name": name, "value": value, "status": status, **more}) + "\n")
+        self.process.stdin.write(json.dumps(order) + "\n")
         self.process.stdin.flush()
         self._until("done")
 

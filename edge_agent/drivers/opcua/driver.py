@@ -274,9 +274,11 @@ class OpcUa:
 
     @property
     def session(self) -> Session:
-        """The open session. Raises `LinkDown` if there is none."""
+        """The open session. Raises `LinkDown` if there is none, or none to be used any more."""
         if self._session is None:
             raise LinkDown(f"{self.url} is not connected")
+        if self._session.moved is not None:
+            raise self._session.moved
         return self._session
 
     async def close(self) -> None:

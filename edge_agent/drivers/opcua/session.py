@@ -55,6 +55,8 @@ class Session(Services):
         self._client.secure_channel_timeout = CHANNEL_LIFETIME
         self._keeper: asyncio.Task[None] | None = None
         self.namespaces: list[str] = []
+        self.moved: LinkDown | None = None
+        """The nodes that were found may be others by now. A server must not do that (OPC 10000-5, 6.3.1)."""
 
     async def open(self) -> None:
         """Connect, and ask for the namespaces and for how many nodes may be read at once."""
@@ -144,8 +146,11 @@ class Session(Services):
             while True:
                 await asyncio.sleep(pause)
                 asked = time.time()
-                [now] = await self.read([attribute(ua.NodeId(_TIME))])
+                now, said = await self.read([attribute(ua.NodeId(name)) for name in (_TIME, _NAMESPACES)])
                 self._compare(now, asked)
+                if (said.Value.Value or [])[: len(self.namespaces)] != self.namespaces:
+                    self.moved = LinkDown(f"{self.url}: the server's namespaces have other indices now")
+                    return
                 if loop.time() >= renew_at:
                     with breaking(self.url):
                         await self._client.open_secure_channel(renew=True)

@@ -1,10 +1,10 @@
 // An OPC UA server by node-opcua: `node server.js OPTIONS`, a JSON object. Prints "ready"; obeys JSON lines on stdin.
 // Nodes are strings in urn:test:plant, which is registered behind `namespaces`, so that they shift its index.
-// Its clock is `ahead`, in s; reading Slow takes `slow` ms; `types` are those of nodes v0, v1, ... if not Double.
+// Its clock is `ahead`, in s; if it is `silent` it does not tell its limits; reading Slow takes `slow` ms; `types` are those of nodes v0, v1, ... if not Double.
 "use strict";
 globalThis.crypto ??= require("node:crypto").webcrypto; // Node 18 has it only there
 const options = {
-    namespaces: [], types: {}, count: 0, ahead: 0, slow: 800, maxSessions: 20, maxNodesPerRead: 1000,
+    namespaces: [], types: {}, count: 0, ahead: 0, silent: false, slow: 800, maxSessions: 20, maxNodesPerRead: 1000,
     ...JSON.parse(process.argv[2]),
 };
 setClock(options.ahead); // before anybody looks at it
@@ -48,10 +48,13 @@ async function main() {
     for (const uri of options.namespaces) space.registerNamespace(uri);
     const namespace = space.registerNamespace("urn:test:plant");
     const variables = populate(space, namespace);
+    if (options.silent) tell(space, "i=11705", scalar("UInt32", 0)); // MaxNodesPerRead
     await server.start();
     process.stdout.write("ready\n");
     for await (const line of readline.createInterface({ input: process.stdin })) {
-        obey(namespace, variables, JSON.parse(line));
+        const order = JSON.parse(line);
+        if (order.namespaces) tell(space, "i=2255", strings(order.namespaces)); // NamespaceArray
+        else obey(namespace, variables, order);
         process.stdout.write("done\n");
     }
     process.exit(0);
@@ -116,6 +119,14 @@ function obey(namespace, variables, { name, value, status, type, ahead }) {
     const at = new Date(Date.now() + 1000 * (ahead || 0));
     variable.setValueFromSource(scalar(DataType[variable.readValue().value.dataType], value),
         StatusCodes[status || "Good"], at);
+}
+
+function strings(value) {
+    return { dataType: DataType.String, arrayType: VariantArrayType.Array, value };
+}
+
+function tell(space, node, value) {
+    space.findNode(node).bindVariable({ get: () => new Variant(value) }, true);
 }
 
 function setClock(ahead) {
