@@ -48,6 +48,12 @@ def checked(document: Document) -> Document:
     return document
 
 
+def sequence_of(folder: str) -> int:
+    """Return the sequence of a configuration's folder by its name, 0 for any other folder."""
+    match = _VERSION.fullmatch(folder)
+    return int(match[1]) if match else 0
+
+
 class Configurations(Recorded):
     """Those of a state folder."""
 
@@ -82,6 +88,15 @@ class Configurations(Recorded):
             self._write(record)
             self._prune(record, folder.name)
         return folder
+
+    def leave(self, who: str) -> int:
+        """Go back to the gateway's own; return what was left, 0 for nothing. Raises `StoreError`, OSError."""
+        left = sequence_of(self.record().active)
+        if left:
+            with self.changing() as record:
+                record.active = record.previous = ""
+                record.tell(who, f"left {left} for the gateway's own")
+        return left
 
     def _prune(self, record: Record, newest: str) -> None:
         kept = {record.active, record.previous, newest}

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from edge_agent.bundles.record import STARTS, Record
-from edge_agent.bundles.store import StoreError, sequence_of
+from edge_agent.bundles.store import StoreError
 from edge_agent.config import Config
-from edge_agent.configurations import Configurations
+from edge_agent.configurations import Configurations, sequence_of
 
 AGENT = "agent"
 

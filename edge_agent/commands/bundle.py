@@ -1,7 +1,5 @@
 """The commands of `edge-agent bundle`: look at a bundle, install it, and say which version runs."""
 
-import os
-import pwd
 import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +9,7 @@ import click
 import msgspec
 
 from edge_agent.bundle import BundleError, read
-from edge_agent.commands.shared import BAD_CONFIGURATION, FILE_PATH, FOLDER_PATH, JSON, fail
+from edge_agent.commands.shared import BAD_CONFIGURATION, FILE_PATH, FOLDER_PATH, JSON, fail, who
 from edge_agent.config import ConfigError, load
 from edge_agent.config.fields import Place, build
 from edge_agent.config.tables import AgentTable
@@ -93,7 +91,7 @@ def install(
         installed = installing.install(
             file,
             folder,
-            _who(),
+            who(),
             trust=trust or (config.parent / agent.trust if config and agent.trust else None),
             unsigned=unsigned or agent.unsigned,
             downgrade=downgrade,
@@ -101,7 +99,7 @@ def install(
         )
         click.echo(msgspec.json.encode(installed) if as_json else installed.text())
         if at_once:
-            _say(changing.activate(folder, installed.name, installed.sequence, _who()), as_json=as_json)
+            _say(changing.activate(folder, installed.name, installed.sequence, who()), as_json=as_json)
 
 
 @bundle.command()
@@ -113,7 +111,7 @@ def activate(which: str, config: Path | None, state: Path | None) -> None:
     from edge_agent.bundles import changing  # noqa: PLC0415
 
     with _failing():
-        click.echo(changing.activate(_state(config, state), *_parts(which), _who()))
+        click.echo(changing.activate(_state(config, state), *_parts(which), who()))
 
 
 @bundle.command()
@@ -125,7 +123,7 @@ def rollback(name: str, config: Path | None, state: Path | None) -> None:
     from edge_agent.bundles import changing  # noqa: PLC0415
 
     with _failing():
-        click.echo(changing.roll_back(_state(config, state), name, _who()))
+        click.echo(changing.roll_back(_state(config, state), name, who()))
 
 
 @bundle.command()
@@ -138,7 +136,7 @@ def candidate(which: str, config: Path | None, state: Path | None) -> None:
 
     name, sequence = _parts(which) if "@" in which else (which, None)
     with _failing():
-        click.echo(changing.nominate(_state(config, state), name, sequence, _who()))
+        click.echo(changing.nominate(_state(config, state), name, sequence, who()))
 
 
 @bundle.command()
@@ -154,7 +152,7 @@ def promote(name: str, config: Path, *, force: bool) -> None:
     with _failing():
         checked = load(config, lenient=True)
         machines = {m.name: m.promotion for m in checked.machines if m.stored == name}
-        click.echo(changing.promote(Path(checked.state), name, machines, _who(), force=force))
+        click.echo(changing.promote(Path(checked.state), name, machines, who(), force=force))
 
 
 @bundle.command("list")
@@ -201,10 +199,6 @@ def _parts(which: str) -> tuple[str, int]:
     if not name or not sequence.isdecimal():
         raise click.UsageError(f"{which!r}: must be NAME@SEQUENCE, such as bearing@4; see bundle list")
     return name, int(sequence)
-
-
-def _who() -> str:
-    return os.environ.get("SUDO_USER") or pwd.getpwuid(os.getuid()).pw_name
 
 
 @contextmanager

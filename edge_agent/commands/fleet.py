@@ -1,21 +1,19 @@
 """The commands of `edge-agent fleet`: what many gateways run, from a desk in the office."""
 
-import asyncio
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
 import msgspec
 
-from edge_agent.commands.shared import BAD_CONFIGURATION, CONFIG, FILE_PATH, JSON, fail
+from edge_agent.commands.office import at, chosen
+from edge_agent.commands.shared import CONFIG, FILE_PATH, JSON, fail, who
 from edge_agent.config.fields import seconds_of
 
 if TYPE_CHECKING:
-    from edge_agent.config.north import MqttTable
     from edge_agent.fleet.documents import CommandName, Do, Reported, What
     from edge_agent.fleet.office import Office
 
@@ -60,7 +58,7 @@ def status(broker: Path, *, as_json: bool) -> None:
     async def look(office: "Office") -> list["Reported"]:
         return [office.reports[name] for name in sorted(office.reports)]
 
-    reports = _at(broker, look)
+    reports = at(broker, look)
     if as_json:
         click.echo(msgspec.json.encode(reports))
         return
@@ -76,7 +74,7 @@ def status(broker: Path, *, as_json: bool) -> None:
     "--as", "do", type=click.Choice(["activate", "candidate"]), default="activate", show_default=True
 )
 def rollout(bundle: Path, broker: Path, do: "Do", **options: Any) -> None:
-    """Bring BUNDLE to gateways, stage by stage; stop and exit 1 where a stage does not pass its gate."""
+    """Bring BUNDLE to gateways, stage by stage. Stop and exit 1 where a stage does not pass its gate."""
     _roll_out(broker, lambda office: office.release(bundle, do), **options)
 
 
@@ -84,7 +82,7 @@ def rollout(bundle: Path, broker: Path, do: "Do", **options: Any) -> None:
 @CONFIG
 @_staged
 def configure(config: Path, broker: Path, **options: Any) -> None:
-    """Bring the links, devices and machines of CONFIG, and its tag files, to gateways, as `rollout` does."""
+    """Bring CONFIG to gateways, stage by stage. Its links, devices, machines and tag files; see `rollout`."""
     _roll_out(broker, lambda office: office.configuration(config), **options)
 
 
@@ -99,7 +97,7 @@ def configure(config: Path, broker: Path, **options: Any) -> None:
 @click.option("--expires", default="15min", show_default=True, help="Not done after that.")
 @click.option("--timeout", type=click.FloatRange(1), default=60.0, show_default=True, help="Seconds to wait.")
 def command(do: "CommandName", target: str, output: str, broker: Path, **options: Any) -> None:
-    """Have gateways do something once: go back from a version, activate one, stop writing, acknowledge."""
+    """Have gateways do something once. Go back from a version, activate one, stop writing, acknowledge."""
     from edge_agent.fleet.commands import BadCommand, command_of  # noqa: PLC0415
     from edge_agent.fleet.rollout import Gate, roll_out  # noqa: PLC0415
     from edge_agent.trust import private_key  # noqa: PLC0415
@@ -112,21 +110,40 @@ def command(do: "CommandName", target: str, output: str, broker: Path, **options
     async def tell(office: "Office") -> bool:
         key = private_key(options["key"])
         gate = Gate(ready=1.0, failures=sys.maxsize, timeout=options["timeout"])
-        names = _chosen(office, options["groups"], options["gateways"])
+        names = chosen(office, options["groups"], options["gateways"])
         return await roll_out(office, [names], what=what, key=key, gate=gate, say=click.echo)
 
-    sys.exit(0 if _at(broker, tell) else 1)
+    sys.exit(0 if at(broker, tell) else 1)
 
 
 @fleet.command()
 @_BROKER
 @click.argument("sha256", nargs=-1)
 def withdraw(broker: Path, sha256: tuple[str, ...]) -> None:
-    """Take files off the broker that no order names any more: all such, or only those that are named."""
+    """Take files off the broker. All that no order names any more, or only those of these SHA-256."""
     from edge_agent.fleet.withdrawing import withdraw as clear  # noqa: PLC0415
 
-    for line in _at(broker, lambda office: clear(office, sha256)):
+    for line in at(broker, lambda office: clear(office, sha256)):
         click.echo(line)
+
+
+@fleet.command()
+@CONFIG
+def own(config: Path) -> None:
+    """Leave the office's configuration. At a gateway: CONFIG's own links, devices and machines are back."""
+    from edge_agent.bundles.store import StoreError  # noqa: PLC0415
+    from edge_agent.bundles.telling import tell  # noqa: PLC0415
+    from edge_agent.configurations import Configurations  # noqa: PLC0415
+    from edge_agent.status import NotRunning, folder  # noqa: PLC0415
+
+    try:
+        state = folder(config)
+        left = Configurations(state).leave(who())
+        click.echo(f"left {left}; {tell(state)}" if left else "no configuration of the office is in use")
+    except (NotRunning, StoreError) as error:
+        fail(str(error))
+    except OSError as error:
+        fail(f"{error.filename}: {error.strerror}")
 
 
 def _roll_out(
@@ -147,47 +164,13 @@ def _roll_out(
 
     async def bring(office: "Office") -> bool:
         private, parsed = private_key(key), stages.parse(shares)
-        names = _chosen(office, groups, gateways)
+        names = chosen(office, groups, gateways)
         what = await what_of(office)
         split = stages.split(names, parsed, what.text())
         gate = Gate(ready=ready, failures=failures, timeout=timeout)
         return await roll_out(office, split, what=what, key=private, gate=gate, say=click.echo)
 
-    sys.exit(0 if _at(broker, bring) else 1)
-
-
-def _chosen(office: "Office", groups: str, gateways: str) -> list[str]:
-    """Return the gateways that have reported, of these groups and of these names if any are given."""
-    in_groups, named = _names(groups), _names(gateways)
-    if missing := sorted(named - office.reports.keys()):
-        fail(f"no gateway {', '.join(missing)} has reported at this broker")
-    found = [
-        report.gateway
-        for report in office.reports.values()
-        if (not in_groups or report.group in in_groups) and (not named or report.gateway in named)
-    ]
-    if not found:
-        fail(f"no gateway {f'of {groups} ' if groups else ''}has reported at this broker")
-    return found
-
-
-def _names(text: str) -> set[str]:
-    return {name.strip() for name in text.split(",") if name.strip()}
-
-
-T = TypeVar("T")
-
-
-def _at(broker: Path, do: Callable[["Office"], Awaitable[T]]) -> T:
-    """Do something while connected to the broker. Ends the process with one line if that fails."""
-    from edge_agent.fleet.office import Office  # noqa: PLC0415 - each command imports what it needs
-
-    async def connected() -> T:
-        async with Office.connected(_mqtt(broker)) as office:
-            return await do(office)
-
-    with _failing():
-        return asyncio.run(connected())
+    sys.exit(0 if at(broker, bring) else 1)
 
 
 def _line(report: "Reported") -> str:
@@ -207,31 +190,3 @@ def _ago(at: float) -> str:
         if seconds >= size:
             return f"{seconds / size:.0f} {unit}"
     return f"{seconds:.0f} s"
-
-
-def _mqtt(file: Path) -> "MqttTable":
-    """Read the broker's section of a file that needs no more than that."""
-    from edge_agent.config.north import broker_of  # noqa: PLC0415
-
-    return broker_of(file)
-
-
-@contextmanager
-def _failing() -> Iterator[None]:
-    from aiomqtt import MqttError  # noqa: PLC0415
-
-    from edge_agent.bundle import BundleError  # noqa: PLC0415
-    from edge_agent.config.fields import ConfigError  # noqa: PLC0415
-    from edge_agent.credentials import NoCredential  # noqa: PLC0415
-    from edge_agent.fleet.documents import BadDocument  # noqa: PLC0415
-    from edge_agent.fleet.stages import BadStages  # noqa: PLC0415
-    from edge_agent.trust import BadKey  # noqa: PLC0415
-
-    try:
-        yield
-    except ConfigError as error:
-        fail("\n".join(error.errors), BAD_CONFIGURATION)
-    except (BundleError, BadDocument, BadKey, BadStages, NoCredential) as error:
-        fail(str(error))
-    except MqttError as error:
-        fail(f"the broker: {error}")

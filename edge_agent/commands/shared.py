@@ -1,5 +1,7 @@
 """What commands have in common: arguments, options, and how they fail."""
 
+import os
+import pwd
 import sys
 from pathlib import Path
 from typing import NoReturn
@@ -19,3 +21,8 @@ def fail(message: str, code: int = 1) -> NoReturn:
     """Say what is wrong on standard error and exit."""
     click.echo(message, err=True)
     sys.exit(code)
+
+
+def who() -> str:
+    """Return the name of the person who asks, sudo or not."""
+    return os.environ.get("SUDO_USER") or pwd.getpwuid(os.getuid()).pw_name

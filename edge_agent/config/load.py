@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 import msgspec
 
-from edge_agent.bundles.store import StoreError, sequence_of
+from edge_agent.bundles.store import StoreError
 from edge_agent.config import alarms, modbus, north, opcua, overlap, remote, web
 from edge_agent.config.bundles import Bundles
 from edge_agent.config.fields import ConfigError, Place, build, nearest, read_toml
@@ -18,7 +18,7 @@ from edge_agent.config.result import overlaps
 from edge_agent.config.schema import Config, Device
 from edge_agent.config.tables import AgentTable, DeviceTable, OpcUaTable
 from edge_agent.config.tags import tags_of
-from edge_agent.configurations import MAIN, Configurations
+from edge_agent.configurations import MAIN, Configurations, sequence_of
 
 _DRIVERS = (*modbus.DRIVERS, "opc-ua")
 _SECTIONS = ("agent", "history", "link", "device", "machine", *web.SECTIONS, *north.SECTIONS)
@@ -92,15 +92,11 @@ def _of_office(
     remote.refusals(own, found, parts, writing=fleet.configure == "writing")
     if parts.errors:
         raise ConfigError(parts.errors)
-    sequence = sequence_of(folder.name)
     return msgspec.structs.replace(
         found,
-        remote=sequence,
+        remote=sequence_of(folder.name),
         sha256=hashlib.sha256(f"{own.sha256} {folder.name}".encode()).hexdigest(),
-        warnings=[
-            f"devices and machines are those of the office's configuration {sequence}",
-            *found.warnings,
-        ],
+        warnings=[f"links, devices and machines are the office's, from {file}", *found.warnings],
     )
 
 

@@ -185,10 +185,10 @@ def _opcua_server(data: Mapping[str, object], state: Path, root: Place) -> OpcUa
 def _fleet(data: Mapping[str, object], agent: Agent, root: Place) -> FleetTable | None:
     place = root.at("fleet")
     table = build(FleetTable, data["fleet"], place)
-    if table is None:
-        return None
     if "mqtt" not in data:
         place.wrong("orders come over the broker of [mqtt], which is missing")
+    if table is None:
+        return None
     trust = table.trust or agent.trust
     if not trust:
         place.at("trust").wrong("is missing; name the folder of the keys that may give orders")

@@ -26,11 +26,12 @@ class Commanding:
 
     async def begin(self, taken: Taken, command: Command) -> tuple[Stage, str]:
         """Do it, unless it is too old. Raises `Failed`, `StoreError`."""
-        _in_time(taken.desired.number / 1000, command.expires, time.time())
+        in_time(taken.desired.number / 1000, command.expires, time.time())
         by = f"office ({taken.signer})"
+        self._historian.event(self._config.name, "order", f"{command.text()}, by {by}")
         match command.do:
             case "stop-writing":
-                return self._stop_writing(by)
+                return self._stop_writing()
             case "acknowledge":
                 return await self._acknowledge(command, by)
             case "rollback":
@@ -39,13 +40,12 @@ class Commanding:
                 await edge_agent(["bundle", "activate", f"{command.target}@{command.sequence}", *self._of()])
                 return "trial", ""
 
-    def _stop_writing(self, by: str) -> tuple[Stage, str]:
+    def _stop_writing(self) -> tuple[Stage, str]:
         file = self._state / stop.FILE
         try:
             file.touch()
         except OSError as error:
             raise Failed(f"{file}: {error.strerror}") from None
-        self._historian.event(self._config.name, "order", f"stop-writing, by {by}")
         return "done", "nothing is written until resume-writing at the gateway"
 
     async def _acknowledge(self, command: Command, by: str) -> tuple[Stage, str]:
@@ -68,8 +68,8 @@ class Commanding:
         return ["--config", self._config.file]
 
 
-def _in_time(told: float, expires: float, now: float) -> None:
-    """Raises `Failed` for a command that has expired, or of which that is not known."""
+def in_time(told: float, expires: float, now: float) -> None:
+    """Raise `Failed` for a command that has expired, or of which that is not known. Seconds since 1970."""
     if now > expires:
         raise Failed(f"it expired {now - expires:.0f} s ago by this gateway's clock")
     if now < told - CLOCKS:

@@ -5,11 +5,10 @@ from pathlib import Path
 
 import msgspec
 
-from edge_agent.bundles.store import sequence_of
 from edge_agent.bundles.telling import tell
 from edge_agent.config import Config
 from edge_agent.config.north import FleetTable
-from edge_agent.configurations import LARGEST, BadFiles, Configurations, Document
+from edge_agent.configurations import LARGEST, BadFiles, Configurations, Document, sequence_of
 from edge_agent.fleet.documents import BadDocument, Configuration, Stage
 from edge_agent.fleet.operator import Failed, edge_agent
 from edge_agent.fleet.orders import Taken

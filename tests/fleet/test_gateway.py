@@ -2,9 +2,11 @@
 
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 from agent_process import small_bundle
 from mosquitto import Broker
@@ -12,9 +14,14 @@ from one_gateway import OneGateway, one_gateway
 
 from edge_agent import bundle
 from edge_agent.bundles.store import Store, sequence_of
-from edge_agent.fleet import gateway, orders, pieces
-from edge_agent.fleet.documents import LARGEST_PACKET, Bundle
+from edge_agent.fleet import gateway, office, orders, pieces
+from edge_agent.fleet.commanding import in_time
+from edge_agent.fleet.commands import BadCommand, command_of
+from edge_agent.fleet.documents import LARGEST_PACKET, Bundle, Command, CommandName, Reported
+from edge_agent.fleet.office import Office
+from edge_agent.fleet.operator import Failed
 from edge_agent.fleet.pieces import PIECE, cut
+from edge_agent.fleet.withdrawing import withdraw
 
 pytestmark = pytest.mark.sockets
 DATA = bytes(range(256)) * (PIECE // 256) + bytes(PIECE)
@@ -27,6 +34,12 @@ def broker(tmp_path: Path) -> Iterator[Broker]:
     started = Broker(tmp_path).start()
     yield started
     started.kill()
+
+
+@pytest.fixture(autouse=True)
+def brisk(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gateway, "SETTLE", 0.1)
+    monkeypatch.setattr(office, "SETTLE", 0.2)
 
 
 @pytest.fixture
@@ -90,3 +103,65 @@ async def test_what_takes_too_long_is_tried_again(
             os.close(held)
         await one.until("bundle/pump", "trial")
     assert sequence_of(store.read().active) == 2
+
+
+async def test_files_that_no_order_names_are_taken_off_the_broker(broker: Broker, tmp_path: Path) -> None:
+    async with one_gateway(tmp_path, broker.port) as one:
+        wanted, left = await one.office.publish(DATA), await one.office.publish(DATA[:-1])
+        await one.keep(b"nonsense", "file", "ab", "index")
+        await one.office.order(["gw7"], Bundle(do="activate", name="pump", sequence=2, file=wanted), one.key)
+        said = await withdraw(one.office, ["cd"])
+        assert said == ["cd: the broker has no such file"]
+        said = await withdraw(one.office, [])
+        assert sorted(said) == sorted(
+            [
+                f"{wanted.sha256}: kept, 1 gateways are to run it: gw7",
+                f"{left.sha256}: withdrawn, 0.3 MB",
+                "ab: kept, because it is no index document: JSON is malformed: invalid character (byte 4)",
+            ]
+        )
+        there = await one.office.kept("file", "#")
+        assert {where.split("/")[-2] for where in there} == {wanted.sha256, "ab"}
+        assert len(there) == 4
+
+
+async def test_the_office_hears_more_gateways_than_wait_in_a_queue(broker: Broker, tmp_path: Path) -> None:
+    async with one_gateway(tmp_path, broker.port) as one:
+        for number in range(300):
+            report = Reported(gateway=f"g{number}", group="hall", version="1", time=0.0)
+            await one.keep(msgspec.json.encode(report), "reported", report.gateway)
+        async with Office.connected(one.mqtt) as desk:
+            assert len(desk.reports) == 301
+
+
+async def test_a_command_that_has_expired_is_not_carried_out(broker: Broker, tmp_path: Path) -> None:
+    now = time.time()
+    async with one_gateway(tmp_path, broker.port) as one:
+        late = await one.order(Command(do="stop-writing", expires=now - 60))
+        assert late.stage == "refused"
+        assert late.detail.startswith("it expired 6")
+        assert not (one.state / "STOP").exists()
+        done = await one.order(Command(do="stop-writing", expires=now + 60))
+        assert done.stage == "done"
+        assert (one.state / "STOP").exists()
+
+
+def test_a_clock_that_is_behind_knows_of_no_command_whether_it_has_expired() -> None:
+    with pytest.raises(Failed, match="this gateway's clock is 3600 s behind the office's"):
+        in_time(told=10_000.0, expires=10_900.0, now=6_400.0)
+    in_time(told=10_000.0, expires=10_900.0, now=9_900.0)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("rollback", "pump", ""), "rollback NAME@SEQUENCE"),
+        (("activate", "pump@x", ""), "activate NAME@SEQUENCE"),
+        (("acknowledge", "", ""), "the machine is missing"),
+        (("acknowledge", "a/b", ""), "'a/b' cannot be the name"),
+        (("stop-writing", "alpha", ""), "leave out the name"),
+    ],
+)
+def test_words_that_are_no_command_are_told(words: tuple[CommandName, str, str], said: str) -> None:
+    with pytest.raises(BadCommand, match=said):
+        command_of(*words, 0.0)

@@ -11,9 +11,9 @@ from modbus_proxy import free_port
 from mosquitto import Broker
 from plc_line import device, machine, start_plant
 
-from edge_agent.bundles.store import sequence_of
 from edge_agent.cli import main
-from edge_agent.configurations import Configurations
+from edge_agent.configurations import Configurations, sequence_of
+from edge_agent.fleet import office
 
 pytestmark = pytest.mark.sockets
 
@@ -33,6 +33,11 @@ def agent(gateways: Gateways) -> Iterator[AgentProcess]:
     with gateways.running(config) as (running,):
         until(lambda: "1 gateways" in fleet(gateways, "status").output, "the gateway's report")
         yield running
+
+
+@pytest.fixture(autouse=True)
+def brisk(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(office, "SETTLE", 0.3)
 
 
 def fleet(gateways: Gateways, *arguments: object) -> Result:
@@ -71,7 +76,7 @@ def test_a_configuration_is_taken_over_and_one_that_silences_a_machine_is_given_
     assert {d["name"] for d in agent.status()["devices"]} == {"a", "b"}
     checked = CliRunner().invoke(main, ["check", str(agent.config)]).output
     assert "b.same" in checked
-    assert f"warning: devices and machines are those of the office's configuration {taken}" in checked
+    assert f"warning: links, devices and machines are the office's, from {store.active()}" in checked
 
     said = configured(gateways, parts(free_port()))
     assert said.exit_code == 1
@@ -80,6 +85,12 @@ def test_a_configuration_is_taken_over_and_one_that_silences_a_machine_is_given_
     assert f"back to {taken}" in said.output
     until(lambda: {d["name"] for d in agent.status()["devices"]} == {"a", "b"}, "the configuration before")
     until(lambda: agent.machine("alpha")["reason"] == "NONE", "results as before")
+
+    left = CliRunner().invoke(main, ["fleet", "own", str(agent.config)])
+    assert left.output == f"left {taken}; the agent was told\n"
+    until(lambda: {d["name"] for d in agent.status()["devices"]} == {"a"}, "the gateway's own")
+    left = CliRunner().invoke(main, ["fleet", "own", str(agent.config)])
+    assert left.output == "no configuration of the office is in use\n"
 
 
 @pytest.mark.parametrize(
