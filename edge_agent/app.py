@@ -28,6 +28,7 @@ from edge_agent.observed import Observed
 from edge_agent.reloading import Reload, Reloading
 from edge_agent.running import Running
 from edge_agent.status import SOCKET
+from edge_agent.web.page import Page
 
 log = logging.getLogger(__name__)
 
@@ -104,8 +105,8 @@ class App:
                 running.start()
                 group.create_task(self._beat(running, group))
                 self._north = tellers(self._config, lambda: running.parts, self._historian)
-                self._show(running, group)
-                group.create_task(self._reloading.run(running))
+                page = self._show(running, group)
+                group.create_task(self._reloading.run(running, page))
                 trial = Trial(self._state, self._config.trial, self._reloading.ask)
                 group.create_task(trial.run(lambda: running.parts, self._historian))
                 for teller in self._north.there:
@@ -151,19 +152,19 @@ class App:
                 if machine.needs_beat(nanoseconds):
                     spawner.create_task(machine.finish(nanoseconds))
 
-    def _show(self, running: Running, spawner: Spawner) -> None:
+    def _show(self, running: Running, spawner: Spawner) -> Page:
         """Start the page and the metrics where the configuration asks for them. Both are looked at only."""
         observed = self._observed(running)
         if metrics := self._config.metrics:
-            # Imported here, as is the page, because it costs memory that most gateways keep.
+            # Imported here because it costs memory that most gateways keep.
             from edge_agent.metrics import registry, write_textfile  # noqa: PLC0415
 
             file = write_textfile(Path(metrics.textfile), metrics.every, registry(observed))
             spawner.create_task(file)
+        page = Page(observed, spawner)
         if self._config.web:
-            from edge_agent.web.server import serve  # noqa: PLC0415
-
-            spawner.create_task(serve(self._config.web, observed))
+            page.start(self._config.web)
+        return page
 
     def _observed(self, running: Running) -> Observed:
         return Observed(lambda: running.parts, self._historian, self._started, self._north)

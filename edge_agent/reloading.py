@@ -12,6 +12,7 @@ from edge_agent.bundles.trial import begin, give_up, journal, take_over
 from edge_agent.config import Config, ConfigError
 from edge_agent.historian import Historian
 from edge_agent.running import ModelRefused, Running
+from edge_agent.web.page import Page
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +43,7 @@ class Reloading:
         while (begin(self.config) or reconfigured.begin(self.config)) and self._read is not None:
             self.config = self._read(lenient=True)
 
-    async def run(self, running: Running) -> None:
+    async def run(self, running: Running, page: Page) -> None:
         """Take over what was read, each time that somebody asks for it."""
         while True:
             await self._asked.wait()
@@ -50,7 +51,7 @@ class Reloading:
             health.notify(f"RELOADING=1\nMONOTONIC_USEC={time.monotonic_ns() // 1000}")
             try:
                 config = await self._changed()
-                await running.change(config)
+                await _change(running, page, config)
                 self.config = config
                 take_over(config)
                 log.info("reload: the new configuration is in force")
@@ -78,7 +79,7 @@ class Reloading:
             raise ConfigError(["this agent has no configuration file to read again"])
         config = await asyncio.to_thread(self._read)
         if _only_at_start(config) != _only_at_start(self.config):
-            what = "agent: name, state, history, web, metrics, mqtt, opcua-server and fleet"
+            what = "agent: name, state, history, metrics, mqtt, opcua-server and fleet"
             raise ConfigError([f"{what} can only change with a restart"])
         return config
 
@@ -97,5 +98,16 @@ class Reloading:
                 log.warning("bundle %s: %s", name, error)
 
 
+async def _change(running: Running, page: Page, config: Config) -> None:
+    """Run by another configuration, or raise `ConfigError` or `ModelRefused` and change nothing."""
+    change = await page.prepare(config.web)
+    try:
+        await running.change(config)
+    except ModelRefused:
+        change.discard()
+        raise
+    await page.take(change)
+
+
 def _only_at_start(config: Config) -> object:
-    return config.name, config.state, config.history, config.web, config.metrics, config.north
+    return config.name, config.state, config.history, config.metrics, config.north

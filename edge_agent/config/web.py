@@ -2,6 +2,7 @@
 
 import ipaddress
 from collections.abc import Mapping
+from typing import Literal
 
 import msgspec
 
@@ -13,12 +14,14 @@ SECTIONS = ("web", "metrics")
 class WebTable(msgspec.Struct, frozen=True, kw_only=True):
     """``[web]``. `token` and `certificate` name credentials; without a token the page only shows.
 
-    `hosts` are names beside ``localhost`` by which a page that listens on this machine alone may be called.
+    `language` is for readers who have chosen none, "" for that of their browser. `hosts` are names beside
+    ``localhost`` by which a page that listens on this machine alone may be called.
     """
 
     listen: str
     token: str = ""
     certificate: str = ""
+    language: Literal["", "de", "en", "zh"] = ""
     hosts: list[str] = msgspec.field(default_factory=list)
 
 
@@ -36,6 +39,7 @@ class Web(msgspec.Struct, frozen=True, kw_only=True):
     port: int
     token: str
     certificate: str
+    language: str
     hosts: list[str]
     loopback: bool
 
@@ -70,6 +74,7 @@ def web_of(data: Mapping[str, object], root: Place) -> Web | None:
         port=number,
         token=table.token,
         certificate=table.certificate,
+        language=table.language,
         hosts=table.hosts,
         loopback=address.is_loopback,
     )

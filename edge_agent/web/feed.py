@@ -12,6 +12,7 @@ from edge_agent.core.manifest import Limits, Manifest
 from edge_agent.core.tags import Bytes, Floats
 from edge_agent.observed import Observed
 from edge_agent.status import Status
+from edge_agent.web.moving import Moved
 
 EVERY = 1.0
 """Seconds between two snapshots."""
@@ -53,10 +54,14 @@ class Asset(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Layout(msgspec.Struct, frozen=True, kw_only=True):
-    """What a page draws itself from. `tags` are all names in the order of `Values.rows`, `units` theirs."""
+    """What a page draws itself from. `tags` are all names in the order of `Values.rows`, `units` theirs.
+
+    `language` is for readers who have chosen none, "" for that of their browser.
+    """
 
     name: str
     writable: bool
+    language: str
     machines: list[Asset]
     tags: list[str]
     units: list[str]
@@ -85,8 +90,8 @@ class TooManyPages(Exception):
 class Feed:
     """Snapshots for every page that is open. Use `run` as a task."""
 
-    def __init__(self, observed: Observed, *, writable: bool = False) -> None:
-        self._observed, self._writable = observed, writable
+    def __init__(self, observed: Observed, *, writable: bool = False, language: str = "") -> None:
+        self._observed, self._writable, self._language = observed, writable, language
         self._pages: set[asyncio.Queue[bytes | None]] = set()
         self._before: tuple[Parts, Floats, Bytes] | None = None
         self._encoder = msgspec.json.Encoder()
@@ -112,11 +117,11 @@ class Feed:
             raise TooManyPages
         return self._events()
 
-    def close(self) -> None:
-        """End all streams."""
+    def close(self, farewell: Moved | None = None) -> None:
+        """End all streams, with a last word for the pages that are open."""
         self._closed = True
         for queue in list(self._pages):
-            self._drop(queue)
+            self._drop(queue, self._event(b"moved", farewell) if farewell else b"")
 
     async def _events(self) -> AsyncGenerator[bytes, None]:
         queue: asyncio.Queue[bytes | None] = asyncio.Queue(BEHIND)
@@ -144,14 +149,16 @@ class Feed:
             else:
                 queue.put_nowait(event)
 
-    def _drop(self, queue: "asyncio.Queue[bytes | None]") -> None:
+    def _drop(self, queue: "asyncio.Queue[bytes | None]", last: bytes = b"") -> None:
         self._pages.discard(queue)
         while not queue.empty():
             queue.get_nowait()
+        if last:
+            queue.put_nowait(last)
         queue.put_nowait(None)
 
     def _all(self, parts: Parts) -> bytes:
-        described = self._event(b"layout", layout(parts, writable=self._writable))
+        described = self._event(b"layout", layout(parts, writable=self._writable, language=self._language))
         return described + self._event(b"snapshot", self._snapshot(_everything(parts)))
 
     def _snapshot(self, values: Values) -> Snapshot:
@@ -161,12 +168,13 @@ class Feed:
         return b"event: " + name + b"\ndata: " + self._encoder.encode(data) + b"\n\n"
 
 
-def layout(parts: Parts, *, writable: bool) -> Layout:
+def layout(parts: Parts, *, writable: bool, language: str) -> Layout:
     """Describe an agent to a page."""
     tags = {scanned.tag.name: scanned.tag for device in parts.config.devices for scanned in device.tags}
     return Layout(
         name=parts.config.name,
         writable=writable,
+        language=language,
         machines=[
             _asset(
                 machine.name, machine.input_names, machine.model.bundle.manifest, machine.model.bundle.sha256

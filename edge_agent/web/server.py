@@ -5,6 +5,7 @@ import contextlib
 import logging
 import os
 import socket
+import ssl
 from collections.abc import Generator
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from edge_agent.config.web import Web
 from edge_agent.credentials import NoCredential
 from edge_agent.observed import Observed
 from edge_agent.web.feed import Feed
+from edge_agent.web.moving import moved
 from edge_agent.web.routes import application
 
 log = logging.getLogger(__name__)
@@ -58,27 +60,56 @@ class _Server(uvicorn.Server):
         yield
 
 
-async def serve(web: Web, observed: Observed) -> None:
-    """Serve the page until cancelled. Where it cannot be, that is told, and the agent goes on without it."""
-    feed = Feed(observed, writable=bool(web.token))
-    try:
-        config = _configured(web, application(web, observed, feed))
-    except (NoCredential, OSError) as error:
-        log.warning("web: certificate %s: %s; there is no page", web.certificate, error)
-        return
-    listener = await _listen(web)
-    log.info("web: the page is at %s", _address(web))
-    server = _Server(config)
-    async with asyncio.TaskGroup() as group:
-        feeding = group.create_task(feed.run())
+class Served:
+    """A page that can be served: its certificate is read, and its port is ours until `run` ends.
+
+    `beside` is the listener of the page that it takes the place of: both may then listen at one port. Raises
+    `NoCredential` and OSError.
+    """
+
+    def __init__(self, web: Web, observed: Observed, beside: socket.socket | None = None) -> None:
+        self._feed = Feed(observed, writable=bool(web.token), language=web.language)
+        self._config = _configured(web, application(web, observed, self._feed))
+        self._web = web
+        self.listener = _bound(web, beside)
+
+    async def run(self) -> None:
+        """Serve until cancelled."""
+        log.info("web: the page is at %s", address(self._web))
+        server = _Server(self._config)
+        async with asyncio.TaskGroup() as group:
+            feeding = group.create_task(self._feed.run())
+            try:
+                await server.serve(sockets=[self.listener])
+            except asyncio.CancelledError:
+                self._feed.close()
+                await server.shutdown(sockets=[self.listener])
+                raise
+            finally:
+                self.listener.close()
+                feeding.cancel()
+
+    def leave(self, web: Web | None) -> None:
+        """Tell open pages where the page is from now on, None if nowhere."""
+        self._feed.close(moved(self._web, web))
+
+
+async def when_free(web: Web, observed: Observed) -> Served | None:
+    """Return the page once its port is free; None, and told, if its certificate is none."""
+    told = ""
+    while True:
         try:
-            await server.serve(sockets=[listener])
-        except asyncio.CancelledError:
-            feed.close()
-            await server.shutdown(sockets=[listener])
-            raise
-        finally:
-            feeding.cancel()
+            return Served(web, observed)
+        except (NoCredential, ssl.SSLError) as error:
+            log.warning("web: certificate %s: %s; there is no page", web.certificate, error)
+            return None
+        except OSError as error:
+            if str(error) != told:
+                told = str(error)
+                log.warning(
+                    "web: %s: %s; the page is not there, all else goes on", address(web), error.strerror
+                )
+        await asyncio.sleep(RETRY)
 
 
 def _configured(web: Web, app: ASGIApp) -> uvicorn.Config:
@@ -103,28 +134,17 @@ def _configured(web: Web, app: ASGIApp) -> uvicorn.Config:
     return config
 
 
-async def _listen(web: Web) -> socket.socket:
-    """Return a listening socket, whenever the port is free."""
-    told = ""
-    while True:
-        try:
-            return _bound(web)
-        except OSError as error:
-            if str(error) != told:
-                told = str(error)
-                log.warning(
-                    "web: %s: %s; the page is not there, all else goes on", _address(web), error.strerror
-                )
-        await asyncio.sleep(RETRY)
-
-
-def _bound(web: Web) -> socket.socket:
+def _bound(web: Web, beside: socket.socket | None) -> socket.socket:
     family = socket.AF_INET6 if ":" in web.host else socket.AF_INET
-    listener = socket.create_server((web.host, web.port), family=family)
+    if beside is not None:
+        # Only so long as one of the two is left can both have the port (socket(7), SO_REUSEPORT).
+        beside.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    listener = socket.create_server((web.host, web.port), family=family, reuse_port=beside is not None)
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, STALLED)
     return listener
 
 
-def _address(web: Web) -> str:
+def address(web: Web) -> str:
+    """Return where a page is."""
     host = f"[{web.host}]" if ":" in web.host else web.host
     return f"{'https' if web.certificate else 'http'}://{host}:{web.port}/"

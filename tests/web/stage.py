@@ -7,7 +7,7 @@ import asyncio
 import shutil
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from edge_agent.history import file
 from edge_agent.north.standing import MqttStatus, OpcUaServerStatus
 from edge_agent.observed import Observed
 from edge_agent.status import CandidateStatus, MachineStatus, OutputStatus, Status
-from edge_agent.web.server import serve
+from edge_agent.web.page import Change, Page
 
 TAGS = """\
 name,table,address,type,unit
@@ -66,7 +66,7 @@ OUTPUT = OutputStatus(
     warning_state="NORMAL", since=None,
 )  # fmt: skip
 
-Change = Callable[[MachineStatus], MachineStatus]
+Scene = Callable[[MachineStatus], MachineStatus]
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +150,7 @@ def shadow(machine: MachineStatus) -> MachineStatus:
     return replace(found, candidate=beside, drift={"hour": {"vibration": 0.31}, "day": {"vibration": 0.22}})
 
 
-SCENES: dict[str, Change] = {
+SCENES: dict[str, Scene] = {
     "pump-1": well,
     "pump-2": alarm,
     "press-7": warning,
@@ -207,18 +207,17 @@ class Stage:
     def __init__(self, config: Config, change: Callable[[Status], Status]) -> None:
         assert config.web
         self.port, self._change, self._web = config.web.port, change, config.web
-        self._serving: asyncio.Task[None] | None = None
+        self._page: Page | None = None
 
     def start(self, parts: Parts, historian: Historian, group: asyncio.TaskGroup) -> None:
         started = asyncio.get_running_loop().time() - 1500 * MINUTE
         observed = Staged(lambda: parts, historian, started, change=self._change)
-        self._serving = group.create_task(serve(self._web, observed))
+        self._page = Page(observed, group)
+        self._page.start(self._web)
 
     async def stop(self) -> None:
-        if self._serving is not None:
-            self._serving.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._serving
+        if self._page is not None:
+            await self._page.take(Change(None, None))
 
 
 @asynccontextmanager

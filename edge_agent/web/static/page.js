@@ -7,7 +7,7 @@ import { follow } from "./stream.js";
 import { drawDevices, drawModels, drawTags, drawWrites } from "./tables.js";
 import { condition, drawTiles } from "./tiles.js";
 import { drawTrends, keep, lay, relay } from "./trends.js";
-import { begin, say, when } from "./words.js";
+import { begin, prefer, say, when } from "./words.js";
 
 const WORST = ["lost", "alarm", "none", "warning", "uncertain", "shelved", "waiting", "normal"];
 
@@ -42,12 +42,22 @@ function title() {
   find("#clock").textContent = when(state.at);
 }
 
+let whereto = ""; // what the agent said last before it went silent
+
 function link(now) {
   state.lost = !now;
+  if (now) whereto = "";
   document.body.classList.toggle("lost", !now);
   find("#lost").hidden = now;
-  find("#lost").textContent = now ? "" : say("lost", { time: when(state.at) });
+  find("#lost").textContent = now ? "" : `${whereto} ${say("lost", { time: when(state.at) })}`;
   draw();
+}
+
+// The page is served elsewhere: who came to it by its own port follows, all others are told.
+function moved({ before, scheme, host, port, follows }) {
+  if (!host) whereto = say("switchedOff");
+  else if (follows && Number(location.port) === before) location.replace(`${scheme}://${location.hostname}:${port}/`);
+  else whereto = say("moved", { address: `${scheme}://${host}:${port}/` });
 }
 
 await begin(() => {
@@ -60,6 +70,7 @@ find("#tags").addEventListener("toggle", () => state.status && drawTags());
 follow({
   layout: (layout) => {
     takeLayout(layout);
+    prefer(layout.language);
     lay();
   },
   snapshot: (snapshot) => {
@@ -67,5 +78,6 @@ follow({
     keep();
     draw();
   },
+  moved,
   link,
 });

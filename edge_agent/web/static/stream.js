@@ -3,7 +3,7 @@
 const SILENT = 4000; // ms without a snapshot after which nothing on the page may be believed
 const RETRY = 2000;
 
-// Calls on.layout(layout), on.snapshot(snapshot), and on.link(true or false).
+// Calls on.layout(layout), on.snapshot(snapshot), on.moved(to), and on.link(true or false).
 export function follow(on) {
   let source = null;
   const now = () => ({ ticks: performance.now(), wall: Date.now() });
@@ -31,6 +31,10 @@ export function follow(on) {
     source.addEventListener("layout", (event) => {
       quickest = Infinity;
       on.layout(JSON.parse(event.data));
+    });
+    source.addEventListener("moved", (event) => {
+      on.moved(JSON.parse(event.data));
+      link(false);
     });
     source.addEventListener("snapshot", (event) => {
       const snapshot = JSON.parse(event.data);

@@ -22,8 +22,18 @@ async function load(name) {
   for (const node of document.querySelectorAll("[data-word]")) node.textContent = say(node.dataset.word);
 }
 
+let changed = () => {};
+
+// Takes the language of the configuration for readers who have chosen none.
+export async function prefer(name) {
+  if (!LANGUAGES.includes(name) || name === language || localStorage.getItem(KEPT)) return;
+  await load(name);
+  changed();
+}
+
 // Loads the reader's language, and calls `changed` whenever another one is chosen.
-export async function begin(changed) {
+export async function begin(on) {
+  changed = on;
   find("#language").addEventListener("change", async (event) => {
     localStorage.setItem(KEPT, event.target.value);
     await load(event.target.value);
