@@ -14,6 +14,8 @@ from edge_agent.config.links import Link, LinkTable, TcpTable, UdpTable
 from edge_agent.core.tags import Reason
 from edge_agent.drivers import LinkDown
 from edge_agent.drivers.modbus.driver import Modbus
+from edge_agent.drivers.modbus.frames import Frame
+from edge_agent.drivers.modbus.frames.mbap import Mbap
 from edge_agent.links import Links
 
 pytestmark = pytest.mark.sockets
@@ -47,6 +49,34 @@ async def test_rtu_over_tcp() -> None:
     server = ModbusTcpServer(context=device(), address=("127.0.0.1", 0), framer=FramerType.RTU)
     async with listening(server) as port:
         await reads_and_writes(driver_on(TcpTable(transport="rtu-over-tcp", host="127.0.0.1", port=port)))
+
+
+async def test_pipelined_requests_over_tcp_may_be_answered_in_any_order() -> None:
+    """The server answers once four requests are there, the last one first."""
+    ended = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        framer, waiting = Mbap(), list[Frame]()
+        while data := await reader.read(4096):
+            waiting += framer.feed(data)
+            if len(waiting) == 4:
+                for asked in reversed(waiting):
+                    reply = b"\x03\x02" + asked.pdu[1:3]
+                    writer.write(framer.encode(asked.transaction, asked.unit, reply))
+                waiting.clear()
+        writer.close()
+        ended.set()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    driver = driver_on(TcpTable(transport="tcp", host="127.0.0.1", port=port, pipelining=4))
+    await driver.connect()
+    for _ in range(5):
+        plan = driver.plan_read(tags(UNIT, range(0, 800, 100)))
+        assert (await driver.read(plan)).value.tolist() == list(range(0, 800, 100))
+    await driver.close()
+    await ended.wait()
+    server.close()
 
 
 async def test_nobody_at_a_udp_port_is_no_link() -> None:
