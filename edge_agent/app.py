@@ -201,6 +201,9 @@ def run(config: Config, reload: Reload) -> None:
 
     with asyncio.Runner(loop_factory=_fastest_loop()) as runner:
         runner.run(main())
+        # All is closed. A thread that still waits for a name server would hold up the end for half a minute.
+        logging.shutdown()
+        os._exit(0)
 
 
 def _fastest_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:

@@ -6,6 +6,7 @@ goes on. When the disk fails, inference goes on and the loss is counted and told
 """
 
 import asyncio
+import contextlib
 import logging
 import threading
 import time
@@ -33,10 +34,24 @@ HUNG = 60.0
 """Seconds after which a disk that does not answer is told of."""
 
 
-class _Waiter(threading.Event):
-    """Set once its rows were tried; `kept` says whether they are on the disk."""
+class _Waiter:
+    """Hears from the writer's thread whether its rows are on the disk. No thread waits for it.
 
-    kept = False
+    Those of the executor may all be waiting for a name server.
+    """
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self.kept: asyncio.Future[bool] = self._loop.create_future()
+
+    def tell(self, kept: bool) -> None:
+        """Answer, in the writer's thread."""
+        with contextlib.suppress(RuntimeError):  # the loop is closed, nobody waits any more
+            self._loop.call_soon_threadsafe(self._hear, kept)
+
+    def _hear(self, kept: bool) -> None:
+        if not self.kept.done():
+            self.kept.set_result(kept)
 
 
 class Historian:
@@ -123,10 +138,14 @@ class Historian:
 
     async def _committed(self) -> bool | None:
         """Return whether the rows so far are on the disk, None if that is not known in time."""
-        done = _Waiter()
-        self._waiters.append(done)
+        waiter = _Waiter()
+        self._waiters.append(waiter)
         self._wake.set()
-        return done.kept if await asyncio.to_thread(done.wait, ALARM_DEADLINE) else None
+        try:
+            async with asyncio.timeout(ALARM_DEADLINE):
+                return await waiter.kept
+        except TimeoutError:
+            return None
 
     def _put(self, row: Row) -> bool:
         if len(self._rows) < LONGEST_QUEUE + (MOST_RARE if row.rare else 0):
@@ -151,8 +170,7 @@ class Historian:
             self._count(len(some), len(again), kept=kept, failed=failed)
             failed = not kept or (failed and not some)
             for waiter in waiters:
-                waiter.kept = kept
-                waiter.set()
+                waiter.tell(kept)
         self.lost += len(again)
         self._store.close()
 

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self, TypeVar
@@ -109,14 +109,16 @@ class Plc:
 class AgentProcess:
     """``python -m edge_agent run CONFIG`` for the length of a with block."""
 
-    def __init__(self, config: Path, environment: dict[str, str] | None = None) -> None:
-        self.config, self._environment = config, environment
+    def __init__(
+        self, config: Path, environment: dict[str, str] | None = None, before: Sequence[str] = ()
+    ) -> None:
+        self.config, self._environment, self._before = config, environment, before
         self.state = config.parent / "state"
         self.lines: list[str] = []
 
     def __enter__(self) -> Self:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "edge_agent", "run", str(self.config)],
+            [*self._before, sys.executable, "-m", "edge_agent", "run", str(self.config)],
             stdin=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,

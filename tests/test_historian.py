@@ -7,8 +7,10 @@ import math
 import os
 import resource
 import sqlite3
+import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -207,6 +209,21 @@ async def test_a_slow_disk_delays_an_alarm_by_its_deadline_and_no_longer(
             await history.alarm("m", GOOD)
             assert asyncio.get_running_loop().time() - started < 0.5
     assert "not on the disk yet" in lines(caplog)[0]
+
+
+async def test_an_alarm_waits_for_no_thread_of_the_executor(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """All of them may be waiting for a name server that says nothing."""
+    busy = threading.Event()
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
+    waiting = asyncio.create_task(asyncio.to_thread(busy.wait, 60))
+    with historian(tmp_path) as history:
+        await history.alarm("m", GOOD)
+        assert rows(tmp_path, "SELECT count(*) FROM alarm") == [(1,)]
+    busy.set()
+    await waiting
+    assert lines(caplog) == []
 
 
 def test_a_full_queue_is_counted_and_never_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

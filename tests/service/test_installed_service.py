@@ -1,12 +1,14 @@
 """The installed service under a real systemd: it starts, dies, hangs, reloads and stops as it should."""
 
+import random
 import re
+import time
 from pathlib import Path
 
 import pytest
 from agent_process import until
 from box import Box
-from unit import CONFIG, OFF, PYTHON, UNIT, at_work, count_results, pid, results, status, words
+from unit import CONFIG, OFF, PYTHON, UNIT, at_work, count_results, pid, query, results, status, words
 
 pytestmark = [pytest.mark.sockets, pytest.mark.timeout(300)]
 
@@ -46,6 +48,19 @@ def test_kill_9_is_followed_by_a_restart_and_new_results(box: Box) -> None:
     box.becomes(UNIT, ActiveState="active", SubState="running", NRestarts=str(restarts + 1))
     results(box)
     assert pid(box) != killed
+
+
+def test_kill_9_at_any_instant_leaves_a_whole_history(box: Box) -> None:
+    """Also while it is starting: no kill waits for the agent to be ready."""
+    dice, before = random.Random(1), count_results(box)
+    for _ in range(4):
+        killed = pid(box)
+        box.run("kill", "-9", killed)
+        until(lambda k=killed: pid(box) not in (0, k), "another agent", 60)
+        time.sleep(dice.uniform(0, 1.5))
+    results(box)
+    assert query(box, "pragma integrity_check") == [["ok"]]
+    assert count_results(box) > before
 
 
 def test_a_hung_agent_is_restarted_and_its_stack_is_in_the_journal(box: Box) -> None:
