@@ -53,15 +53,20 @@ class Gateways:
         bundle.add_signature(path, self.key.sign(bundle.read(path).text))
         return path
 
+    def parts(self) -> str:
+        """Return the device and the machine of every gateway's configuration."""
+        return device("a", self.plant).replace("100ms", f"{self._period:g}s") + machine(
+            "alpha", "a", "a"
+        ).replace('"small.bundle"', '"pump"').replace("advisory", "shadow")
+
     def make(self, name: str, group: str) -> Path:
         """Write a gateway's configuration, release 1 active; return its file."""
         folder = self.folder / name
         folder.mkdir()
         text = (
-            f'[agent]\nname = "{name}"\nstate = "state"\ntrust = "{self.keys}"\ntrial = "1s"\n'
-            + device("a", self.plant).replace("100ms", f"{self._period:g}s")
-            + machine("alpha", "a", "a").replace('"small.bundle"', '"pump"').replace("advisory", "shadow")
-            + f'[mqtt]\n{self._mqtt()}[fleet]\ngroup = "{group}"\nspread = "{self._spread:g}s"\n'
+            f'[agent]\nname = "{name}"\nstate = "state"\ntrust = "{self.keys}"\n'
+            f'trial = "{10 * self._period:g}s"\n{self.parts()}'
+            f'[mqtt]\n{self._mqtt()}[fleet]\ngroup = "{group}"\nspread = "{self._spread:g}s"\n'
         )
         config = folder / "config.toml"
         config.write_text(text)

@@ -34,14 +34,16 @@ def gateways(dense_tflite: bytes, tmp_path: Path) -> Iterator[Gateways]:
     broker.kill()
 
 
-def fleet(gateways: Gateways, command: str, *arguments: object) -> Result:
-    return CliRunner().invoke(
-        main, ["fleet", command, *map(str, arguments), "--broker", str(gateways.office)]
-    )
+def fleet(gateways: Gateways, *arguments: object) -> Result:
+    return CliRunner().invoke(main, ["fleet", *map(str, arguments), "--broker", str(gateways.office)])
+
+
+def ordered(gateways: Gateways, *arguments: object) -> Result:
+    return fleet(gateways, *arguments, "--key", gateways.key_file)
 
 
 def rollout(gateways: Gateways, bundle: Path, *options: str) -> Result:
-    return fleet(gateways, "rollout", bundle, "--key", gateways.key_file, "--timeout", PATIENCE, *options)
+    return ordered(gateways, "rollout", bundle, "--timeout", PATIENCE, *options)
 
 
 def status(gateways: Gateways) -> dict[str, Any]:
@@ -54,12 +56,14 @@ def stage(report: dict[str, Any], subject: str = "bundle/pump") -> str:
     return report["orders"][subject]["stage"] if subject in report["orders"] else "none"
 
 
-def until_reported(gateways: Gateways, count: int, reached: str = "") -> dict[str, Any]:
+def until_reported(
+    gateways: Gateways, count: int, reached: str = "", subject: str = "bundle/pump"
+) -> dict[str, Any]:
     """Wait until so many gateways report this stage, any if none is named."""
     deadline = time.monotonic() + PATIENCE
     while True:
         found = status(gateways)
-        fitting = {n: r for n, r in found.items() if reached in ("", stage(r))}
+        fitting = {n: r for n, r in found.items() if reached in ("", stage(r, subject))}
         if len(fitting) >= count:
             return fitting
         assert time.monotonic() < deadline, found
@@ -79,8 +83,14 @@ def test_a_release_comes_to_all_and_a_bad_one_to_one(gateways: Gateways) -> None
         until_reported(gateways, SIZE - 1, "done")
         assert all(sequence_of(gateways.record(config).active) == 2 for config in here)
         assert sequence_of(gateways.record(away).active) == 1
+        hall = gateways.folder / "hall.toml"
+        hall.write_text(gateways.parts().replace("[device.a]", "[device.a]\nmax_gap = 8"))
+        said = ordered(gateways, "configure", hall, "--stage", "100%", "--ready", "0", "--timeout", "5")
+        until_reported(gateways, SIZE - 1, "done", "configuration")
         with gateways.running(away):
+            until_reported(gateways, SIZE, "done", "configuration")
             caught_up = until_reported(gateways, SIZE, "done")
+            assert len({r["configuration"] for r in caught_up.values()} - {0}) == 1
             assert "canary: a call takes" in caught_up["gw000"]["bundles"]["pump"]["verdict"]
             assert all(gateways.record(config).committed for config in configs.values())
             bad = rollout(gateways, gateways.release(3, proven=False), "--stage", "1%,100%")
@@ -98,4 +108,7 @@ def test_a_release_comes_to_all_and_a_bad_one_to_one(gateways: Gateways) -> None
             assert [n for n, r in reports.items() if r["bundles"]["pump"]["candidate"] == 4] == ["gw000"]
             table = fleet(gateways, "status").output
             assert "pump@2 (candidate 4)" in table
+            seen = ordered(gateways, "command", "acknowledge", "alpha", "--timeout", PATIENCE)
+            assert seen.exit_code == 0, seen.output
+            assert f"{SIZE} of {SIZE} well" in seen.output
             assert f"{SIZE} gateways" in table
