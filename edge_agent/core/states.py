@@ -4,6 +4,7 @@ After NAMUR NE 194, where a monitoring function shows whether it may be relied o
 """
 
 from collections.abc import Callable
+from functools import cache
 
 import msgspec
 
@@ -39,6 +40,7 @@ TABLE: tuple[Rule, ...] = (
 """The first row that applies decides."""
 
 
+@cache
 def state_of(situation: Situation) -> State:
-    """Return the state."""
+    """Return the state. There are few situations, and every machine asks twice a cycle."""
     return next(state for state, _, applies in TABLE if applies(situation))
