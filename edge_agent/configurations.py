@@ -14,7 +14,7 @@ import msgspec
 
 from edge_agent import durable
 from edge_agent.bundles.record import Record
-from edge_agent.bundles.store import FILE, Recorded
+from edge_agent.bundles.store import Recorded
 
 FOLDER, MAIN = "configurations", "config.toml"
 LARGEST, MOST_FILES = 4_000_000, 100
@@ -60,10 +60,6 @@ class Configurations(Recorded):
     def __init__(self, state: Path) -> None:
         super().__init__(state / FOLDER, "no configuration of the office is here")
 
-    def record(self) -> Record:
-        """Return what is remembered; a new record if there is nothing. Raises `StoreError`."""
-        return self.read() if (self.folder / FILE).exists() else Record()
-
     def active(self) -> Path | None:
         """Return the folder of the active one. Raises `StoreError`."""
         file = self.record().active
@@ -76,7 +72,7 @@ class Configurations(Recorded):
         """
         folder = self.folder / f"{document.sequence}-{sha256[:12]}"
         with self._locked(make=True):
-            record = self._read_or_new()
+            record = self.record()
             if not folder.is_dir():
                 beside = self.folder / ".new"
                 shutil.rmtree(beside, ignore_errors=True)

@@ -15,6 +15,7 @@ import dense_model
 import hypothesis
 import pytest
 import pytest_asyncio
+from mosquitto import Broker
 from sources import ROOT
 
 from edge_agent import bundle
@@ -118,3 +119,11 @@ def inference(dense: bundle.Bundle) -> Iterator[InferenceProcess]:
     loop.close()
     yield process
     process.close()
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[Broker]:
+    """A message broker of its own, which the test may stop and start."""
+    started = Broker(tmp_path).start()
+    yield started
+    started.kill()

@@ -64,7 +64,8 @@ class Recorded:
             if msgspec.json.encode(record) != before:
                 self._write(record)
 
-    def _read_or_new(self) -> Record:
+    def record(self) -> Record:
+        """Return what is remembered; a new record if there is nothing. Raises `StoreError`."""
         return self.read() if (self.folder / FILE).exists() else Record()
 
     def _write(self, record: Record) -> None:
@@ -121,7 +122,7 @@ class Store(Recorded):
         sequence = bundle.manifest.sequence
         file = f"{sequence:06d}-{bundle.sha256[:12]}.bundle"
         with self._locked(make=True):
-            record = self._read_or_new()
+            record = self.record()
             taken = self.versions().get(sequence, file)
             if taken != file:
                 raise StoreError(f"{self.name}: sequence {sequence} is there with other content ({taken})")

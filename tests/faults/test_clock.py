@@ -95,13 +95,6 @@ def stepped(plc: Plc, dense_tflite: bytes, tmp_path: Path) -> Path:
     return config
 
 
-@pytest.fixture
-def broker(tmp_path: Path) -> Iterator[Broker]:
-    started = Broker(tmp_path).start()
-    yield started
-    started.kill()
-
-
 def test_steps_of_hours_harm_no_cycle_no_timer_and_no_order(
     plc: Plc, stepped: Path, broker: Broker, tmp_path: Path
 ) -> None:

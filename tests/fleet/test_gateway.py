@@ -3,7 +3,6 @@
 import fcntl
 import os
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -27,13 +26,6 @@ pytestmark = pytest.mark.sockets
 DATA = bytes(range(256)) * (PIECE // 256) + bytes(PIECE)
 FILE, INDEX, PIECES = cut(DATA)
 WANTED = Bundle(do="activate", name="pump", sequence=2, file=FILE)
-
-
-@pytest.fixture
-def broker(tmp_path: Path) -> Iterator[Broker]:
-    started = Broker(tmp_path).start()
-    yield started
-    started.kill()
 
 
 @pytest.fixture(autouse=True)

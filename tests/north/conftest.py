@@ -1,18 +1,10 @@
-"""A broker and a history for every test, and a publisher that does not dawdle."""
+"""A history for every test, and a publisher that does not dawdle."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from broker import History, quickly
-from mosquitto import Broker
-
-
-@pytest.fixture
-def broker(tmp_path: Path) -> Iterator[Broker]:
-    started = Broker(tmp_path).start()
-    yield started
-    started.kill()
 
 
 @pytest.fixture
