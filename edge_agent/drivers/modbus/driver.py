@@ -1,7 +1,6 @@
 """The Modbus driver of one unit on a link: compiled blocks in, columns out."""
 
 import asyncio
-import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,32 +9,17 @@ from typing import Literal
 
 from edge_agent.core.codec import Codec
 from edge_agent.core.joint import Joint
-from edge_agent.core.quarantine import Part
 from edge_agent.core.readcycle import ReadCycle, address_of
 from edge_agent.core.readplan import DEFAULT_LIMITS, Block, Limits, plan_blocks
 from edge_agent.core.registers import BIT_TABLES
 from edge_agent.core.tags import Columns, Tag
 from edge_agent.drivers import Gather, LinkDown, Refused
 from edge_agent.drivers.modbus import pdu
-from edge_agent.drivers.modbus.carrier import Asked, Carrier, Done, Outcome, ask
+from edge_agent.drivers.modbus.carrier import Asked, Carrier, Done, ask
 from edge_agent.drivers.modbus.pdu import DeviceException, Request
-
-log = logging.getLogger(__name__)
+from edge_agent.drivers.modbus.reading import Reading, ReadPlan
 
 _WRITING = Limits(max_gap=0, max_registers=pdu.LARGEST_WRITE, max_bits=pdu.LARGEST_WRITE_BITS)
-
-
-@dataclass(frozen=True, slots=True)
-class ReadPlan:
-    """A scan class, and the requests for the blocks that were planned."""
-
-    cycle: ReadCycle
-    requests: list[Request]
-
-    def request(self, part: Part) -> Request:
-        """Return the request for a part."""
-        planned = part.block is self.cycle.blocks[part.of]
-        return self.requests[part.of] if planned else pdu.read_block(part.block)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +106,7 @@ class Modbus:
             if not ended.done():
                 ended.set_result(error)
 
-        reading = Reading(self, plan, done, urgent=True)
+        reading = Reading(self.send, plan, done, urgent=True)
         reading.begin()
         try:
             error = await ended
@@ -132,13 +116,13 @@ class Modbus:
             raise error
         return self.columns(plan)
 
-    def begin(self, plan: ReadPlan, done: Callable[[LinkDown | None], None]) -> "Reading":
+    def begin(self, plan: ReadPlan, done: Callable[[LinkDown | None], None]) -> Reading:
         """Read all blocks without a task.
 
         `done` is called once, perhaps within this call: with None when the plan's cycle has all that its
         `columns` need, or with what broke.
         """
-        reading = Reading(self, plan, done)
+        reading = Reading(self.send, plan, done)
         reading.begin()
         return reading
 
@@ -187,69 +171,3 @@ class Modbus:
         """Tell whoever wants to know that the link is gone. Whoever waits for an answer knows already."""
         if self.on_lost is not None:
             self.on_lost(error)
-
-
-class Reading:
-    """One read of a plan under way: requests for all parts, and more while some are refused."""
-
-    __slots__ = ("_asked", "_done", "_driver", "_open", "_plan", "_urgent")
-
-    def __init__(
-        self,
-        driver: Modbus,
-        plan: ReadPlan,
-        done: Callable[[LinkDown | None], None],
-        *,
-        urgent: bool = False,
-    ) -> None:
-        self._driver, self._plan, self._urgent = driver, plan, urgent
-        self._done: Callable[[LinkDown | None], None] | None = done
-        self._asked: list[Asked] = []
-        self._open = 0
-
-    def begin(self) -> None:
-        """Begin a cycle of the plan."""
-        self.ask(self._plan.cycle.begin(int(asyncio.get_running_loop().time() * 1e9)))
-
-    def ask(self, parts: Sequence[Part]) -> None:
-        """Ask for parts, and when all are settled for what else there is."""
-        self._open = len(parts)
-        if not parts:
-            self._end(None)
-            return
-        self._asked.clear()
-        for part in parts:
-            done = partial(self._settled, part)
-            asked = self._driver.send(self._plan.request(part), done, urgent=self._urgent)
-            if self._done is None:
-                return
-            self._asked.append(asked)
-
-    def give_up(self) -> None:
-        """Take no answer any more."""
-        self._done = None
-        for asked in self._asked:
-            asked.give_up()
-
-    def _settled(self, part: Part, outcome: Outcome) -> None:
-        cycle = self._plan.cycle
-        if isinstance(outcome, bytes):
-            cycle.answered(part, outcome)
-        elif isinstance(outcome, DeviceException):
-            cycle.refused(part, outcome.code)
-        else:
-            self._end(outcome)
-            return
-        self._open -= 1
-        if self._open == 0:
-            self.ask(cycle.more())
-
-    def _end(self, error: LinkDown | None) -> None:
-        done, self._done = self._done, None
-        if error is None:
-            for line in self._plan.cycle.news():
-                log.warning("%s", line)
-        else:
-            self.give_up()
-        if done is not None:
-            done(error)
