@@ -6,7 +6,7 @@ globalThis.crypto ??= require("node:crypto").webcrypto; // Node 18 has it only t
 const {
     AttributeIds, ClientMonitoredItem, ClientSubscription, DataType, MessageSecurityMode, MethodIds,
     OPCUACertificateManager, OPCUAClient, SecurityPolicy, SimpleAttributeOperand, TimestampsToReturn, UserTokenType,
-    callConditionRefresh, constructEventFilter, resolveNodeId,
+    callConditionRefresh, constructEventFilter, ofType, resolveNodeId,
 } = require("node-opcua");
 const readline = require("node:readline");
 
@@ -38,7 +38,7 @@ async function main() {
     const subscription = ClientSubscription.create(session, { requestedPublishingInterval: 100, publishingEnabled: true });
     const names = ["EventType", "EventId", "ConditionName", "Message", "Severity", "ActiveState.Id", "AckedState.Id",
         "Retain", "Comment", "ClientUserId"];
-    const filter = constructEventFilter(names);
+    const filter = constructEventFilter(names, ofType(options.type || "ConditionType"));
     filter.selectClauses.push(new SimpleAttributeOperand({ // the ConditionId (Part 9, 5.5.2)
         typeDefinitionId: "i=2782", browsePath: [], attributeId: AttributeIds.NodeId,
     }));
