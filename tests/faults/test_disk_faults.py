@@ -14,6 +14,8 @@ import pytest
 from edge_agent.history.audit import verify
 from edge_agent.history.flight import read_flight
 
+PRIVATE = ["unshare", "--mount"] if os.geteuid() == 0 else ["unshare", "-Urm"]
+"""Before a command that mounts something for itself alone."""
 LIVE = str(Path(__file__).with_name("live_with_disk.py"))
 
 pytestmark = [pytest.mark.sockets, pytest.mark.timeout(120)]
@@ -93,14 +95,27 @@ def test_slow_syncs_hold_up_nobody(tmp_path: Path) -> None:
     every_alarm_is_there_once(life)
 
 
+def test_without_inodes_history_is_lost_and_the_loop_goes_on(tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    script = 'mount -t tmpfs -o nr_inodes=1 tmpfs "$1" && exec "$0" "$2" "$1" 2'
+    command = [*PRIVATE, "sh", "-c", script, sys.executable, str(disk), LIVE]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=90, check=False)
+    assert ended.returncode == 0, ended.stderr
+    life = Life(json.loads(ended.stdout), ended.stderr.splitlines(), disk)
+    assert life.said["ticks"] > 50
+    assert life.said["promised"] == []
+    assert life.said["lost"] > 0
+    assert len(life.told("unable to open database file; inference goes on, history is lost")) == 1
+
+
 def test_on_a_disk_that_others_fill_the_recording_gives_way_and_alarms_stay(tmp_path: Path) -> None:
     """A disk of 12 MB: first both rings turn, then somebody takes what is left."""
     disk = tmp_path / "disk"
     disk.mkdir()
     script = 'mount -t tmpfs -o size=12m tmpfs "$1" && exec "$0" "$2" "$1" "$3"'
-    private = ["unshare", "--mount"] if os.geteuid() == 0 else ["unshare", "-Urm"]
     program = str(Path(__file__).with_name("live_on_small_disk.py"))
-    command = [*private, "sh", "-c", script, sys.executable, str(disk), program, str(tmp_path)]
+    command = [*PRIVATE, "sh", "-c", script, sys.executable, str(disk), program, str(tmp_path)]
     ended = subprocess.run(command, capture_output=True, text=True, timeout=90, check=False)
     assert ended.returncode == 0, ended.stderr
     life = Life(json.loads(ended.stdout), ended.stderr.splitlines(), tmp_path)
