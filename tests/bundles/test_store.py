@@ -86,7 +86,7 @@ def test_a_damaged_record_is_told_and_left_alone(released: dict[int, Path], tmp_
     keep(tmp_path, released[1])
     record = tmp_path / "bundles/pump/store.json"
     record.write_bytes(record.read_bytes()[:-20])
-    with pytest.raises(StoreError, match=r"store\.json: damaged .* install the bundle again"):
+    with pytest.raises(StoreError, match=r"store\.json: damaged .* install again"):
         Store(tmp_path, "pump").read()
     with pytest.raises(StoreError, match="damaged"):
         keep(tmp_path, released[2])
