@@ -132,7 +132,7 @@ class FleetGateway:
 
     async def _woken(self) -> bool:
         """Wait for an order, at most until one that waits may be due or trials have to be looked at."""
-        if self._orders.next() is not None:
+        if self._orders.next() is not None and not self._wake.is_set():
             return False
         try:
             async with asyncio.timeout(LOOK if self._orders.wait or self._orders.on_trial else REPORT_EVERY):
@@ -184,13 +184,16 @@ class FleetGateway:
         return any(became is not None for _, became in found)
 
     def _became(self, what: What) -> tuple[Stage, str] | None:
-        match what:
-            case Bundle():
-                return self._releases.became(what.name, what.sequence)
-            case Configuration():
-                return self._configuring.became(what)
-            case Command():
-                return self._releases.became(what.target, what.sequence)
+        try:
+            match what:
+                case Bundle():
+                    return self._releases.became(what.name, what.sequence)
+                case Configuration():
+                    return self._configuring.became(what)
+                case Command():
+                    return self._releases.became(what.target, what.sequence)
+        except StoreError as error:
+            return "refused", str(error)
 
     async def _report(self, client: Client) -> None:
         orders = self._orders.by_subject

@@ -46,10 +46,17 @@ class Orders:
         self._path = state / FILE
         self._pending: dict[str, Taken] = {}
         self._due: dict[str, float] = {}
+        self.by_subject = self._load()
+
+    def _load(self) -> dict[str, Taken]:
+        """Read what was remembered; without it, orders that are still at the broker are carried out again."""
         try:
-            self.by_subject = msgspec.json.decode(self._path.read_bytes(), type=dict[str, Taken])
+            return msgspec.json.decode(self._path.read_bytes(), type=dict[str, Taken])
         except FileNotFoundError:
-            self.by_subject = {}
+            return {}
+        except (OSError, msgspec.DecodeError) as error:
+            log.warning("%s: cannot be read, and begins anew: %s", self._path, error)
+            return {}
 
     @property
     def on_trial(self) -> list[Taken]:

@@ -9,7 +9,7 @@ from edge_agent import durable
 from edge_agent.bundle import LARGEST
 from edge_agent.bundles.candidate import read_tally, tally_path
 from edge_agent.bundles.record import Record
-from edge_agent.bundles.store import Store, sequence_of
+from edge_agent.bundles.store import Store, StoreError, sequence_of
 from edge_agent.config import Config
 from edge_agent.core.comparison import Tally
 from edge_agent.fleet.documents import Bundle, File, Stage, Version
@@ -44,8 +44,11 @@ class Releases:
         return ("done", "") if record.committed else None
 
     def version(self, name: str, taken: Taken | None) -> Version:
-        """Return what there is of a bundle's name."""
-        record = Store(self._state, name).read()
+        """Return what there is of a bundle's name; of a store that cannot be read no more than that."""
+        try:
+            record = Store(self._state, name).read()
+        except StoreError as error:
+            return Version(active=0, committed=False, candidate=0, verdict=str(error))
         verdicts = [taken.verdict if taken else "", *self._tallies(name, record)]
         return Version(
             active=sequence_of(record.active),

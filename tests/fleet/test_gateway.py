@@ -16,7 +16,7 @@ from edge_agent.bundles.store import Store, sequence_of
 from edge_agent.fleet import gateway, office, orders, pieces
 from edge_agent.fleet.commanding import in_time
 from edge_agent.fleet.commands import BadCommand, command_of
-from edge_agent.fleet.documents import LARGEST_PACKET, Bundle, Command, CommandName, Reported
+from edge_agent.fleet.documents import LARGEST_PACKET, Bundle, Command, CommandName, Configuration, Reported
 from edge_agent.fleet.office import Office
 from edge_agent.fleet.operator import Failed
 from edge_agent.fleet.pieces import PIECE, cut
@@ -157,3 +157,21 @@ def test_a_clock_that_is_behind_knows_of_no_command_whether_it_has_expired() -> 
 def test_words_that_are_no_command_are_told(words: tuple[CommandName, str, str], said: str) -> None:
     with pytest.raises(BadCommand, match=said):
         command_of(*words, 0.0)
+
+
+async def test_files_that_are_damaged_on_the_disk_are_told_and_end_nothing(
+    broker: Broker, tmp_path: Path
+) -> None:
+    state = tmp_path / "state"
+    for name in ("fleet.json", "bundles/pump/store.json", "configurations/store.json"):
+        (state / name).parent.mkdir(parents=True, exist_ok=True)
+        (state / name).write_bytes(b"\0" * 100)
+    async with one_gateway(tmp_path, broker.port) as one:
+        done = await one.order(Command(do="stop-writing", expires=time.time() + 60))
+        assert done.stage == "done"
+        assert "store.json: damaged" in one.office.reports["gw1"].bundles["pump"].verdict
+        refused = await one.order(Command(do="rollback", target="pump", sequence=2, expires=time.time() + 60))
+        assert "store.json: damaged" in refused.detail
+        await put(one, INDEX, *PIECES)
+        refused = await one.order(Configuration(sequence=1, file=FILE))
+        assert "it is no configuration" in refused.detail

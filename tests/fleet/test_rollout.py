@@ -29,7 +29,7 @@ PATIENCE = 120.0 + 20 * SIZE
 def gateways(dense_tflite: bytes, tmp_path: Path) -> Iterator[Gateways]:
     broker = Broker(tmp_path).start()
     with start_plant(free_port()) as plant:
-        spread, period = (6 * SIZE, 1.0) if SIZE > 5 else (0, 0.1)
+        spread, period = (4 * SIZE, 1.0) if SIZE > 5 else (0, 0.1)
         yield Gateways(tmp_path, broker.port, plant.modbus_port, dense_tflite, spread, period)
     broker.kill()
 
