@@ -55,8 +55,13 @@ class Plant(NamedTuple):
 
 
 @asynccontextmanager
-async def chromium(port: int, *, locale: str = "en", dark: bool = False) -> AsyncIterator[Page]:
-    """A page of a real browser; an error in its scripts, or a breach of its policy, fails the test."""
+async def chromium(
+    port: int, *, locale: str = "en", dark: bool = False, clock: bool = False
+) -> AsyncIterator[Page]:
+    """A page of a real browser; an error in its scripts, or a breach of its policy, fails the test.
+
+    With `clock` the test may set the browser's clocks.
+    """
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path="/usr/bin/chromium", args=CHROMIUM)
         page = await browser.new_page(
@@ -72,6 +77,8 @@ async def chromium(port: int, *, locale: str = "en", dark: bool = False) -> Asyn
                 else None
             ),
         )
+        if clock:
+            await page.clock.install()
         await page.goto(f"http://127.0.0.1:{port}/")
         yield page
         await browser.close()

@@ -164,6 +164,10 @@ SCENES: dict[str, Scene] = {
 """A machine for each state."""
 
 
+def all_well(status: Status) -> Status:
+    return replace(status, machines=[well(machine) for machine in status.machines])
+
+
 def all_scenes(status: Status) -> Status:
     """One machine in each state, a device that is silent, a broker that is away."""
     now = time.time()

@@ -227,20 +227,31 @@ async function load() {
   if (!answer.at.length) told.push(say("nothingKept"));
   if (answer.sampled) told.push(say("sampled"));
   find("#range").textContent = told.join(" · ");
+  const { at, columns, low, high } = parted(answer, 3 * Math.max((until - since) / POINTS, asset(state.selected).period));
+  const empty = at.map(() => null);
   for (const { key, plot } of charts) {
-    const empty = answer.at.map(() => null);
-    const low = answer.low[key] ?? empty;
-    plot.setData([answer.at, answer.columns[key] ?? empty, low, answer.high[key] ?? empty], false);
+    plot.setData([at, columns[key] ?? empty, low[key] ?? empty, high[key] ?? empty], false);
     plot.setScale("x", { min: since, max: until });
   }
+  drawTrends();
+}
+
+// Puts nothing where nothing was kept for longer than `longest` seconds: no line is drawn through it.
+function parted({ at, ...answer }, longest) {
+  const places = at.map((time, i) => i && time - at[i - 1] > longest && i).filter(Boolean).reverse();
+  const insert = (column, made) => places.forEach((i) => column.splice(i, 0, made(i)));
+  const before = [...at];
+  insert(at, (i) => before[i - 1] + longest / 3);
+  for (const part of [answer.columns, answer.low, answer.high]) for (const column of Object.values(part)) insert(column, () => null);
+  return { at, ...answer };
 }
 
 // The numbers that a chart shows: of the range that is looked at, or of the last minutes.
-const shown = (key, live) => (range ? charts.find((chart) => chart.key === key)?.plot.data[1] : live) ?? [];
+const shown = (key, live) => (range ? charts.find((chart) => chart.key === key)?.plot.data.slice(1).flat() : live) ?? [];
 
 // What a chart shows, for those who do not see it.
 function inWords(figure, text, input, column) {
-  const numbers = column.filter((value) => value !== null);
+  const numbers = column.filter((value) => value !== null && value !== undefined);
   const least = numbers.reduce((a, b) => Math.min(a, b), Infinity);
   const most = numbers.reduce((a, b) => Math.max(a, b), -Infinity);
   const told = [`${figure.querySelector("figcaption span").textContent}: ${text}`];
