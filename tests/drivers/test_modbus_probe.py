@@ -14,6 +14,8 @@ from modbus_proxy import free_port
 from serial_line import joined
 
 from edge_agent.config import links as config
+from edge_agent.config import load
+from edge_agent.config.tables import ModbusTable
 from edge_agent.links import Links
 from edge_agent.probing.found import Gap, TableFound, UnitFound
 from edge_agent.probing.survey import probe
@@ -112,6 +114,19 @@ def test_a_hole_that_no_request_can_reach_over_needs_no_line() -> None:
     table = TableFound(table="holding", ranges=[(0, 99), (110, 130), (240, 300)], largest=40)
     unit = UnitFound(unit=1, tables=[table])
     assert list(unit.keys()) == ["max_registers = 40", "max_gap = 38", 'forbidden = ["holding 100-109"]']
+
+
+def test_the_lines_are_a_device_s_as_check_takes_them(tmp_path: Path) -> None:
+    table = TableFound(table="holding", ranges=[(0, 99), (110, 130)], largest=40)
+    lines = [
+        *UnitFound(unit=1, tables=[table]).keys(),
+        'tags = [{ name = "t", table = "holding", address = 5 }]',
+    ]
+    device = ["[device.d]", 'driver = "modbus-tcp"', 'host = "10.0.0.21"', *lines]
+    (tmp_path / "config.toml").write_text("\n".join(["[agent]", 'state = "state"', *device]))
+    found = load(tmp_path / "config.toml").devices[0].table
+    assert isinstance(found, ModbusTable)
+    assert (found.max_registers, found.max_gap, found.forbidden) == (40, 38, ["holding 100-109"])
 
 
 def test_nothing_served_is_no_line() -> None:
