@@ -1,6 +1,7 @@
 """The quick decoder says of every answer what asyncua says, and of damaged ones nothing but an error."""
 
 from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_agent.drivers.opcua.breaking import UNREADABLE
+from edge_agent.drivers.opcua.encoded import read_request, wanted
 from edge_agent.drivers.opcua.wire import publish_response, read_response
 
 INTEGERS = {"SByte": 8, "Int16": 16, "Int32": 32, "Int64": 64}
@@ -55,6 +57,23 @@ def same(raw: Any, status: int, theirs: ua.DataValue) -> bool:
     got = raw.Value if isinstance(raw, ua.Variant) else raw
     code = theirs.StatusCode.value if theirs.StatusCode is not None else 0
     return status == code and repr(got) == repr(wanted)
+
+
+NODE_IDS = st.builds(
+    ua.NodeId, st.integers(0, 2**32 - 1) | st.text(min_size=1, max_size=9) | st.uuids(), st.integers(0, 300)
+)
+
+
+@settings(max_examples=40)
+@given(st.lists(NODE_IDS, max_size=4))
+def test_a_request_is_encoded_as_asyncua_does(nodes: list[ua.NodeId]) -> None:
+    header = ua.RequestHeader(Timestamp=datetime(2026, 1, 2, tzinfo=UTC))
+    asked = [ua.ReadValueId(NodeId=node, AttributeId=ua.AttributeIds.Value) for node in nodes]
+    parameters = ua.ReadParameters(0, ua.TimestampsToReturn.Both, asked)
+    theirs = ua.ReadRequest(RequestHeader=header, Parameters=parameters)
+    ours = read_request([wanted(node) for node in nodes])
+    ours.RequestHeader = header
+    assert struct_to_binary(ours) == struct_to_binary(theirs)
 
 
 @settings(max_examples=40)

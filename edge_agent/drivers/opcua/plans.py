@@ -8,6 +8,7 @@ from asyncua import ua
 from edge_agent.core.tags import Tag
 from edge_agent.drivers.opcua.address import NodeAddress
 from edge_agent.drivers.opcua.clock import Times
+from edge_agent.drivers.opcua.encoded import Wanted, wanted
 from edge_agent.drivers.opcua.resolve import Node
 from edge_agent.drivers.opcua.services import attribute
 from edge_agent.drivers.opcua.session import Session
@@ -60,7 +61,7 @@ class Located:
     such node; None if they are one to one.
     """
 
-    requests: list[ua.ReadValueId]
+    requests: list[Wanted]
     where: list[int] | None
     decoders: dict[int, Decoder] = field(default_factory=dict)
     located_at: float = 0.0
@@ -90,7 +91,7 @@ async def locate(session: Session, plan: ReadPlan, found: dict[Node, ua.NodeId],
     ids = {node: found[node] for node in plan.nodes if node in found}
     order = {node: i for i, node in enumerate(ids)}
     where = [order.get(node, -1) for node in plan.nodes]
-    located = Located([attribute(node) for node in ids.values()], where, located_at=now)
+    located = Located([wanted(node) for node in ids.values()], where, located_at=now)
     if where == list(range(len(ids))):
         located.where = None
     for row, address in enumerate(plan.addresses):

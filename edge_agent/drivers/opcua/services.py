@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from asyncua import Client, Node, ua
 from asyncua.common.ua_utils import data_type_to_variant_type
@@ -11,10 +11,13 @@ from asyncua.ua.ua_binary import struct_from_binary
 from edge_agent.core.tags import Reason
 from edge_agent.drivers import LinkDown, Refused
 from edge_agent.drivers.opcua.breaking import breaking
+from edge_agent.drivers.opcua.encoded import Wanted, read_request
 from edge_agent.drivers.opcua.wire import Values, read_response
 
 UNLIMITED = 10_000  # nodes in one request, where the server names no limit
 PART = 250  # nodes in one read: between two parts others have their turn, here and on the server
+
+T = TypeVar("T")
 
 
 class Services:
@@ -38,15 +41,12 @@ class Services:
         await self._in_parts(nodes, ask)
         return answers
 
-    async def read_values(self, nodes: Sequence[ua.ReadValueId]) -> Values:
+    async def read_values(self, nodes: Sequence[Wanted]) -> Values:
         """Read values with their times, as `read` does and in a quarter of its time."""
         values = Values()
 
-        async def ask(part: list[ua.ReadValueId]) -> int:
-            request = ua.ReadRequest()
-            request.Parameters.TimestampsToReturn = ua.TimestampsToReturn.Both
-            request.Parameters.NodesToRead = part
-            answer = read_response(await self.request(request))
+        async def ask(part: list[Wanted]) -> int:
+            answer = read_response(await self.request(read_request(part)))
             values.raw += answer.raw
             values.status += answer.status
             values.source += answer.source
@@ -60,9 +60,7 @@ class Services:
         """Send any request and return the undecoded answer; a fault of the service is raised."""
         return await self._client.uaclient._send_request(request, timeout)  # noqa: SLF001
 
-    async def _in_parts(
-        self, nodes: Sequence[ua.ReadValueId], ask: Callable[[list[ua.ReadValueId]], Awaitable[int]]
-    ) -> None:
+    async def _in_parts(self, nodes: Sequence[T], ask: Callable[[list[T]], Awaitable[int]]) -> None:
         done = 0
         while done < len(nodes):
             part = list(nodes[done : done + min(PART, self._at_once)])

@@ -18,6 +18,8 @@ from edge_agent.core.tags import Reason
 from edge_agent.drivers import LinkDown
 from edge_agent.drivers.opcua.address import Monitored
 from edge_agent.drivers.opcua.breaking import breaking
+from edge_agent.drivers.opcua.encoded import Wanted
+from edge_agent.drivers.opcua.services import attribute
 from edge_agent.drivers.opcua.session import Session
 from edge_agent.drivers.opcua.wire import Publication, Values, publish_response
 
@@ -45,7 +47,7 @@ class Subscription:
     def __init__(
         self,
         session: Session,
-        requests: Sequence[ua.ReadValueId],
+        requests: Sequence[Wanted],
         wanted: Sequence[Monitored],
         period: float,
         timeout: float,
@@ -171,7 +173,7 @@ class Subscription:
                 DeadbandValue=item.deadband,
             )
         return ua.MonitoredItemCreateRequest(
-            ItemToMonitor=self._requests[row],
+            ItemToMonitor=attribute(self._requests[row].node),
             MonitoringMode=ua.MonitoringMode.Reporting,
             RequestedParameters=ua.MonitoringParameters(**wanted),
         )
@@ -186,7 +188,7 @@ class Subscription:
             if self._same(row, read.raw[i], read.status[i]):
                 self._suspects.pop(row, None)
             elif self._suspects.get(row) == self._noted[row]:
-                node = self._requests[row].NodeId.to_string()
+                node = self._requests[row].node.to_string()
                 text = f"{self._session.url}: {node} changes and the subscription does not tell"
                 raise LinkDown(text, Reason.BAD_REPLY)
             else:
