@@ -10,7 +10,7 @@ from typing import Any
 
 from edge_agent.config.fields import ConfigError, Place, read_toml
 from edge_agent.config.links import TlsTable
-from edge_agent.config.schema import Config, Device, Machine
+from edge_agent.config.schema import Config, Device, Machine, ScannedTag
 from edge_agent.config.tables import DeviceTable, OpcUaTable, connection
 from edge_agent.config.tags import PROFILE
 from edge_agent.configurations import NAME
@@ -63,15 +63,17 @@ def _values(data: Mapping[str, object], section: str, key: str) -> Iterator[tupl
 def refusals(own: Config, other: Config, place: Place, *, writing: bool) -> None:
     """Keep an error for whatever `other` may not change of what the gateway's own file says.
 
-    A credential goes to no other device than the file's. Unless `writing`, results are written nowhere else,
-    and a machine in mode active is as it is in the file, with all that it looks at. Less is always allowed:
-    fewer machines, a lower mode.
+    A credential goes to no other device than the file's, and the tag that stops all writing stays what it is.
+    Unless `writing`, results are written nowhere else, and a machine in mode active is as it is in the file,
+    with all that it looks at. Less is always allowed: fewer machines, a lower mode.
     """
     at = place.at("device")
     devices = {device.name: device for device in own.devices}
     for device in other.devices:
         if _secret(device.table) and not _same_connection(devices.get(device.name), device):
             at.at(device.name).wrong("uses a credential or a key, so it must be as in the gateway's own file")
+    if own.stop and _tags(own)[own.stop] != _tags(other)[own.stop]:
+        at.wrong(f"{own.stop} stops all writing, so it must be as in the gateway's own file")
     machines = {machine.name: machine for machine in own.machines}
     for machine in other.machines:
         known = machines.get(machine.name)
@@ -110,10 +112,15 @@ def _reach(own: Config, other: Config, names: set[str]) -> bool:
 
 def _essence(machine: Machine, config: Config) -> tuple[Any, ...]:
     """Return all that has a say in what an active machine writes, but the version of its bundle."""
-    tags = {s.tag.name: (s, connection(d.table)) for d in config.devices for s in d.tags}
+    tags = _tags(config)
     fields = [f for f in machine.__struct_fields__ if f not in ("bundle", "candidate")]
     written = {follow.device for follow in machine.followed}
     reached = [connection(device.table) for device in config.devices if device.name in written]
     named = {machine.name: machine for machine in config.machines}
     before = [_essence(named[one.machine], config) for one in machine.upstream]
     return ([getattr(machine, f) for f in fields], [tags.get(name) for name in machine.tags], reached, before)
+
+
+def _tags(config: Config) -> dict[str, tuple[ScannedTag, DeviceTable]]:
+    """Return every tag with how its device is reached."""
+    return {s.tag.name: (s, connection(d.table)) for d in config.devices for s in d.tags}

@@ -112,6 +112,18 @@ def test_the_gateways_own_file_may_allow_more_or_nothing(own: Path) -> None:
         load(own, office=office(own, TEXT))
 
 
+def test_the_tag_that_stops_all_writing_stays_what_it_is(own: Path) -> None:
+    own.write_text(own.read_text().replace('state = "state"', 'state = "state"\nstop = "press.permissive"'))
+    load(own, office=office(own, TEXT))
+    other = (
+        'name = "permissive", table = "discrete", address = 0',
+        'name = "permissive", table = "discrete", address = 9',
+    )
+    for text in (changed(ADVISORY, other), changed(('mode = "active"', ""), HOST)):
+        with pytest.raises(ConfigError, match=r"press\.permissive stops all writing, so it must be as in"):
+            load(own, office=office(own, text))
+
+
 def taken(own: Path, sequence: int, text: str) -> Configurations:
     """Let a configuration be the active one."""
     store = Configurations(own.parent / "state")
