@@ -89,6 +89,27 @@ async def test_an_alarm_is_acknowledged_shelved_and_brought_back(tmp_path: Path)
     ]
 
 
+async def test_comments_are_kept_by_themselves_and_with_an_order(tmp_path: Path) -> None:
+    config = tmp_path / "c.toml"
+    config.write_text('[agent]\nstate = "."\n', encoding="utf-8")
+
+    def alarms(*words: str) -> str:
+        return CliRunner().invoke(main, ["alarms", str(config), *words]).output
+
+    async with alarming(tmp_path) as machine:
+        await becomes(machine, AlarmState.UNACKNOWLEDGED)
+        assert await asyncio.to_thread(alarms, "comment", "m", "wear", "bearing\n ordered") == (
+            "comment m wear: kept\n"
+        )
+        await asyncio.to_thread(alarms, "acknowledge", "m", "wear", "--comment", "seen")
+        await becomes(machine, AlarmState.ACKNOWLEDGED)
+    with sqlite3.connect(tmp_path / "history.db") as history:
+        kept = history.execute("SELECT kind, text FROM event WHERE subject = 'm' ORDER BY id").fetchall()
+    me = getpass.getuser()
+    assert ("comment", f"wear: bearing ordered, by {me}") in kept
+    assert ("order", f"acknowledge wear, by {me}: seen") in kept
+
+
 async def test_the_command_shelves_for_as_long_as_it_is_told(tmp_path: Path) -> None:
     config = tmp_path / "c.toml"
     config.write_text('[agent]\nstate = "."\n', encoding="utf-8")
@@ -129,6 +150,8 @@ async def test_what_cannot_be_done_is_refused_with_a_reason(tmp_path: Path) -> N
             await asked(tmp_path, "reset", machine="n")
         with pytest.raises(Refused, match="no output 'x' with an alarm"):
             await asked(tmp_path, "reset", output="x")
+        with pytest.raises(Refused, match="a comment has at most 500 characters"):
+            await asked(tmp_path, "comment", comment="x" * 501)
         for line in (b"{}\n", b"\xff\n", b'{"do": "stop", "machine": "m"}\n', b"x" * 100_000 + b"\n"):
             said = await asyncio.to_thread(_raw, tmp_path / SOCKET, line)
             assert b"refused" in said or line.startswith(b"xx")

@@ -1,4 +1,4 @@
-"""Commands about the alarms of the running agent: which there are, acknowledge, shelve, reset."""
+"""Commands about the alarms of the running agent: which there are, acknowledge, shelve, reset, comment."""
 
 from pathlib import Path
 
@@ -26,10 +26,21 @@ def alarms(context: click.Context, config: Path, *, as_json: bool) -> None:
 @alarms.command()
 @_MACHINE
 @_OUTPUT
+@click.option("--comment", "text", default="", help="Kept with it in the history.")
 @click.pass_obj
-def acknowledge(config: Path, machine: str, output: str) -> None:
+def acknowledge(config: Path, machine: str, output: str, text: str) -> None:
     """Say that somebody has seen it."""
-    _ask(config, "acknowledge", machine, output)
+    _ask(config, "acknowledge", machine, output, comment=text)
+
+
+@alarms.command()
+@_MACHINE
+@click.argument("output")
+@click.argument("text")
+@click.pass_obj
+def comment(config: Path, machine: str, output: str, text: str) -> None:
+    """Keep TEXT in the history, beside OUTPUT's alarms."""
+    _ask(config, "comment", machine, output, comment=text)
 
 
 @alarms.command()
@@ -52,7 +63,7 @@ def shelve(config: Path, machine: str, output: str, duration: str) -> None:
         seconds = seconds_of(duration)
     except ValueError as error:
         raise click.BadParameter(f"{duration!r}: {error}") from None
-    _ask(config, "shelve", machine, output, seconds)
+    _ask(config, "shelve", machine, output, shelf=seconds)
 
 
 @alarms.command()
@@ -83,13 +94,16 @@ def _list(config: Path, *, as_json: bool) -> None:
             )
 
 
-def _ask(config: Path, do: str, machine: str, output: str, shelf: float | None = None) -> None:
+def _ask(
+    config: Path, do: str, machine: str, output: str, *, shelf: float | None = None, comment: str = ""
+) -> None:
     from edge_agent.control import Refused, Request, ask  # noqa: PLC0415
     from edge_agent.status import NotRunning, folder  # noqa: PLC0415
 
     try:
-        named = {"do": do, "machine": machine, "output": output, "shelf": shelf}
+        named = {"do": do, "machine": machine, "output": output, "shelf": shelf, "comment": comment}
         ask(folder(config), msgspec.convert(named, Request))
     except (NotRunning, Refused) as error:
         fail(str(error))
-    click.echo(f"{do} {machine} {output or '(all outputs)'}: in its next cycle")
+    when = "kept" if do == "comment" else "in its next cycle"
+    click.echo(f"{do} {machine} {output or '(all outputs)'}: {when}")
