@@ -9,6 +9,7 @@ import termios
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import cast
 
 from edge_agent.drivers.modbus.wires import Listener, Misconfigured, Wire
@@ -17,6 +18,8 @@ _KEEPALIVE = ((socket.TCP_KEEPIDLE, 30), (socket.TCP_KEEPINTVL, 10), (socket.TCP
 """Seconds of silence before the first question, seconds between questions, how many without an answer."""
 _OUR_FAULT = ("certificate", "unknown ca", "access denied")
 """Words of the alerts by which a device refuses a certificate (RFC 8446, 6.2)."""
+_OF_ANOTHER_TIME = (9, 10)
+"""X509_V_ERR_CERT_NOT_YET_VALID and X509_V_ERR_CERT_HAS_EXPIRED (X509_verify_cert_error_string(3))."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +103,9 @@ def waiting(fd: int) -> bool:
 def reason(error: OSError) -> str:
     """Say in words what an error of the operating system or of TLS means."""
     if isinstance(error, ssl.SSLCertVerificationError):
-        return f"the device's certificate is not trusted: {error.verify_message}"
+        clock = f"; the clock here says {datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
+        of_time = error.verify_code in _OF_ANOTHER_TIME
+        return f"the device's certificate is not trusted: {error.verify_message}{clock if of_time else ''}"
     if isinstance(error, ssl.SSLError):
         said = (error.reason or "the device broke it off").lower().replace("_", " ")
         ours = "alert" in said and any(word in said for word in _OUR_FAULT)
