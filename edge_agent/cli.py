@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from decimal import Decimal, InvalidOperation
 from functools import partial
 from pathlib import Path
 from typing import NoReturn
@@ -28,6 +29,13 @@ STATE = "/var/lib/edge-agent"
 
 _SECONDS = click.FloatRange(min=0.01)
 _TAGS = click.argument("names", metavar="[TAG]...", nargs=-1)
+
+
+def _decimal(text: str) -> Decimal:
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        raise click.BadParameter(f"{text!r} is no number") from None
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -147,10 +155,10 @@ def record(
 @main.command()
 @CONFIG
 @click.argument("name", metavar="TAG")
-@click.argument("value", type=float)
+@click.argument("value", type=_decimal)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--force", is_flag=True, help="Also write a tag that is not a declared output.")
-def write(config: Path, name: str, value: float, *, yes: bool, force: bool) -> None:
+def write(config: Path, name: str, value: Decimal, *, yes: bool, force: bool) -> None:
     """Write one output once, and read it back. In engineering units."""
     from edge_agent import commission  # noqa: PLC0415
 

@@ -3,6 +3,7 @@
 import asyncio
 import math
 from collections.abc import Sequence
+from decimal import Decimal
 
 import msgspec
 import numpy as np
@@ -16,6 +17,9 @@ from edge_agent.core.registers import Address
 from edge_agent.core.tags import Columns, Quality, Tag
 from edge_agent.drivers import LinkDown, Refused
 from edge_agent.links import Links
+
+_NEARLY = Decimal("1e-12")
+"""How far a raw value may be from a whole number, as a part of it, by the digits that a scale was cut to."""
 
 
 class CommissionError(Exception):
@@ -192,17 +196,17 @@ def _may_be_written(tag: Tag) -> None:
         raise CommissionError(f"{tag.name} is in table {address.table!r}, which no client can write")
 
 
-def write(config: Config, target: Output, value: float) -> str:
+def write(config: Config, target: Output, value: Decimal) -> str:
     """Write one value in engineering units and say what was read back. Raises `CommissionError`."""
     device = next(d for d in config.devices if d.name == target.device)
-    if not target.tag.low <= value <= target.tag.high:
+    if not target.tag.low <= float(value) <= target.tag.high:
         raise CommissionError(
             f"{value:g} is outside {target.tag.low:g}..{target.tag.high:g}; nothing written"
         )
     return asyncio.run(_write(device, target.tag, value))
 
 
-async def _write(device: Device, tag: Tag, value: float) -> str:
+async def _write(device: Device, tag: Tag, value: Decimal) -> str:
     driver = driver_of(device.table)
     try:
         read_plan, write_plan = driver.plan_read([tag]), driver.plan_write([tag])
@@ -213,10 +217,14 @@ async def _write(device: Device, tag: Tag, value: float) -> str:
         raise CommissionError(f"device {device.name}: {error}") from None
     finally:
         await driver.close()
-    return f"{tag.name}: wrote {value:g}, read back {back.value:g} {tag.unit} ({back.quality.name})"
+    shown = f"{back.value:g}" if back.exact is None else back.exact
+    return f"{tag.name}: wrote {value:g}, read back {shown} {tag.unit} ({back.quality.name})"
 
 
-def _raw(tag: Tag, value: float) -> float:
-    """Return the raw value; 0.7 at a scale of 0.1 is 7, though floats make it 6.999999999999999."""
-    raw = (value - tag.offset) / tag.scale
-    return float(round(raw)) if math.isclose(raw, round(raw), rel_tol=1e-12) else raw
+def _raw(tag: Tag, value: Decimal) -> float:
+    """Return the raw value: an integer of any size exactly, and 3 for 1 at a scale of 0.3333333333333333."""
+    if not value.is_finite():
+        return float(value)
+    raw = (value - Decimal(repr(tag.offset))) / Decimal(repr(tag.scale))
+    whole = raw.to_integral_value()
+    return int(whole) if abs(raw - whole) <= abs(whole) * _NEARLY else float(raw)

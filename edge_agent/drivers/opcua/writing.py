@@ -81,9 +81,9 @@ def _typed(tag: Tag, kind: ua.VariantType, value: float) -> float:
         fits = number in {0.0, 1.0}
     elif kind in _INTEGERS:
         low, high = _INTEGERS[kind]
-        fits = number.is_integer() and low <= int(number) <= high
+        fits = number.is_integer() and low <= int(value) <= high
     else:
         fits = kind == ua.VariantType.Double or abs(number) <= _FLOAT_MAX or not math.isfinite(number)
     if not fits:
         raise Refused(f"{tag.name} ({tag.address}): {kind.name} cannot hold {value!r}")
-    return number if kind in _FLOATS else int(number)
+    return number if kind in _FLOATS else int(value)
