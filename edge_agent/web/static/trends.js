@@ -2,7 +2,7 @@
 
 import { element, find, show } from "./dom.js";
 import { asset, state } from "./state.js";
-import { english, mark, number, say, when } from "./words.js";
+import { dated, english, mark, number, say } from "./words.js";
 
 const KEPT = 900; // snapshots of every machine that stay in this page: a quarter of an hour
 const GAP = 3; // seconds between two snapshots that are not drawn as one line
@@ -90,12 +90,14 @@ function chart(place, key, height, shown, hooks) {
     const room = (high - low || Math.abs(high) || 1) * 0.05;
     return [low - room, high + room];
   };
+  // The lowest and highest of each part: a peak that is one part wide is seen by its edge alone.
+  const edge = { stroke: colour("line"), width: 1, points: { show: false } };
   const options = {
     width: Math.max(200, place.clientWidth),
     height,
     scales: { y: { range: fit } },
     axes: [{ ...axis, values: (u, at) => at.map((s) => mark(s, u.scales.x.max - u.scales.x.min)), space: 90 }, { ...axis, size: 60, values: (u, at) => at.map((v) => number(v)) }],
-    series: [{}, { stroke: colour("line"), width: 1.5, points: { show: false } }, { points: { show: false } }, { points: { show: false } }],
+    series: [{}, { stroke: colour("line"), width: 1.5, points: { show: false } }, edge, edge],
     bands: [{ series: [3, 2], fill: colour("spread") }],
     cursor: { sync: { key: "trends" }, drag: { setScale: false } },
     legend: { show: false },
@@ -223,7 +225,7 @@ async function load() {
     find("#range").replaceChildren(english(answer.error));
     return;
   }
-  const told = [`${when(since)} – ${when(until)}`];
+  const told = [`${dated(since)} – ${dated(until)}`];
   if (!answer.at.length) told.push(say("nothingKept"));
   if (answer.sampled) told.push(say("sampled"));
   find("#range").textContent = told.join(" · ");

@@ -73,18 +73,24 @@ export const whole = (count) => new Intl.NumberFormat(language).format(count);
 
 // Seconds since 1970 as a mark on an axis of `span` seconds: the day where there are several.
 export function mark(seconds, span) {
-  const style = span > 1.5 * 86400 ? { month: "2-digit", day: "2-digit", hour: "2-digit" } : { hour: "2-digit", minute: "2-digit" };
+  const day = { month: "2-digit", day: "2-digit" };
+  const time = { hour: "2-digit", minute: "2-digit" };
+  const style = span > 6 * 86400 ? day : span > 1.5 * 86400 ? { ...day, ...time } : time;
   return new Intl.DateTimeFormat(language, { hourCycle: "h23", ...style, ...(span < 300 ? { second: "2-digit" } : {}) }).format(seconds * 1000);
 }
 
 // Seconds since 1970 as time of day, with the date if it is not today's.
 export function when(seconds) {
   if (!seconds) return "–";
-  const date = new Date(seconds * 1000);
-  const today = date.toDateString() === new Date().toDateString();
-  const style = { hour: "2-digit", minute: "2-digit", second: "2-digit", ...(today ? {} : { year: "numeric", month: "2-digit", day: "2-digit" }) };
-  return new Intl.DateTimeFormat(language, { hourCycle: "h23", ...style }).format(date);
+  const today = new Date(seconds * 1000).toDateString() === new Date().toDateString();
+  return today ? written(seconds, TIME) : dated(seconds);
 }
+
+// The same, always with the date.
+export const dated = (seconds) => written(seconds, { year: "numeric", month: "2-digit", day: "2-digit", ...TIME });
+
+const TIME = { hour: "2-digit", minute: "2-digit", second: "2-digit" };
+const written = (seconds, style) => new Intl.DateTimeFormat(language, { hourCycle: "h23", ...style }).format(seconds * 1000);
 
 export function lasting(seconds) {
   const whole = Math.max(0, Math.floor(seconds));
