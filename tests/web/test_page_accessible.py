@@ -27,6 +27,7 @@ WITHIN = """document.querySelector('#token').contains(document.activeElement)
   || document.activeElement === document.body"""
 LOOKS = """tiles => tiles.map((tile) =>
   [tile.querySelector('use').getAttribute('href'), tile.querySelector('.word').textContent])"""
+ASIDE = "document.querySelector('#alarms .scroll').scrollLeft"
 MOVING = "document.getAnimations().filter((a) => a.playState === 'running').length"
 CUT = """all => all.filter((n) => n.clientWidth && n.scrollWidth > n.clientWidth + 1
   && getComputedStyle(n).overflowX !== 'visible').map((n) => n.outerHTML)"""
@@ -124,5 +125,7 @@ async def test_enlarged_nothing_is_lost(tmp_path: Path) -> None:
         for width in (640, 320):
             await page.set_viewport_size({"width": width, "height": 400})
             assert await page.evaluate("document.documentElement.scrollWidth") <= width
+            await page.locator("[data-order=acknowledge]").scroll_into_view_if_needed()
+            assert await page.evaluate(ASIDE) == 0, "acknowledging is seen without moving the table"
             assert await page.eval_on_selector_all(".tile *, header *, button", CUT) == []
             assert await violations(page) == []

@@ -87,7 +87,7 @@ export function drawTiles(select) {
         element("div", { class: "top" }, shape(how === "lost" ? "unknown" : how), large(say(`condition.${how}`))),
         element("h3", {}, element("button", pick, machine.name)),
         gauge(machine, how),
-        element("p", { class: "since" }, began ? `${say("since")} ${when(began)} (${lasting(state.at - began)})` : ""),
+        element("p", { class: "since" }, began ? `${say("since")} ${when(began)}${how === "lost" ? "" : ` (${lasting(state.at - began)})`}` : ""),
         element("ul", { class: "why" }, ...(how === "lost" ? [] : why(machine)).map((text) => element("li", {}, text))),
         element("p", { class: "mode" }, how === "lost" ? "" : `${say(`state.${machine.state}`)}${machine.latched ? ` · ${say("latched")}` : ""}`),
       );
