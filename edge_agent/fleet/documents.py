@@ -21,6 +21,8 @@ LARGEST_DOCUMENT = 200_000
 """Bytes: of an order, a report, or the index of the largest file."""
 LARGEST_PACKET = LARGEST_DOCUMENT + 4096
 """Bytes: a gateway asks its broker not to send it anything larger."""
+LONGEST_DETAIL = 600
+"""Characters that a report says of one order."""
 S = TypeVar("S", bound=msgspec.Struct)
 
 Do = Literal["activate", "candidate"]

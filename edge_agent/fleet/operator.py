@@ -4,10 +4,11 @@ import asyncio
 import sys
 from collections.abc import Sequence
 
+from edge_agent.fleet.documents import LONGEST_DETAIL
+
 DEADLINE = 300.0
 """Seconds that a command may take, canary and all."""
 TRY_AGAIN = 75
-LONGEST_TEXT = 2000
 
 
 class Failed(Exception):
@@ -36,6 +37,6 @@ async def edge_agent(arguments: Sequence[str]) -> str:
             child.kill()
             await child.wait()
     if child.returncode:
-        text = complaints.decode(errors="replace").strip()[-LONGEST_TEXT:]
+        text = complaints.decode(errors="replace").strip()[-LONGEST_DETAIL:]
         raise (NotNow if child.returncode == TRY_AGAIN else Failed)(text)
     return said.decode(errors="replace")

@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from edge_agent import durable
-from edge_agent.fleet.documents import Desired, Progress, Stage
+from edge_agent.fleet.documents import LONGEST_DETAIL, Desired, Progress, Stage
 
 FILE = "fleet.json"
 MOST = 100
@@ -106,7 +106,7 @@ class Orders:
 
     def keep(self, taken: Taken, stage: Stage, detail: str = "") -> None:
         """Remember how far an order got. Raises OSError."""
-        taken.stage, taken.detail = stage, detail
+        taken.stage, taken.detail = stage, detail[:LONGEST_DETAIL]
         log.info("fleet: order %d: %s %s", taken.desired.number, stage, detail)
         self.by_subject[taken.desired.what.subject] = taken
         ended = sorted(

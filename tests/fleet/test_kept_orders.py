@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from edge_agent.fleet import orders
-from edge_agent.fleet.documents import Bundle, Command, Desired, File, What
+from edge_agent.fleet.documents import LARGEST_DOCUMENT, Bundle, Command, Desired, File, What
 from edge_agent.fleet.orders import MOST, TRIES, Orders
 
 STOP = Command(do="stop-writing", expires=0.0)
@@ -93,6 +94,8 @@ def test_what_is_remembered_has_a_bound(tmp_path: Path) -> None:
         taken = kept.next()
         assert taken is not None
         kept.begun(taken)
-        kept.keep(taken, "done")
+        kept.keep(taken, "done", "x" * 10_000)
+    reported = [taken.progress() for taken in kept.by_subject.values()]
+    assert len(msgspec.json.encode(reported)) < LARGEST_DOCUMENT / 2
     assert len(Orders(tmp_path).by_subject) == MOST
     assert "command/acknowledge/m0" not in kept.by_subject
