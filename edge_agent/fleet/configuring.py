@@ -10,7 +10,7 @@ from edge_agent.config import Config
 from edge_agent.config.north import FleetTable
 from edge_agent.configurations import LARGEST, BadFiles, Configurations, Document, sequence_of
 from edge_agent.fleet.documents import BadDocument, Configuration, Stage
-from edge_agent.fleet.operator import Failed, edge_agent
+from edge_agent.fleet.operator import Failed, NotNow, edge_agent
 from edge_agent.fleet.orders import Taken
 from edge_agent.fleet.releases import Fetch, Reached
 
@@ -26,6 +26,9 @@ class Configuring:
         """Fetch, check and take over a configuration. Raises `Failed`, `BadDocument`, `StoreError`."""
         if self._fleet.configure == "nothing":
             raise Failed(f"{self._config.file}: fleet.configure: the office may not configure this gateway")
+        record = self._store.record()
+        if record.active and not record.committed and sequence_of(record.active) != what.sequence:
+            raise NotNow(f"configuration {sequence_of(record.active)} is still on trial")
         data = await fetch(what.file, LARGEST)
         await reached("installing")
         try:

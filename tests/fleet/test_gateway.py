@@ -13,6 +13,7 @@ from one_gateway import OneGateway, one_gateway
 
 from edge_agent import bundle
 from edge_agent.bundles.store import Store, sequence_of
+from edge_agent.configurations import Configurations, Document
 from edge_agent.fleet import gateway, office, orders, pieces
 from edge_agent.fleet.commanding import in_time
 from edge_agent.fleet.commands import BadCommand, command_of
@@ -97,6 +98,20 @@ async def test_what_takes_too_long_is_tried_again(
     assert sequence_of(store.read().active) == 2
 
 
+@pytest.mark.usefixtures("impatient")
+async def test_a_configuration_waits_for_the_end_of_another_ones_trial(
+    broker: Broker, tmp_path: Path
+) -> None:
+    """What is gone back to has shown itself healthy, or is the gateway's own."""
+    store = Configurations(tmp_path / "state")
+    folder = store.keep(Document(sequence=3, files={"config.toml": b""}), "ab" * 32)
+    with store.changing() as record:
+        record.activate(folder.name)
+    async with one_gateway(tmp_path, broker.port) as one:
+        refused = await one.order(Configuration(sequence=4, file=FILE))
+        assert refused.detail == "configuration 3 is still on trial; tried 2 times"
+
+
 async def test_files_that_no_order_names_are_taken_off_the_broker(broker: Broker, tmp_path: Path) -> None:
     async with one_gateway(tmp_path, broker.port) as one:
         wanted, left = await one.office.publish(DATA), await one.office.publish(DATA[:-1])
@@ -172,6 +187,13 @@ async def test_files_that_are_damaged_on_the_disk_are_told_and_end_nothing(
         assert "store.json: damaged" in one.office.reports["gw1"].bundles["pump"].verdict
         refused = await one.order(Command(do="rollback", target="pump", sequence=2, expires=time.time() + 60))
         assert "store.json: damaged" in refused.detail
+        refused = await one.order(Configuration(sequence=1, file=FILE))
+        assert "store.json: damaged" in refused.detail
+
+
+async def test_a_file_that_is_no_configuration_is_refused(broker: Broker, tmp_path: Path) -> None:
+    async with one_gateway(tmp_path, broker.port) as one:
         await put(one, INDEX, *PIECES)
         refused = await one.order(Configuration(sequence=1, file=FILE))
-        assert "it is no configuration" in refused.detail
+        assert refused.detail.startswith("it is no configuration: ")
+        assert [path.name for path in one.state.iterdir()] == ["fleet.json"]
