@@ -1,7 +1,8 @@
 """The demo's pump and the agent beside it, as processes."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from agent_process import until
@@ -9,9 +10,24 @@ from http_client import Http
 from modbus_proxy import free_port
 from mosquitto import Broker
 from page_rig import SECTIONS, TOKEN, Plant
+from playwright.async_api import Page
 
 from edge_agent.demo import site
 from edge_agent.plant.process import PlantProcess
+
+SHOTS = "EDGE_AGENT_SCREENSHOTS"
+"""A folder for the pictures of the documents; without it they are made and thrown away."""
+
+
+@pytest.fixture
+def photograph(tmp_path: Path) -> Callable[[Page, str], object]:
+    """Takes a picture of what is on the screen."""
+    folder = Path(os.environ.get(SHOTS, tmp_path))
+
+    async def take(page: Page, name: str) -> None:
+        await page.screenshot(path=folder / f"{name}.png")
+
+    return take
 
 
 @pytest.fixture(scope="module")

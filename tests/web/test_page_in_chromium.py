@@ -1,10 +1,8 @@
 """The page in a real browser: a bearing wears, the page says so, it is acknowledged, the agent restarts."""
 
-import os
 import re
 from collections.abc import Callable
 from contextlib import ExitStack
-from pathlib import Path
 
 import pytest
 from agent_process import until
@@ -14,21 +12,8 @@ from playwright.async_api import Locator, Page, expect
 from edge_agent.demo.panel import Panel
 
 pytestmark = [pytest.mark.sockets, pytest.mark.timeout(180)]
-SHOTS = "EDGE_AGENT_SCREENSHOTS"
-"""A folder for the pictures of the documents; without it they are made and thrown away."""
 WAIT = 40_000
 """Milliseconds for what the plant, the model or a restart has to do first."""
-
-
-@pytest.fixture
-def photograph(tmp_path: Path) -> Callable[[Page, str], object]:
-    """Takes a picture of what is on the screen."""
-    folder = Path(os.environ.get(SHOTS, tmp_path))
-
-    async def take(page: Page, name: str) -> None:
-        await page.screenshot(path=folder / f"{name}.png")
-
-    return take
 
 
 def tile(page: Page) -> Locator:
@@ -86,7 +71,6 @@ async def test_a_wearing_bearing_is_seen_acknowledged_and_not_forgotten_over_a_r
             await expect(page.locator("#log tbody tr")).not_to_have_count(0)
             await page.get_by_role("button", name="1 hour").click()
             await expect(page.locator("#range")).to_contain_text(":")
-            await photograph(page, "page-history")
 
 
 async def test_keyboard_languages_and_what_a_screen_reader_is_told(running: Plant) -> None:

@@ -1,6 +1,7 @@
 """Back over weeks: the short peak is there, what was not kept is empty, and closer is closer."""
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -44,7 +45,7 @@ async def range_is(page: Page, pattern: str) -> None:
     await expect(page.locator("#range")).to_have_text(re.compile(pattern), timeout=WAIT)
 
 
-async def test_four_weeks_and_closer(tmp_path: Path) -> None:
+async def test_four_weeks_and_closer(tmp_path: Path, photograph: Callable) -> None:
     (tmp_path / "state").mkdir()
     keep(tmp_path / "state" / FILE, "pump", VALUES)
     async with staged(tmp_path, all_well, ["pump"]) as stage, chromium(stage.port) as page:
@@ -53,6 +54,10 @@ async def test_four_weeks_and_closer(tmp_path: Path) -> None:
         assert await highest(page) == PEAK, "one result of 12,000"
         empty = await page.evaluate(EMPTY)
         assert 1.5 < empty < 2.5, "two days were not kept, and no line is drawn through them"
+
+        await page.locator("#trends").scroll_into_view_if_needed()
+        await page.evaluate("scrollTo(0, document.querySelector('#trends').offsetTop - 220)")
+        await photograph(page, "page-history")
 
         # The peak is two thirds to the right; a drag around it comes closer.
         box = await page.locator("#trends .u-over").first.bounding_box()
