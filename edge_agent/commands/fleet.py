@@ -128,6 +128,17 @@ def withdraw(broker: Path, sha256: tuple[str, ...]) -> None:
 
 
 @fleet.command()
+@_BROKER
+@click.argument("gateways", metavar="GATEWAY...", nargs=-1, required=True)
+def forget(broker: Path, gateways: tuple[str, ...]) -> None:
+    """Clear orders and reports of gateways. Of those that are no more; others would report again."""
+    from edge_agent.fleet.withdrawing import forget as clear  # noqa: PLC0415
+
+    for line in at(broker, lambda office: clear(office, gateways)):
+        click.echo(line)
+
+
+@fleet.command()
 @CONFIG
 def own(config: Path) -> None:
     """Leave the office's configuration. At a gateway: CONFIG's own links, devices and machines are back."""
@@ -180,8 +191,9 @@ def _line(report: "Reported") -> str:
         + (f" (candidate {v.candidate})" if v.candidate else "")
         for name, v in report.bundles.items()
     )
+    configuration = f"configuration {report.configuration}" if report.configuration else ""
     orders = (f"{subject}: {p.stage} {p.detail}".strip() for subject, p in report.orders.items())
-    return "  ".join(filter(None, (said, versions, *orders)))
+    return "  ".join(filter(None, (said, versions, configuration, *orders)))
 
 
 def _ago(at: float) -> str:

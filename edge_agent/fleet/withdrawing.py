@@ -1,4 +1,4 @@
-"""Files that no order names any more, taken off the broker.
+"""Files that no order names any more, and orders for gateways that are no more, taken off the broker.
 
 An empty retained message takes the one before away (MQTT 5.0, 3.3.1.3).
 """
@@ -36,6 +36,18 @@ async def withdraw(office: Office, only: Sequence[str]) -> list[str]:
             await office.clear("file", sha256, number)
         await office.clear("file", sha256, "index")
         said.append(f"{sha256}: withdrawn, {index.size / 1e6:.1f} MB")
+    return said
+
+
+async def forget(office: Office, gateways: Sequence[str]) -> list[str]:
+    """Clear orders and reports of gateways that are no more; return a line for each. Raises MqttError."""
+    said = []
+    for gateway in gateways:
+        orders = await office.kept("desired", gateway, "#")
+        for where in orders:
+            await office.clear(*where.split("/")[2:])
+        await office.clear("reported", gateway)
+        said.append(f"{gateway}: {len(orders)} orders and its report are cleared")
     return said
 
 

@@ -21,7 +21,7 @@ from edge_agent.fleet.documents import LARGEST_PACKET, Bundle, Command, CommandN
 from edge_agent.fleet.office import Office
 from edge_agent.fleet.operator import Failed
 from edge_agent.fleet.pieces import PIECE, cut
-from edge_agent.fleet.withdrawing import withdraw
+from edge_agent.fleet.withdrawing import forget, withdraw
 
 pytestmark = pytest.mark.sockets
 DATA = bytes(range(256)) * (PIECE // 256) + bytes(PIECE)
@@ -130,6 +130,9 @@ async def test_files_that_no_order_names_are_taken_off_the_broker(broker: Broker
         there = await one.office.kept("file", "#")
         assert {where.split("/")[-2] for where in there} == {wanted.sha256, "ab"}
         assert len(there) == 4
+        assert await forget(one.office, ["gw7"]) == ["gw7: 1 orders and its report are cleared"]
+        assert await one.office.kept("desired", "#") == {}
+        assert "withdrawn" in (await withdraw(one.office, [wanted.sha256]))[0]
 
 
 async def test_the_office_hears_more_gateways_than_wait_in_a_queue(broker: Broker, tmp_path: Path) -> None:
