@@ -208,7 +208,11 @@ async def test_damaged_replies_are_a_dead_link_and_nothing_else(server: Server) 
         told = driver.plan_read(monitored("Double", "Float", "text"))
         for _ in range(250):
             damaging = False
-            await driver.connect()
+            try:
+                await driver.connect()
+            except LinkDown as slow:  # a busy machine: this round shows nothing
+                assert slow.reason == Reason.TIMEOUT
+                continue
             damaging = True
             try:
                 await driver.read(read)

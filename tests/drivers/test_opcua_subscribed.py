@@ -19,8 +19,7 @@ from opcua_process import PLANT, free_port
 from edge_agent.cli import main
 from edge_agent.core.tags import Columns, Quality, Reason, Tag
 from edge_agent.drivers import LinkDown, Refused
-from edge_agent.drivers.opcua import driver as opcua_driver
-from edge_agent.drivers.opcua import subscription
+from edge_agent.drivers.opcua import known, subscription
 from edge_agent.drivers.opcua.address import Monitored, parse_address
 from edge_agent.drivers.opcua.driver import OpcUa
 from edge_agent.drivers.opcua.plans import ReadPlan
@@ -150,7 +149,7 @@ async def test_an_item_that_died_in_silence_is_found_by_the_check(
     monkeypatch.setattr(subscription, "CHECK_EVERY", 0.1)
     plan = driver.plan_read([tag("v5"), tag("v6")])
     await driver.connect()
-    [made] = driver._subscriptions.values()
+    [made] = driver._known.subscriptions.values()
     silence = ua.SetPublishingModeParameters(PublishingEnabled=False, SubscriptionIds=[made.id])
     await driver.session._client.uaclient.set_publishing_mode(silence)
     server.set("v6", 60)
@@ -164,7 +163,7 @@ async def test_a_subscription_that_the_server_forgot_is_a_dead_link(
 ) -> None:
     plan = driver.plan_read([tag("v7")])
     await driver.connect()
-    [made] = driver._subscriptions.values()
+    [made] = driver._known.subscriptions.values()
     await driver.session._client.uaclient.delete_subscriptions([made.id])
     with pytest.raises(LinkDown):
         await until(driver, plan, lambda _: False)
@@ -193,7 +192,7 @@ async def test_a_server_that_hangs_is_a_dead_link(
 async def test_a_node_that_a_download_brings_is_found_without_a_restart(
     driver: OpcUa, server: NodeServer, monkeypatch: pytest.MonkeyPatch, monitored: Monitored | None
 ) -> None:
-    monkeypatch.setattr(opcua_driver, "LOCATE_AGAIN", 0.2)
+    monkeypatch.setattr(known, "LOCATE_AGAIN", 0.2)
     name = "later" if monitored else "soon"
     path = f"/Objects/nsu=urn:test:plant;Press/nsu=urn:test:plant;{name}"
     plan = driver.plan_read([Tag(name=name, address=parse_address(path, "", monitored)), tag("v4")])

@@ -3,8 +3,8 @@
 import asyncio
 import os
 import struct
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 from asyncua import ua
@@ -87,3 +87,13 @@ def tell_refusals(protocol: Any) -> None:
         deliver(request_id, body)
 
     protocol._call_callback = check_and_deliver  # noqa: SLF001
+
+
+@asynccontextmanager
+async def deadline(url: str, seconds: float) -> AsyncIterator[None]:
+    """Raise `LinkDown` if what is inside takes longer."""
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError:
+        raise LinkDown(f"{url}: no session within {seconds:g} s", Reason.TIMEOUT) from None

@@ -1,12 +1,12 @@
 """What is read and written together, and where it is on the server that this session is with."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from asyncua import ua
 
 from edge_agent.core.tags import Tag
-from edge_agent.drivers.opcua.address import NodeAddress
+from edge_agent.drivers.opcua.address import Monitored, NodeAddress
 from edge_agent.drivers.opcua.clock import Times
 from edge_agent.drivers.opcua.encoded import Wanted, wanted
 from edge_agent.drivers.opcua.resolve import Node
@@ -76,6 +76,17 @@ class Located:
             [0 if i < 0 else values.source[i] for i in self.where],
             [0 if i < 0 else values.server[i] for i in self.where],
         )
+
+    def monitored(self, plan: ReadPlan, period: float) -> list[Monitored]:
+        """Return how the node of each request is looked at."""
+        found = [Monitored(period)] * len(self.requests)
+        for row, address in enumerate(plan.addresses):
+            request = row if self.where is None else self.where[row]
+            if request >= 0 and address.monitored:
+                # A part of a value is no number to the server, so that it can compare no change of it.
+                deadband = 0.0 if address.field else address.monitored.deadband
+                found[request] = replace(address.monitored, deadband=deadband)
+        return found
 
 
 def addresses_of(tags: Sequence[Tag]) -> tuple[NodeAddress, ...]:
