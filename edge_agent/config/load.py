@@ -41,18 +41,19 @@ def load(
     """
     data, root = read_toml(file), Place(file)
     own = _config(data, root, root, instead, lenient=lenient)
-    folder = office or _active(own)
-    if folder is not None:
-        try:
+    place = root
+    try:
+        folder = office or _active(own)
+        if folder is not None:
             own = _of_office(own, data, root, folder, instead, lenient=lenient)
-        except ConfigError as error:
-            if office or instead or not lenient:
-                raise
-            problem = "; ".join(error.errors)
-            told = f"the office's configuration is not used, the gateway's own is: {problem}"
-            own = msgspec.structs.replace(own, not_taken=problem, warnings=[*own.warnings, told])
+            place = Place(folder / MAIN)
+    except ConfigError as error:
+        if office or instead or not lenient:
+            raise
+        problem = "; ".join(error.errors)
+        told = f"the office's configuration is not used, the gateway's own is: {problem}"
+        own = msgspec.structs.replace(own, not_taken=problem, warnings=[*own.warnings, told])
     if check_units:
-        place = Place(folder / MAIN) if folder else root
         _units(own.devices, place.at("device"))
         if place.errors:
             raise ConfigError(place.errors)

@@ -149,6 +149,15 @@ def test_what_cannot_be_used_any_more_does_not_keep_the_service_from_starting(ow
     assert not reconfigured.begin(load(own))
 
 
+def test_a_damaged_store_does_not_keep_the_service_from_starting_either(own: Path) -> None:
+    (taken(own, 3, TEXT).folder / "store.json").write_bytes(b"\0" * 10)
+    with pytest.raises(ConfigError, match=r"store\.json: damaged"):
+        load(own)
+    config = load(own, lenient=True)
+    assert (config.remote, [m.name for m in config.machines]) == (0, ["pump"])
+    assert not reconfigured.begin(config)
+
+
 def test_starts_without_healthy_cycles_bring_the_one_before_back(own: Path) -> None:
     taken(own, 3, TEXT)
     reconfigured.commit(load(own))
