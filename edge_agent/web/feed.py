@@ -76,9 +76,10 @@ class Values(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
-    """One second. `at` is wall time in seconds since 1970."""
+    """One second. `at` is in seconds since 1970; `hung` names what makes no progress, "" if all does."""
 
     at: float
+    hung: str
     status: Status
     values: Values
 
@@ -162,7 +163,9 @@ class Feed:
         return described + self._event(b"snapshot", self._snapshot(_everything(parts)))
 
     def _snapshot(self, values: Values) -> Snapshot:
-        return Snapshot(at=time.time(), status=self._observed.status(), values=values)
+        return Snapshot(
+            at=time.time(), hung=self._observed.hung(), status=self._observed.status(), values=values
+        )
 
     def _event(self, name: bytes, data: object) -> bytes:
         return b"event: " + name + b"\ndata: " + self._encoder.encode(data) + b"\n\n"

@@ -8,7 +8,7 @@ import shutil
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -71,9 +71,13 @@ Scene = Callable[[MachineStatus], MachineStatus]
 
 @dataclass(frozen=True, slots=True)
 class Staged(Observed):
-    """What is looked at, with a status that is what `change` makes of the real one."""
+    """What is looked at, with a status that is what `change` makes of the real one; `stuck` is what hangs."""
 
     change: Callable[[Status], Status] = lambda status: status
+    stuck: list[str] = field(default_factory=list)
+
+    def hung(self) -> str:
+        return ", ".join(self.stuck)
 
     def status(self) -> Status:
         return self.change(Observed.status(self))
@@ -206,16 +210,17 @@ def site(folder: Path, machines: list[str]) -> Path:
 
 
 class Stage:
-    """A page at `port`. The server may be stopped."""
+    """A page at `port`. The server may be stopped; what is put into `stuck` makes no progress any more."""
 
     def __init__(self, config: Config, change: Callable[[Status], Status]) -> None:
         assert config.web
         self.port, self._change, self._web = config.web.port, change, config.web
         self._page: Page | None = None
+        self.stuck: list[str] = []
 
     def start(self, parts: Parts, historian: Historian, group: asyncio.TaskGroup) -> None:
         started = asyncio.get_running_loop().time() - 1500 * MINUTE
-        observed = Staged(lambda: parts, historian, started, change=self._change)
+        observed = Staged(lambda: parts, historian, started, change=self._change, stuck=self.stuck)
         self._page = Page(observed, group)
         self._page.start(self._web)
 

@@ -62,6 +62,8 @@ async def test_a_wearing_bearing_is_seen_acknowledged_and_not_forgotten_over_a_r
             agent.process.kill()
             await expect(page.locator("#lost")).to_contain_text("NO CONNECTION", timeout=WAIT)
             await expect(page).to_have_title(re.compile("^no connection"))
+            await expect(tile(page).locator(".word")).to_have_text("Unknown")
+            assert await tile(page).locator(".score").count() == 0
             await photograph(page, "page-lost")
             stack.enter_context(pump.agent())
             await expect(page.locator("#lost")).to_be_hidden(timeout=WAIT)

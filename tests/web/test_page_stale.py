@@ -23,22 +23,15 @@ async def live(page: Page) -> None:
     await expect(page.locator("#lost")).to_be_hidden()
 
 
-async def unknown(page: Page) -> None:
+async def unknown(page: Page, why: str = "NO CONNECTION") -> None:
     """The page says that it knows nothing, and shows no number as if it were of now."""
-    await expect(page.locator("#lost")).to_contain_text("NO CONNECTION", timeout=WAIT)
+    await expect(page.locator("#lost")).to_contain_text(why, timeout=WAIT)
     await expect(page.locator(".tile .word")).to_have_text("Unknown")
     await expect(page.locator(".tile")).to_contain_text("last known: Normal")
     assert await page.locator(".tile .score").count() == 0
     assert set(await page.locator("#trends figcaption output").all_text_contents()) == {"\u2013"}
     await expect(page).to_have_title(re.compile("^no connection"))
     assert "Normal" not in await page.locator("header").inner_text()
-
-
-async def test_an_agent_that_is_gone(tmp_path: Path) -> None:
-    async with staged(tmp_path, all_well, ["pump"]) as stage, chromium(stage.port) as page:
-        await live(page)
-        await stage.stop()
-        await unknown(page)
 
 
 async def test_an_agent_that_hangs_with_the_connection_open(
@@ -52,15 +45,26 @@ async def test_an_agent_that_hangs_with_the_connection_open(
         await unknown(page)
 
 
-async def test_a_laptop_that_slept_knows_it_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_agent_that_answers_and_makes_no_progress(tmp_path: Path) -> None:
+    async with staged(tmp_path, all_well, ["pump"]) as stage, chromium(stage.port) as page:
+        await live(page)
+        stage.stuck.append("scan every 0.1 s")
+        await unknown(page, "Waits for: scan every 0.1 s. What is shown is of")
+        stage.stuck.clear()
+        await live(page)
+
+
+async def test_a_laptop_that_slept_knows_it_at_once(tmp_path: Path) -> None:
     """Its monotonic clock stood still meanwhile, so only the other one tells."""
     async with staged(tmp_path, all_well, ["pump"]) as stage, chromium(stage.port, clock=True) as page:
         await live(page)
-        monkeypatch.setattr(feed, "EVERY", 3600.0)
+        await page.context.set_offline(True)
         await page.clock.set_system_time(time.time() + 3600)
         await page.evaluate("document.dispatchEvent(new Event('resume'))")
         assert await page.locator(".tile .word").text_content() == "Unknown"
         await unknown(page)
+        await page.context.set_offline(False)
+        await live(page)
 
 
 async def test_what_was_under_way_for_long_is_not_of_now(tmp_path: Path) -> None:

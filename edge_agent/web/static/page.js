@@ -27,6 +27,7 @@ function draw() {
   drawDevices();
   drawTags();
   drawTrends();
+  banner();
   title();
 }
 
@@ -42,15 +43,18 @@ function title() {
   find("#clock").textContent = when(state.at);
 }
 
-let whereto = ""; // what the agent said last before it went silent
+let whereto = ""; // what the agent said last of itself
 
 function link(now) {
   state.lost = !now;
-  if (now) whereto = "";
   document.body.classList.toggle("lost", !now);
-  find("#lost").hidden = now;
-  find("#lost").textContent = now ? "" : `${whereto} ${say("lost", { time: when(state.at) })}`;
+  banner();
   draw();
+}
+
+function banner() {
+  find("#lost").hidden = !state.lost;
+  find("#lost").textContent = state.lost ? `${whereto || say("lost")} ${say("old", { time: when(state.at) })}` : "";
 }
 
 // The page is served elsewhere: who came to it by its own port follows, all others are told.
@@ -75,6 +79,7 @@ follow({
   },
   snapshot: (snapshot) => {
     takeSnapshot(snapshot);
+    whereto = snapshot.hung ? say("hung", { what: snapshot.hung }) : "";
     keep();
     draw();
   },

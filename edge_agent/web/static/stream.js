@@ -38,7 +38,7 @@ export function follow(on) {
     });
     source.addEventListener("snapshot", (event) => {
       const snapshot = JSON.parse(event.data);
-      const fresh = !late(snapshot);
+      const fresh = !late(snapshot) && !snapshot.hung;
       if (fresh) heard = now();
       else link(false);
       on.snapshot(snapshot); // it is taken all the same: the next one says only what changed since
