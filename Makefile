@@ -2,13 +2,15 @@
 # test  every test        lint  style and layers      types  mypy --strict
 # bench  the figures of bench/RESULTS.md              dist   wheel, packages, offline archives
 # soak   a line of PLCs with a fault every few seconds, for MINUTES
+# powercut  a machine in qemu with the agent, its power cut CUTS times
 # month  thirty days of outages and 100,000 cycles of faults of writing, in virtual time
 
 SECONDS ?= 60
 MINUTES ?= 60
+CUTS ?= 5
 FOLDER ?= demo-run
 
-.PHONY: demo test lint types check bench soak month dist clean
+.PHONY: demo test lint types check bench soak month powercut dist clean
 
 demo:
 	@uv=$$(scripts/setup) && \
@@ -44,6 +46,9 @@ soak:
 month:
 	@uv=$$(scripts/setup test) && $$uv run --frozen --no-sync pytest --days 30 --cycles 100000 --timeout 7200 \
 		tests/test_simulated_day.py tests/test_active.py
+
+powercut:
+	@uv=$$(scripts/setup powercut) && $$uv run --frozen --no-sync python tests/powercut/run.py --cuts $(CUTS)
 
 dist:
 	@uv=$$(scripts/setup) && $$uv build --quiet && \

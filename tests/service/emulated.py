@@ -34,7 +34,7 @@ def arm64(package: Path, folder: Path, python: str = "3.11") -> Path:
     (root / "proc").mkdir(parents=True)
     (root / "proc/cpuinfo").write_text(CPU)
     names = [f"python{python}-minimal", f"libpython{python}-minimal", f"libpython{python}-stdlib", *DEBIAN]
-    for debian in [*_download(folder, names), package]:
+    for debian in [*download(folder, names, "arm64"), package]:
         _run("dpkg-deb", "--extract", debian, root)
     runner = folder / "python"
     packages = root / f"usr/lib/edge-agent/lib/python{python}/site-packages"
@@ -46,13 +46,13 @@ def arm64(package: Path, folder: Path, python: str = "3.11") -> Path:
     return runner
 
 
-def _download(folder: Path, names: list[str]) -> list[Path]:
-    """Fetch packages for arm64, without making this machine one that knows arm64."""
+def download(folder: Path, names: list[str], arch: str) -> list[Path]:
+    """Fetch packages of Debian's for `arch`, without making this machine one that knows it."""
     for part in ("lists/partial", "cache/archives/partial", "packages"):
         (folder / part).mkdir(parents=True)
     settings = {
-        "APT::Architecture": "arm64",
-        "APT::Architectures": "arm64",
+        "APT::Architecture": arch,
+        "APT::Architectures": arch,
         "Dir::State::Lists": folder / "lists",
         "Dir::State::status": "/dev/null",
         "Dir::Cache": folder / "cache",
