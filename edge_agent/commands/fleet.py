@@ -56,6 +56,8 @@ def status(broker: Path, *, as_json: bool) -> None:
     """Show what every gateway said last."""
 
     async def look(office: "Office") -> list["Reported"]:
+        for name, why in sorted(office.unread.items()):
+            click.echo(f"{name}: its report cannot be read: {why}", err=True)
         return [office.reports[name] for name in sorted(office.reports)]
 
     reports = at(broker, look)

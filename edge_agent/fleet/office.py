@@ -47,7 +47,8 @@ class Office:
     def __init__(self, client: Client, group: str) -> None:
         self.client, self._group = client, group
         self.reports: dict[str, Reported] = {}
-        self.unread: list[str] = []
+        self.unread: dict[str, str] = {}
+        """Gateways whose report cannot be read, and why."""
         self._kept: dict[str, bytes] = {}
         self._changed = asyncio.Event()
 
@@ -148,8 +149,9 @@ class Office:
             name = str(message.topic).rpartition("/")[2]
             try:
                 report = decoded(payload, Reported)
-            except BadDocument:
-                self.unread.append(name)
+            except BadDocument as error:
+                if payload:  # an empty one says that there is no report any more
+                    self.unread[name] = str(error)
                 continue
             if report.gateway == name:
                 self.reports[name] = report

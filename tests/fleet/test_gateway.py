@@ -140,8 +140,10 @@ async def test_the_office_hears_more_gateways_than_wait_in_a_queue(broker: Broke
         for number in range(300):
             report = Reported(gateway=f"g{number}", group="hall", version="1", time=0.0)
             await one.keep(msgspec.json.encode(report), "reported", report.gateway)
+        await one.keep(b"{}", "reported", "odd")
         async with Office.connected(one.mqtt) as desk:
             assert len(desk.reports) == 301
+            assert desk.unread["odd"].startswith("it is no reported document: ")
 
 
 async def test_a_command_that_has_expired_is_not_carried_out(broker: Broker, tmp_path: Path) -> None:
