@@ -113,6 +113,7 @@ def test_what_a_gateway_cannot_or_must_not_take_is_refused_and_nothing_changes(
     assert store.record() == before
 
 
+@pytest.mark.usefixtures("agent")
 def test_what_is_the_gateways_own_is_refused_at_the_desk(gateways: Gateways) -> None:
     said = configured(gateways, parts(1) + "[mqtt]\nhost = 'elsewhere'\n")
     assert said.exit_code == 78
