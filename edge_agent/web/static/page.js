@@ -2,11 +2,12 @@
 
 import { drawAlarms, drawLog } from "./alarms.js";
 import { find } from "./dom.js";
+import { keep } from "./kept.js";
 import { state, takeLayout, takeSnapshot } from "./state.js";
 import { follow } from "./stream.js";
 import { drawDevices, drawModels, drawTags, drawWrites } from "./tables.js";
 import { condition, drawTiles } from "./tiles.js";
-import { drawTrends, keep, lay, relay } from "./trends.js";
+import { drawTrends, lay, relay } from "./trends.js";
 import { begin, prefer, say, when } from "./words.js";
 
 const WORST = ["lost", "alarm", "none", "warning", "uncertain", "shelved", "waiting", "normal"];

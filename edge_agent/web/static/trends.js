@@ -1,77 +1,20 @@
 // Trends of the machine that is looked at: live, or out of the history; the range of training is a band.
 
+import { band, chart, line } from "./chart.js";
 import { element, find, show } from "./dom.js";
+import { fill, LIVE, seen } from "./kept.js";
+import { ask, parted } from "./past.js";
 import { asset, state } from "./state.js";
-import { dated, english, mark, number, say } from "./words.js";
+import { dated, english, number, say } from "./words.js";
 
-const KEPT = 900; // snapshots of every machine that stay in this page: a quarter of an hour
-const GAP = 3; // seconds between two snapshots that are not drawn as one line
-const LIVE = 600; // seconds that are shown live
 const RANGES = [["live", 0], ["hour", 3600], ["shift", 8 * 3600], ["day", 86400], ["week", 7 * 86400], ["month", 28 * 86400]];
 const POINTS = 600;
 const SHORTEST = 10; // seconds
 
-const kept = new Map(); // of machines: times, and numbers by "score NAME" or "input NAME"
-const filled = new Set();
 let charts = [];
 let range = null; // {since, until} of the history, null is live
 let before = []; // ranges to come back to
 let asked = 0;
-
-// Keeps what the latest snapshot says of every machine.
-export function keep() {
-  for (const name of [...kept.keys()]) if (!state.status.machines.some((machine) => machine.name === name)) kept.delete(name);
-  for (const machine of state.status.machines) {
-    const known = asset(machine.name);
-    if (!known) continue;
-    if (!kept.has(machine.name)) kept.set(machine.name, { at: [], columns: {} });
-    const { at, columns } = kept.get(machine.name);
-    if (at.length && state.at <= at.at(-1)) forget(at, columns); // the agent's clock was set back
-    if (at.length && state.at - at.at(-1) > GAP) {
-      at.push(at.at(-1) + 1); // nothing was seen here, and no line is drawn through nothing
-      for (const column of Object.values(columns)) column.push(null);
-    }
-    const put = (key, value) => (columns[key] ??= new Array(at.length - 1).fill(null)).push(value ?? null);
-    at.push(state.at);
-    for (const output of machine.outputs) put(`score ${output.name}`, output.score);
-    for (const input of known.inputs) put(`input ${input.name}`, machine.inputs[input.tag]);
-    for (const column of Object.values(columns)) while (column.length < at.length) column.push(null);
-    const old = Math.max(0, at.length - KEPT);
-    for (const column of [at, ...Object.values(columns)]) column.splice(0, old);
-  }
-}
-
-function forget(at, columns) {
-  for (const column of [at, ...Object.values(columns)]) column.length = 0;
-}
-
-const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
-
-function band(low, high) {
-  return (u) => {
-    const [top, bottom] = [u.valToPos(high, "y", true), u.valToPos(low, "y", true)];
-    u.ctx.save();
-    u.ctx.fillStyle = colour("band");
-    u.ctx.fillRect(u.bbox.left, Math.max(top, u.bbox.top), u.bbox.width, Math.min(bottom, u.bbox.top + u.bbox.height) - Math.max(top, u.bbox.top));
-    u.ctx.restore();
-  };
-}
-
-function line(value, name) {
-  return (u) => {
-    const y = u.valToPos(value, "y", true);
-    if (y < u.bbox.top || y > u.bbox.top + u.bbox.height) return;
-    u.ctx.save();
-    u.ctx.strokeStyle = colour(name);
-    u.ctx.lineWidth = devicePixelRatio;
-    u.ctx.setLineDash(name === "alarm" ? [] : [6, 4]);
-    u.ctx.beginPath();
-    u.ctx.moveTo(u.bbox.left, y);
-    u.ctx.lineTo(u.bbox.left + u.bbox.width, y);
-    u.ctx.stroke();
-    u.ctx.restore();
-  };
-}
 
 function zoomed(u) {
   if (u.select.width < 4) return;
@@ -80,39 +23,13 @@ function zoomed(u) {
   go({ since, until: Math.max(until, since + SHORTEST) });
 }
 
-// A chart of one column; `shown` are values that the scale always has room for.
-function chart(place, key, height, shown, hooks) {
-  const axis = { stroke: colour("ink"), grid: { stroke: colour("grid") }, ticks: { stroke: colour("grid") } };
-  const fit = (u, least, most) => {
-    const all = [least, most, ...shown].filter((v) => Number.isFinite(v));
-    if (!all.length) return [0, 1];
-    const [low, high] = [Math.min(...all), Math.max(...all)];
-    const room = (high - low || Math.abs(high) || 1) * 0.05;
-    return [low - room, high + room];
-  };
-  // The lowest and highest of each part: a peak that is one part wide is seen by its edge alone.
-  const edge = { stroke: colour("line"), width: 1, points: { show: false } };
-  const options = {
-    width: Math.max(200, place.clientWidth),
-    height,
-    scales: { y: { range: fit } },
-    axes: [{ ...axis, values: (u, at) => at.map((s) => mark(s, u.scales.x.max - u.scales.x.min)), space: 90 }, { ...axis, size: 60, values: (u, at) => at.map((v) => number(v)) }],
-    series: [{}, { stroke: colour("line"), width: 1.5, points: { show: false } }, edge, edge],
-    bands: [{ series: [3, 2], fill: colour("spread") }],
-    cursor: { sync: { key: "trends" }, drag: { setScale: false } },
-    legend: { show: false },
-    hooks: { drawClear: hooks.under, draw: hooks.over, setSelect: [zoomed] },
-  };
-  return { key, plot: new uPlot(options, [[], [], [], []], place), place };
-}
-
 function figure(key, title, unit, height, shown, hooks) {
   const value = element("output", {});
   const place = element("div", { class: "plot", role: "img", "aria-label": title });
   const made = element("figure", { "data-key": key }, element("figcaption", {}, element("span", {}, unit ? `${title} [${unit}]` : title), value), place);
   find("#trends").append(made);
   // A chart is as wide as its column, which is known once all figures stand.
-  return () => chart(place, key, height, shown, hooks);
+  return () => chart(place, key, height, shown, hooks, zoomed);
 }
 
 // Draws the charts of the machine that is looked at anew.
@@ -136,30 +53,6 @@ export function lay() {
   if (window.uPlot) charts = figures.map((make) => make());
   drawRanges();
   if (range) load();
-}
-
-// Puts what the history holds of the last minutes before what this page has seen itself, once for a machine.
-async function fill(name) {
-  if (filled.has(name)) return;
-  filled.add(name);
-  const until = state.at; // the agent's clock, whatever this one says
-  let past;
-  try {
-    past = await ask(name, until - LIVE, until, LIVE);
-  } catch {
-    past = { error: true };
-  }
-  const there = kept.get(name);
-  if (past.error || !there) return;
-  const older = past.at.filter((at) => at < there.at[0]).length;
-  there.at.unshift(...past.at.slice(0, older));
-  for (const [key, column] of Object.entries(there.columns))
-    column.unshift(...(past.columns[key]?.slice(0, older) ?? new Array(older).fill(null)));
-}
-
-async function ask(machine, since, until, points) {
-  const query = new URLSearchParams({ machine, since, until, points });
-  return (await fetch(`/api/history?${query}`)).json();
 }
 
 export const relay = () => state.layout && lay();
@@ -238,16 +131,6 @@ async function load() {
   drawTrends();
 }
 
-// Puts nothing where nothing was kept for longer than `longest` seconds: no line is drawn through it.
-function parted({ at, ...answer }, longest) {
-  const places = at.map((time, i) => i && time - at[i - 1] > longest && i).filter(Boolean).reverse();
-  const insert = (column, made) => places.forEach((i) => column.splice(i, 0, made(i)));
-  const before = [...at];
-  insert(at, (i) => before[i - 1] + longest / 3);
-  for (const part of [answer.columns, answer.low, answer.high]) for (const column of Object.values(part)) insert(column, () => null);
-  return { at, ...answer };
-}
-
 // The numbers that a chart shows: of the range that is looked at, or of the last minutes.
 const shown = (key, live) => (range ? charts.find((chart) => chart.key === key)?.plot.data.slice(1).flat() : live) ?? [];
 
@@ -265,7 +148,7 @@ function inWords(figure, text, input, column) {
 // Shows the latest numbers, and while live the charts that end now.
 export function drawTrends() {
   const known = asset(state.selected);
-  const { at, columns } = kept.get(state.selected) ?? { at: [], columns: {} };
+  const { at, columns } = seen(state.selected);
   for (const figure of document.querySelectorAll("#trends figure")) {
     const key = figure.dataset.key;
     const value = state.lost ? null : (columns[key]?.at(-1) ?? null);
