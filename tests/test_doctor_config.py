@@ -120,7 +120,9 @@ def test_a_serial_port_that_is_somebody_elses(tmp_path: Path, monkeypatch: pytes
 
 
 def test_the_page_needs_its_port(tmp_path: Path) -> None:
-    web = Web(host="127.0.0.1", port=free_port(), token="", certificate="", hosts=[], loopback=True)
+    web = Web(
+        host="127.0.0.1", port=free_port(), token="", certificate="", language="", hosts=[], loopback=True
+    )
     assert plant.page(web, tmp_path).grade is Grade.OK
     with socket.create_server((web.host, web.port)):
         found = plant.page(web, tmp_path)

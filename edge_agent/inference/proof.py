@@ -9,7 +9,7 @@ import numpy.typing as npt
 from edge_agent.bundle import Bundle
 from edge_agent.core.packing import Packing, spans
 from edge_agent.core.preparation import Preparation
-from edge_agent.inference.process import START_DEADLINE, InferenceFailed, InferenceProcess
+from edge_agent.inference.process import START_DEADLINE, InferenceFailed, InferenceLate, InferenceProcess
 from edge_agent.inference.replay import replay
 
 DEADLINE = 10.0
@@ -35,7 +35,8 @@ async def proven(bundle: Bundle, start: float = START_DEADLINE) -> tuple[Inferen
         return child, await prove(bundle, child)
     except BaseException as error:
         child.close()
-        if bundle.manifest.model.batch == 1 or not isinstance(error, InferenceFailed):
+        failed = isinstance(error, InferenceFailed) and not isinstance(error, InferenceLate)
+        if bundle.manifest.model.batch == 1 or not failed:
             raise
     return await proven(one_by_one(bundle), start)
 
