@@ -41,7 +41,7 @@ def test_the_map_has_everything_that_is_read_and_written(mapped):
     assert len(rows) == 6 + len(FIELDS) + 1
     assert rows["press.speed"] | {"writer": "PLC", "modicon": "30001", "order": "ABCD"} == rows["press.speed"]
     for name, kind, word in FIELDS:
-        row = rows[f"press.result.{name}"]
+        row = rows[f"pump.result.{name}"]
         assert (row["writer"], row["table"], row["type"]) == ("agent", "holding", kind)
         assert (row["address"], row["modicon"]) == (str(400 + word), str(40401 + word))
     limit = rows["press.speed_limit"]
