@@ -101,6 +101,6 @@ class Bystander:
         until(lambda: self._line.plc["b"].frame().at > self._first.at + 2.0, "two seconds of the bystander")
         last = self._line.plc["b"].frame()
         rate = ((last.sequence - self._first.sequence) & 0xFFFF) / (last.at - self._first.at)
-        # Ten a second were due. One that had to wait for the other PLC would have three: the timeout is 0.3 s.
+        # Ten a second were due; one that had to wait for the other PLC, 0.3 s, would have three.
         assert 5.0 <= rate <= 11.0, f"{rate:.2f} results a second"
         assert self._line.agent.status()["scans"][0]["overruns"] - self._overruns <= 1
