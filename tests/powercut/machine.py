@@ -50,14 +50,16 @@ def _disk(path: Path, size: str, *options: object) -> None:
 
 
 class Machine:
-    """Runs for the length of a with block, whose end cuts its power. `said` is what its console said."""
+    """Runs for the length of a with block, whose end cuts its power. `said` is what its console said.
+
+    `words` are the arguments of `guest.py`.
+    """
 
     def __init__(self, folder: Path, *words: str) -> None:
         self._folder, self._words = folder, words
         self.said: list[str] = []
 
     def __enter__(self) -> Self:
-        boot, mark, rest = BOOT.partition(" -- ")
         drives = []
         for number, name in enumerate(("root", "state")):
             drives += [
@@ -75,7 +77,7 @@ class Machine:
             "-kernel",
             str(self._folder / "vmlinuz"),
         ]
-        command += ["-append", " ".join([boot, *self._words]) + mark + rest]
+        command += ["-append", " ".join([BOOT, *self._words])]
         self._process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
         )
