@@ -1,5 +1,6 @@
 """What is handed to a plant without a network installs there, and is for the processor it names."""
 
+import re
 import subprocess
 import tarfile
 from pathlib import Path
@@ -55,6 +56,9 @@ def test_the_package_for_arm_holds_nothing_for_another_processor(
     assert all(name.endswith(("-any.whl", "aarch64.whl")) for name in wheels)
     subprocess.run(["dpkg-deb", "--extract", arm_package, tmp_path / "tree"], check=True)
     assert links.dead(tmp_path / "tree/usr/share/doc/edge-agent") == []
+    unit = (tmp_path / "tree/lib/systemd/system/edge-agent.service").read_text()
+    (manual,) = re.findall(r"^Documentation=file:/(.+)$", unit, re.MULTILINE)
+    assert (tmp_path / "tree" / manual).exists()
     libraries = [*(tmp_path / "tree").rglob("*.so"), *(tmp_path / "tree").rglob("*.so.*")]
     assert len(libraries) > 20
     for library in libraries:
