@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Self
 
 import msgspec
-from aiomqtt import Client
+from aiomqtt import Client, MqttError
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
@@ -37,15 +37,16 @@ from edge_agent.fleet.pieces import cut
 from edge_agent.north.mqtt.connection import connection, ended_by
 
 MOST_GATEWAYS = 100_000
-SETTLE = 1.0
-"""Seconds without another report after which all that the broker keeps has come."""
+ANSWER = 60.0
+"""Seconds for all that the broker keeps to come."""
 
 
 class Office:
     """Connected to the broker; `reports` are the latest of every gateway."""
 
-    def __init__(self, client: Client, group: str) -> None:
+    def __init__(self, client: Client, group: str, name: str) -> None:
         self.client, self._group = client, group
+        self._echo, self._echoed = topic(group, "office", name), asyncio.Event()
         self.reports: dict[str, Reported] = {}
         self.unread: dict[str, str] = {}
         """Gateways whose report cannot be read, and why."""
@@ -56,13 +57,14 @@ class Office:
     @contextlib.asynccontextmanager
     async def connected(cls, table: MqttTable) -> AsyncIterator[Self]:
         """Connect, and take what the broker keeps. Raises MqttError, `NoCredential`."""
-        name = f"{table.group}.office.{time.time_ns()}"
-        client = connection(table, name, largest=LARGEST_PACKET, most=MOST_GATEWAYS)
+        name = str(time.time_ns())
+        client = connection(table, f"{table.group}.office.{name}", largest=LARGEST_PACKET, most=MOST_GATEWAYS)
         try:
             async with client:
-                office = cls(client, table.group)
+                office = cls(client, table.group, name)
                 listening = asyncio.create_task(office._listen())
                 try:
+                    await client.subscribe(office._echo, qos=1)
                     await client.subscribe(topic(table.group, "reported", "+"), qos=1)
                     await office._settled()
                     yield office
@@ -142,6 +144,9 @@ class Office:
         reports = topic(self._group, "reported", "")
         async for message in self.client.messages:
             payload = message.payload if isinstance(message.payload, bytes) else b""
+            if str(message.topic) == self._echo:
+                self._echoed.set()
+                continue
             if not str(message.topic).startswith(reports):
                 self._kept[str(message.topic)] = payload
                 self._changed.set()
@@ -158,10 +163,17 @@ class Office:
                 self._changed.set()
 
     async def _settled(self) -> None:
-        while True:
-            self._changed.clear()
-            try:
-                async with asyncio.timeout(SETTLE):
-                    await self._changed.wait()
-            except TimeoutError:
-                return
+        """Wait until all that the broker keeps has come: what is sent to it now comes after that.
+
+        Raises MqttError.
+        """
+        self._echoed.clear()
+        await self.client.publish(self._echo, b"", qos=1)
+        try:
+            async with asyncio.timeout(ANSWER):
+                await self._echoed.wait()
+        except TimeoutError:
+            raise MqttError(
+                f"the broker did not send all that it keeps within {ANSWER:g} s, or refuses {self._echo}; "
+                "mosquitto's max_queued_messages has to be more than there are gateways"
+            ) from None

@@ -13,7 +13,6 @@ from plc_line import device, machine, start_plant
 
 from edge_agent.cli import main
 from edge_agent.configurations import Configurations, sequence_of
-from edge_agent.fleet import office
 
 pytestmark = pytest.mark.sockets
 
@@ -33,11 +32,6 @@ def agent(gateways: Gateways) -> Iterator[AgentProcess]:
     with gateways.running(config) as (running,):
         until(lambda: "1 gateways" in fleet(gateways, "status").output, "the gateway's report")
         yield running
-
-
-@pytest.fixture(autouse=True)
-def brisk(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(office, "SETTLE", 0.3)
 
 
 def fleet(gateways: Gateways, *arguments: object) -> Result:

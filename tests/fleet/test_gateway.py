@@ -14,7 +14,7 @@ from one_gateway import OneGateway, one_gateway
 from edge_agent import bundle
 from edge_agent.bundles.store import Store, sequence_of
 from edge_agent.configurations import Configurations, Document
-from edge_agent.fleet import gateway, office, orders, pieces
+from edge_agent.fleet import gateway, orders, pieces
 from edge_agent.fleet.commanding import in_time
 from edge_agent.fleet.commands import BadCommand, command_of
 from edge_agent.fleet.documents import LARGEST_PACKET, Bundle, Command, CommandName, Configuration, Reported
@@ -32,7 +32,6 @@ WANTED = Bundle(do="activate", name="pump", sequence=2, file=FILE)
 @pytest.fixture(autouse=True)
 def brisk(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gateway, "SETTLE", 0.1)
-    monkeypatch.setattr(office, "SETTLE", 0.2)
 
 
 @pytest.fixture
