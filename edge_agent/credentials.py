@@ -7,11 +7,11 @@ and its unencrypted private key, both in PEM. It is read at every login, so that
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.hazmat.primitives.serialization import load_pem_private_key
+if TYPE_CHECKING:
+    from cryptography import x509
+    from cryptography.hazmat.primitives.asymmetric import rsa
 
 DIRECTORY = "CREDENTIALS_DIRECTORY"
 LARGEST = 100_000
@@ -33,8 +33,8 @@ class UserName:
 class UserCertificate:
     """A login by certificate."""
 
-    certificate: x509.Certificate
-    key: rsa.RSAPrivateKey = field(repr=False)
+    certificate: "x509.Certificate"
+    key: "rsa.RSAPrivateKey" = field(repr=False)
 
 
 def login(name: str) -> UserName | UserCertificate:
@@ -76,6 +76,11 @@ def path(name: str) -> Path:
 
 
 def _certificate(name: str, data: bytes) -> UserCertificate:
+    from cryptography import x509  # noqa: PLC0415 - 10 MB, for logins by certificate only
+    from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415
+    from cryptography.hazmat.primitives.asymmetric import rsa  # noqa: PLC0415
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key  # noqa: PLC0415
+
     try:
         certificate, key = x509.load_pem_x509_certificate(data), load_pem_private_key(data, None)
     except (ValueError, TypeError, UnsupportedAlgorithm):
