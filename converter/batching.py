@@ -1,9 +1,7 @@
 """A model made for batch 1 that takes any, and the proof: TensorFlow fixes the batch where it reshapes."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 
-import msgspec
 import numpy as np
 import numpy.typing as npt
 from ai_edge_litert import schema_py_generated as schema
@@ -11,6 +9,7 @@ from ai_edge_litert import schema_py_generated as schema
 from edge_agent.bundle import Bundle
 from edge_agent.inference.model import SIZES
 from edge_agent.inference.process import InferenceFailed, InferenceProcess
+from edge_agent.inference.proof import with_batch
 from edge_agent.inference.replay import replay
 
 Floats32 = npt.NDArray[np.float32]
@@ -71,11 +70,7 @@ async def proven(bundle: Bundle, packed: Floats32) -> int:
 
 
 async def _answered(bundle: Bundle, windows: Floats32, batch: int) -> Floats32:
-    manifest = bundle.manifest
-    model = msgspec.structs.replace(manifest.model, batch=batch)
-    child = await InferenceProcess.start(
-        replace(bundle, manifest=msgspec.structs.replace(manifest, model=model))
-    )
+    child = await InferenceProcess.start(with_batch(bundle, batch))
     try:
         return await replay(child, windows, _DEADLINE)
     finally:

@@ -15,7 +15,7 @@ from edge_agent.bundle import Bundle
 from edge_agent.bundles.canary import canary
 from edge_agent.inference.host import ModelHost
 from edge_agent.inference.process import InferenceProcess
-from edge_agent.inference.proof import questions
+from edge_agent.inference.proof import questions, with_batch
 
 pytestmark = pytest.mark.sockets
 
@@ -79,10 +79,7 @@ async def test_a_call_that_a_cycle_cannot_wait_for_is_told(
 async def test_a_processor_that_answers_batches_wrongly_is_asked_row_by_row(
     dense: Bundle, crosstalk_tflite: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
-    batches = msgspec.structs.replace(dense.manifest.model, batch=64)
-    made = replace(
-        dense, model=crosstalk_tflite, manifest=msgspec.structs.replace(dense.manifest, model=batches)
-    )
+    made = with_batch(replace(dense, model=crosstalk_tflite), 64)
     asked, wanted = np.tile(questions(made), (2, 1)), np.tile(made.known.outputs, (2, 1))
     child = await InferenceProcess.start(made)
     assert np.abs(await child.run(asked, 5.0) - wanted).max() > 0.1, "the model is no longer wrong in batches"

@@ -38,7 +38,7 @@ async def proven(bundle: Bundle, start: float = START_DEADLINE) -> tuple[Inferen
         failed = isinstance(error, InferenceFailed) and not isinstance(error, InferenceLate)
         if bundle.manifest.model.batch == 1 or not failed:
             raise
-    return await proven(one_by_one(bundle), start)
+    return await proven(with_batch(bundle, 1), start)
 
 
 async def prove(bundle: Bundle, child: InferenceProcess) -> float:
@@ -64,7 +64,7 @@ def questions(bundle: Bundle) -> Floats32:
     return np.ascontiguousarray(Packing.of(bundle.manifest)(rows), np.float32)
 
 
-def one_by_one(bundle: Bundle) -> Bundle:
-    """Return the bundle with a model that answers one row a call."""
-    model = msgspec.structs.replace(bundle.manifest.model, batch=1)
+def with_batch(bundle: Bundle, rows: int) -> Bundle:
+    """Return the bundle with a model that may answer so many rows in one call."""
+    model = msgspec.structs.replace(bundle.manifest.model, batch=rows)
     return replace(bundle, manifest=msgspec.structs.replace(bundle.manifest, model=model))
