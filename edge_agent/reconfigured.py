@@ -7,12 +7,10 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
-from edge_agent.bundles.record import STARTS, Record
+from edge_agent.bundles.record import AGENT, STARTS, Record
 from edge_agent.bundles.store import StoreError
 from edge_agent.config import Config
 from edge_agent.configurations import Configurations, sequence_of
-
-AGENT = "agent"
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +30,7 @@ def end_well(config: Config) -> None:
     """Forget the starts of this run: an orderly stop is no failure."""
 
     def forget(record: Record) -> bool:
-        record.attempts = 0
+        record.end_well()
         return True
 
     _change(config, forget)
@@ -53,7 +51,7 @@ def commit(config: Config) -> None:
 
     def keep(record: Record) -> bool:
         if _on_trial(record, config):
-            record.committed, record.attempts = True, 0
+            record.commit()
             record.tell(AGENT, f"committed {config.remote}")
             log.info("configuration %d is committed", config.remote)
         return True

@@ -7,6 +7,8 @@ import msgspec
 LONGEST_JOURNAL = 200
 STARTS = 3
 """Starts without a commit after which a version is given up."""
+AGENT = "agent"
+"""Who has made a change that no person asked for."""
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,6 +63,14 @@ class Record(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         """An agent that runs takes the active version over: on trial, that is its first start."""
         if self.active and not self.committed:
             self.attempts = max(self.attempts, 1)
+
+    def commit(self) -> None:
+        """Keep the active version: it has shown itself healthy."""
+        self.committed, self.attempts = True, 0
+
+    def end_well(self) -> None:
+        """Forget the starts so far: an orderly stop is no failure of a version's."""
+        self.attempts = 0
 
     def begin(self) -> bool:
         """Count a start of the active version; False if it has used up its starts."""

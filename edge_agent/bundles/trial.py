@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge_agent.build import Parts
-from edge_agent.bundles.record import STARTS, Record
+from edge_agent.bundles.record import AGENT, STARTS, Record
 from edge_agent.bundles.store import Store, StoreError, sequence_of
 from edge_agent.config import Config
 from edge_agent.historian import Historian
@@ -25,7 +25,6 @@ DEATHS = 3
 LOOK_EVERY = 1.0
 KEEP_EVERY = 60
 """Looks after which the candidates' tallies are put on the disk."""
-AGENT = "agent"
 
 
 def begin(config: Config) -> bool:
@@ -53,22 +52,22 @@ def begin(config: Config) -> bool:
 
 def take_over(config: Config) -> None:
     """Count the first start of the bundles on trial that a running agent has taken over."""
-    for name in {m.stored for m in config.machines if m.stored}:
-        try:
-            with Store(Path(config.state), name).changing() as record:
-                record.take_over()
-        except (StoreError, OSError) as error:
-            log.warning("bundle %s: this start is not counted: %s", name, error)
+    _each(config, Record.take_over, "this start is not counted")
 
 
 def end_well(config: Config) -> None:
     """Forget the starts of this run: an orderly stop is no failure of a bundle's."""
+    _each(config, Record.end_well, "this stop counts as a failed start")
+
+
+def _each(config: Config, change: Callable[[Record], None], otherwise: str) -> None:
+    """Change the record of every bundle that a machine has from its store; what cannot be changed is told."""
     for name in {m.stored for m in config.machines if m.stored}:
         try:
             with Store(Path(config.state), name).changing() as record:
-                record.attempts = 0
+                change(record)
         except (StoreError, OSError) as error:
-            log.warning("bundle %s: this stop counts as a failed start: %s", name, error)
+            log.warning("bundle %s: %s: %s", name, otherwise, error)
 
 
 def give_up(state: Path, name: str, sha256: str, reason: str, *, late: bool = False) -> bool:
@@ -181,7 +180,7 @@ class Trial:
     def _commit(self, name: str, sha256: str) -> None:
         with Store(self._state, name).changing() as record:
             if sha256[:12] in record.active and not record.committed:
-                record.committed, record.attempts = True, 0
+                record.commit()
                 record.tell(AGENT, f"committed {sequence_of(record.active)}")
                 log.info("bundle %s: sequence %d is committed", name, sequence_of(record.active))
 

@@ -12,7 +12,7 @@ from edge_agent.configurations import LARGEST, BadFiles, Configurations, Documen
 from edge_agent.fleet.documents import BadDocument, Configuration, Stage
 from edge_agent.fleet.operator import Failed, NotNow, edge_agent
 from edge_agent.fleet.orders import Taken
-from edge_agent.fleet.releases import Fetch, Reached
+from edge_agent.fleet.releases import Fetch, Reached, became
 
 
 class Configuring:
@@ -44,10 +44,7 @@ class Configuring:
 
     def became(self, what: Configuration) -> tuple[Stage, str] | None:
         """Return what became of a configuration on trial, None as long as that is not known."""
-        record = self._store.record()
-        if sequence_of(record.active) != what.sequence:
-            return "rolled back", record.journal[-1].what
-        return ("done", "") if record.committed else None
+        return became(self._store.record(), what.sequence)
 
     def _activate(self, name: str, taken: Taken) -> None:
         with self._store.changing() as record:

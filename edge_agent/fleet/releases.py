@@ -38,10 +38,7 @@ class Releases:
 
     def became(self, name: str, sequence: int) -> tuple[Stage, str] | None:
         """Return what became of a version on trial, None as long as that is not known."""
-        record = Store(self._state, name).read()
-        if sequence_of(record.active) != sequence:
-            return "rolled back", record.journal[-1].what
-        return ("done", "") if record.committed else None
+        return became(Store(self._state, name).read(), sequence)
 
     def version(self, name: str, taken: Taken | None) -> Version:
         """Return what there is of a bundle's name; of a store that cannot be read no more than that."""
@@ -87,6 +84,13 @@ class Releases:
             if machine.stored == name and tally is not None:
                 found.append(f"{machine.name}: {_said(tally)}")
         return found
+
+
+def became(record: Record, sequence: int) -> tuple[Stage, str] | None:
+    """Return what became of what was on trial with this sequence, None as long as that is not known."""
+    if sequence_of(record.active) != sequence:
+        return "rolled back", record.journal[-1].what
+    return ("done", "") if record.committed else None
 
 
 def _said(tally: Tally) -> str:
