@@ -10,19 +10,15 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import msgspec
-import numpy as np
 import pytest
+from alarming import alarming
 from click.testing import CliRunner, Result
-from memory_site import FormulaModel, manifest, site
 
 from edge_agent.build import Parts
 from edge_agent.cli import main
 from edge_agent.config import Config
-from edge_agent.config.schema import Alarms
 from edge_agent.control import SOCKET, Refused, Request, ask, serve
-from edge_agent.core.alarm import AlarmState, Handling
-from edge_agent.core.manifest import Limits
-from edge_agent.historian import Historian
+from edge_agent.core.alarm import AlarmState
 from edge_agent.history import audit
 from edge_agent.links import Links
 from edge_agent.machine import Machine
@@ -31,27 +27,16 @@ pytestmark = [pytest.mark.sockets, pytest.mark.timeout(60)]
 
 
 @contextlib.asynccontextmanager
-async def alarming(folder: Path) -> AsyncIterator[Machine]:
+async def controlled(folder: Path) -> AsyncIterator[Machine]:
     """A machine whose alarm is raised and waits, and the control socket of its agent."""
-    historian = Historian(folder)
-    historian.open()
-    async with site("ab", period=0.02) as s:
-        made = manifest(period=0.02)
-        output = msgspec.structs.replace(made.outputs[0], limits=Limits(on=0.8, off=0.6))
-        model = FormulaModel(msgspec.structs.replace(made, outputs=[output]))
-        model.answer = lambda rows: np.full((len(rows), 1), 0.9)
-        alarm = Alarms(handling=Handling(wait=True))
-        machine = s.machine("m", "a", "b", model, alarm=alarm, historian=historian)
+    async with alarming(folder, "m") as (s, machine, historian):
         config = Config(name="t", state=str(folder), devices=[], machines=[], sha256="cd" * 32)
         parts = Parts(config, Links(), [], [], [machine], [s.scan], s.table, {})
         server = await serve(folder, lambda: parts, historian)
-        s.start()
-        running = s.spawner.create_task(s.scan.run())
-        yield machine
-        s.scan.stop()
-        await running
-        server.close()
-    historian.close()
+        try:
+            yield machine
+        finally:
+            server.close()
 
 
 async def becomes(machine: Machine, state: AlarmState) -> None:
@@ -69,7 +54,7 @@ def asked(folder: Path, do: str, **more: object) -> "asyncio.Future[None]":
 
 
 async def test_an_alarm_is_acknowledged_shelved_and_brought_back(tmp_path: Path) -> None:
-    async with alarming(tmp_path) as machine:
+    async with controlled(tmp_path) as machine:
         assert stat.S_IMODE((tmp_path / SOCKET).stat().st_mode) == 0o600
         await becomes(machine, AlarmState.UNACKNOWLEDGED)
         await asked(tmp_path, "acknowledge", output="wear")
@@ -96,7 +81,7 @@ async def test_comments_are_kept_by_themselves_and_with_an_order(tmp_path: Path)
     def alarms(*words: str) -> str:
         return CliRunner().invoke(main, ["alarms", str(config), *words]).output
 
-    async with alarming(tmp_path) as machine:
+    async with controlled(tmp_path) as machine:
         await becomes(machine, AlarmState.UNACKNOWLEDGED)
         assert await asyncio.to_thread(alarms, "comment", "m", "wear", "bearing\n ordered") == (
             "comment m wear: kept\n"
@@ -117,7 +102,7 @@ async def test_the_command_shelves_for_as_long_as_it_is_told(tmp_path: Path) -> 
     def shelve(*arguments: str) -> Result:
         return CliRunner().invoke(main, ["alarms", str(config), "shelve", *arguments])
 
-    async with alarming(tmp_path) as machine:
+    async with controlled(tmp_path) as machine:
         done = await asyncio.to_thread(shelve, "m", "wear", "1h")
         assert (done.exit_code, done.output) == (0, "shelve m wear: in its next cycle\n")
         await becomes(machine, AlarmState.SHELVED)
@@ -131,7 +116,7 @@ async def test_the_command_shelves_for_as_long_as_it_is_told(tmp_path: Path) -> 
 
 
 async def test_latched_writing_is_armed_again_with_a_row_of_the_audit(tmp_path: Path) -> None:
-    async with alarming(tmp_path) as machine:
+    async with controlled(tmp_path) as machine:
         with pytest.raises(Refused, match="not latched off"):
             await asked(tmp_path, "rearm")
         machine.publisher.latch.closed = True
@@ -145,7 +130,7 @@ async def test_latched_writing_is_armed_again_with_a_row_of_the_audit(tmp_path: 
 
 
 async def test_what_cannot_be_done_is_refused_with_a_reason(tmp_path: Path) -> None:
-    async with alarming(tmp_path):
+    async with controlled(tmp_path):
         with pytest.raises(Refused, match="no machine 'n'; known: m"):
             await asked(tmp_path, "reset", machine="n")
         with pytest.raises(Refused, match="no output 'x' with an alarm"):

@@ -8,17 +8,11 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import numpy as np
 import pytest
-from memory_site import FormulaModel, manifest, site
+from alarming import alarming
 from opcua_site import Gateway, node_client, said, seen
 
-from edge_agent.config.schema import Alarms
-from edge_agent.core.alarm import Handling
-from edge_agent.core.manifest import Limits
-from edge_agent.historian import Historian
-from edge_agent.machine import Machine
 from edge_agent.north.opcua.access import MOST_WRONG, Operator, Trusted
 
 pytestmark = pytest.mark.sockets
@@ -39,28 +33,14 @@ class Living(Gateway):
 
 
 @asynccontextmanager
-async def alarming(folder: Path) -> AsyncIterator[Living]:
-    """A machine whose alarm is raised and waits, and its gateway."""
-    historian = Historian(folder)
-    historian.open()
-    async with site("ab", period=0.02) as s:
-        made = manifest(period=0.02)
-        output = msgspec.structs.replace(made.outputs[0], limits=Limits(on=0.8, off=0.6))
-        model = FormulaModel(msgspec.structs.replace(made, outputs=[output]))
-        model.answer = lambda rows: np.full((len(rows), 1), 0.9)
-        machine: Machine = s.machine(
-            "pump", "a", "b", model, alarm=Alarms(handling=Handling(wait=True)), historian=historian
-        )
-        s.start()
-        running = s.spawner.create_task(s.scan.run())
+async def living(folder: Path) -> AsyncIterator[Living]:
+    """A gateway with a machine whose alarm is raised and waits."""
+    async with alarming(folder, "pump") as (_, machine, historian):
         while not (machine.verdict.readings and machine.verdict.alarm):  # noqa: ASYNC110 - it tells nobody
             await asyncio.sleep(0.01)
         gateway = Living(folder, ("operator",), [machine], historian)
         async with gateway.serving():
             yield gateway
-        s.scan.stop()
-        await running
-    historian.close()
 
 
 @pytest.fixture
@@ -101,7 +81,7 @@ async def begun(client: asyncio.subprocess.Process) -> None:
 async def test_an_operator_acknowledges_what_was_raised_before_it_came(
     tmp_path: Path, login: dict[str, str]
 ) -> None:
-    async with alarming(tmp_path) as gateway, node_client(gateway, tmp_path, SERVER, **login) as client:
+    async with living(tmp_path) as gateway, node_client(gateway, tmp_path, SERVER, **login) as client:
         await begun(client)
         (event,) = await refreshed(client)
         assert event["Message"] == "pump: alarm of wear raised, score 0.9"
@@ -133,7 +113,7 @@ async def test_an_operator_acknowledges_what_was_raised_before_it_came(
 
 async def test_whoever_only_reads_acknowledges_nothing(tmp_path: Path, login: dict[str, str]) -> None:
     del login
-    async with alarming(tmp_path) as gateway:
+    async with living(tmp_path) as gateway:
         async with node_client(gateway, tmp_path, SERVER) as client:
             await begun(client)
             (event,) = await refreshed(client)
