@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self, TypeVar
@@ -131,6 +132,8 @@ class AgentProcess:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if error is not None:
+            self._report()
         self.process.kill()
         self.process.wait(10)
         self._reader.join(10)
@@ -168,6 +171,12 @@ class AgentProcess:
         ]
         assert len(found) == 1
         return found[0]
+
+    def _report(self) -> None:
+        """Print what a failed test should have: pytest shows it."""
+        print("exit code", self.process.poll(), *self.lines[-40:], sep="\n")
+        with suppress(OSError, ValueError):
+            print("status", json.dumps(self.status()))
 
     def _read(self) -> None:
         assert self.process.stderr is not None
