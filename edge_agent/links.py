@@ -17,7 +17,7 @@ from edge_agent.drivers.modbus.frames.mbap import Mbap, MbapDatagram
 from edge_agent.drivers.modbus.frames.rtu import Rtu
 from edge_agent.drivers.modbus.link import Link, Rules
 from edge_agent.drivers.modbus.wires import Endpoint
-from edge_agent.drivers.modbus.wires.stream import Tcp
+from edge_agent.drivers.modbus.wires.tcp import Tcp, Watch
 
 FRAMERS: dict[str, Callable[[], Framer]] = {
     "tcp": Mbap,
@@ -34,12 +34,12 @@ class Links:
 
     def __init__(self) -> None:
         self._links: dict[config.Link, Link] = {}
-        self._deadlines = Deadlines()
+        self._deadlines, self._watch = Deadlines(), Watch()
 
     def of(self, link: config.Link) -> Link:
         """Return the link, made the first time."""
         if link not in self._links:
-            self._links[link] = _link(link.table, self._deadlines)
+            self._links[link] = _link(link.table, self._deadlines, self._watch)
         return self._links[link]
 
 
@@ -75,12 +75,12 @@ def _pymodbus(table: ModbusTable) -> Carrier:
     return PymodbusLink(link.host, link.port, table.timeout)
 
 
-def _link(table: config.LinkTable, deadlines: Deadlines | None = None) -> Link:
+def _link(table: config.LinkTable, deadlines: Deadlines, watch: Watch) -> Link:
     delay = _silence(table) if table.delay is None else table.delay
     pipelining = table.pipelining if isinstance(table, config.UdpTable) else 1
     pause = table.pause_after_connect if isinstance(table, config.TcpTable) else 0.0
     rules = Rules(timeout=table.timeout, pause=pause, delay=delay, settle=table.settle, pipelining=pipelining)
-    return Link(_endpoints(table), FRAMERS[table.transport](), rules, deadlines)
+    return Link(_endpoints(table, watch), FRAMERS[table.transport](), rules, deadlines)
 
 
 def _silence(table: config.LinkTable) -> float:
@@ -89,17 +89,17 @@ def _silence(table: config.LinkTable) -> float:
     return 0.0
 
 
-def _endpoints(table: config.LinkTable) -> list[Endpoint]:
+def _endpoints(table: config.LinkTable, watch: Watch) -> list[Endpoint]:
     match table:
         case config.TlsTable():
             # Imported here, as are the others, because most gateways need none of them.
-            from edge_agent.drivers.modbus.wires.tls import Identity  # noqa: PLC0415
+            from edge_agent.drivers.modbus.wires.tls import Identity, Tls  # noqa: PLC0415
 
             files = (Path(table.ca), Path(table.certificate), Path(table.key))
             tls = Identity(*files, table.passphrase).context
-            return [Tcp(host, table.port, tls, table.server_name) for host in _hosts(table)]
+            return [Tls(host, table.port, tls, table.server_name) for host in _hosts(table)]
         case config.TcpTable():
-            return [Tcp(host, table.port) for host in _hosts(table)]
+            return [Tcp(host, table.port, watch) for host in _hosts(table)]
         case config.UdpTable():
             from edge_agent.drivers.modbus.wires.udp import Udp  # noqa: PLC0415
 

@@ -6,7 +6,7 @@ from edge_agent.core.tags import Tag
 from edge_agent.drivers.modbus.driver import Modbus
 from edge_agent.drivers.modbus.frames.mbap import Mbap
 from edge_agent.drivers.modbus.link import Link, Rules
-from edge_agent.drivers.modbus.wires.stream import Tcp
+from edge_agent.drivers.modbus.wires.tcp import Tcp
 
 
 def modbus_tcp(

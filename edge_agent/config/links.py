@@ -41,7 +41,7 @@ class UdpTable(LinkTable, frozen=True, kw_only=True):
 
 
 class TcpTable(UdpTable, frozen=True, kw_only=True):
-    """``transport = "tcp"`` or ``"rtu-over-tcp"``. `backup` is tried when `host` is not there."""
+    """``transport = "tcp"`` or ``"rtu-over-tcp"``. `backup` is tried when `host` is not there or hangs."""
 
     backup: str = ""
     pause_after_connect: Delay = Delay(0.0)

@@ -36,7 +36,9 @@ class Joint:
         """
         reason = np.zeros(self._decoder.rows, np.uint8)
         for n in whole:
-            self._cycles[n].explain(reason[self._rows[n]])
+            cycle = self._cycles[n]
+            if cycle.spoilt or cycle.open:
+                cycle.explain(reason[self._rows[n]])
         raw, reason, exact = self._decoder.decode(self._buffer, reason)
         when = np.zeros(len(self._lengths), np.int64)
         when[whole] = at

@@ -30,13 +30,16 @@ class ReadCycle:
         self._grader = Grader(self.tags)
         self._quarantine = Quarantine(self.blocks)
         self._address_exceptions = limits.address_exceptions
-        self.move(memoryview(bytearray(self.size)))
         self._homes = [
             (block.start, place, block.table in BIT_TABLES)
             for block, place in zip(self.blocks, self._codec.layout.places, strict=True)
         ]
+        self.move(memoryview(bytearray(self.size)))
         self._failed: list[Block] = []
-        self._open = 0
+        self.open = 0
+        """How many requests of this cycle are not settled."""
+        self.spoilt = False
+        """Whether rows of this cycle have no data, see `explain`."""
 
     def __len__(self) -> int:
         return self._codec.rows
@@ -55,24 +58,51 @@ class ReadCycle:
         """Keep the data here from now on, uint8[size] of zeros."""
         self._bytes = home
         self._buffer = np.frombuffer(home, np.uint8)
+        # Where whole blocks of registers go; bits are not stored as they come.
+        self._whole = [
+            None if is_bits else home[place : place + 2 * block.count]
+            for block, (_, place, is_bits) in zip(self.blocks, self._homes, strict=True)
+        ]
 
-    def begin(self, now: int) -> list[Part]:
-        """Begin a cycle."""
+    def begin(self, now: int, stored: int = 0) -> list[Part]:
+        """Begin a cycle, in which so many of the first blocks are stored already."""
         self._failed = []
         asked = self._quarantine.begin(now)
-        self._open = len(asked)
+        self.spoilt = self.torn
+        if stored:
+            assert not self.torn, "a block that was refused has parts"
+            asked = asked[stored:]
+        self.open = len(asked)
         return asked
+
+    def store(self, of: int, data: bytes) -> None:
+        """Take the data of the whole block with index `of`, in a cycle that `begin` will be told of."""
+        home = self._whole[of]
+        if home is None:
+            self._put(self.blocks[of], of, data)
+        else:
+            home[:] = data
+
+    @property
+    def torn(self) -> bool:
+        """Whether the device has refused any of the planned blocks."""
+        return self._quarantine.is_needed
 
     def more(self) -> list[Part]:
         """Return what else to ask in this cycle."""
         asked = self._quarantine.more()
-        self._open += len(asked)
+        self.open += len(asked)
         return asked
 
     def answered(self, part: Part, data: bytes) -> None:
         """Take the data of a reply, as long as its block's `size`."""
-        block = part.block
-        first, place, is_bits = self._homes[part.of]
+        self._put(part.block, part.of, data)
+        if self._quarantine.is_needed:
+            self._quarantine.answered(part)
+        self.open -= 1
+
+    def _put(self, block: Block, of: int, data: bytes) -> None:
+        first, place, is_bits = self._homes[of]
         ahead, count = block.start - first, block.count
         # Data of another length would have to move the buffer, which cannot: numpy looks at it.
         if is_bits:
@@ -81,17 +111,15 @@ class ReadCycle:
         else:
             place += 2 * ahead
             self._bytes[place : place + 2 * count] = data
-        if self._quarantine.is_needed:
-            self._quarantine.answered(part)
-        self._open -= 1
 
     def refused(self, part: Part, code: int) -> None:
         """Take an exception code instead of a reply."""
+        self.spoilt = True
         if code in self._address_exceptions:
             self._quarantine.refused(part)
         else:
             self._failed.append(part.block)
-        self._open -= 1
+        self.open -= 1
 
     def columns(self, now: int) -> Columns:
         """End the cycle."""
@@ -102,7 +130,7 @@ class ReadCycle:
 
     def explain(self, reason: Bytes) -> None:
         """End the cycle: put in `reason`, uint8[len] of zeros, why rows have no data."""
-        assert self._open == 0, "a request of this cycle is not settled"
+        assert self.open == 0, "a request of this cycle is not settled"
         for block in self._failed:
             reason[block.rows] = Reason.DEVICE_REFUSED
         if self._quarantine.is_needed:

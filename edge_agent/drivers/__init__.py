@@ -101,7 +101,7 @@ Times are monotonic, in ns.
 class Prompt(Driver, Protocol):
     """A driver that needs no task of its own to read, so that many are read for little more than one."""
 
-    def begin(self, plan: Any, done: Callable[[LinkDown | None], None]) -> Any:
+    def begin(self, plan: Any, done: Callable[[LinkDown | None], None]) -> None:
         """Begin to read a plan.
 
         `done` is called once, perhaps within this call: with what broke, or with None when the plan is whole,

@@ -64,10 +64,15 @@ class Plant:
         assert listener is not None
         listener.lost("closed by the device")
 
-    def send(self, frame: bytes) -> None:
+    def heard(self, frame: bytes) -> Request:
         unit, pdu = (frame[0], frame[1:-2]) if self.rtu else (frame[6], frame[7:])
+        return Request(now(), self.connections, unit, pdu, frame)
+
+    def send(self, frame: bytes) -> None:
+        request = self.heard(frame)
+        unit, pdu = request.unit, request.pdu
         asked_before = sum(request.unit == unit for request in self.requests)
-        self.requests.append(Request(now(), self.connections, unit, pdu, frame))
+        self.requests.append(request)
         delay = self.delays.get(unit, lambda _: 0.01)(asked_before)
         if delay is not None:
             asyncio.get_running_loop().call_later(

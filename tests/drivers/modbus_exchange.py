@@ -37,6 +37,7 @@ MOST_HELD = 600
 class Asked(NamedTuple):
     unit: int
     request: Request
+    number: int
 
 
 @dataclass(frozen=True)
@@ -74,8 +75,8 @@ EXCHANGES = [
 def outcome(framer: Framer, request: Request, pieces: list[bytes]) -> bytes | str:
     """Feed pieces as a link does: data, the name of a typed error, or that more is needed."""
     transactions = Transactions[Asked](framer)
-    transactions._number = TRANSACTION - 1 if framer.numbered else 0
-    transactions.send(Asked(UNIT, request))
+    transactions.last = TRANSACTION - 1 if framer.numbered else 0
+    transactions.send(Asked(UNIT, request, transactions.number()))
     try:
         for piece in pieces:
             for _, answer in transactions.receive(piece):

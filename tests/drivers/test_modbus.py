@@ -225,10 +225,10 @@ async def test_a_value_that_does_not_fit_is_never_sent(plc: Modbus) -> None:
 
 
 async def test_more_requests_than_transaction_ids_all_get_their_own_answer(plc: Modbus) -> None:
-    plc.link._transactions._number = 0xFFFF - 5
+    plc.link._transactions.last = 0xFFFF - 5
     for n in range(10):
         assert (await plc.read(plc.plan_read([tag("holding", n)])))[0].value == n
-    assert plc.link._transactions._number == 5
+    assert plc.link._transactions.last == 5
 
 
 async def test_a_server_that_dies_is_no_link_and_comes_back(libmodbus_server: Path) -> None:

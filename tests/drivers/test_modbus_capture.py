@@ -19,7 +19,7 @@ from edge_agent.drivers.modbus.carrier import ask
 from edge_agent.drivers.modbus.frames.mbap import Mbap
 from edge_agent.drivers.modbus.link import Link, Rules
 from edge_agent.drivers.modbus.transactions import Transactions
-from edge_agent.drivers.modbus.wires.stream import Tcp
+from edge_agent.drivers.modbus.wires.tcp import Tcp
 
 DATA = Path(os.environ.get("EDGE_AGENT_DATA", ROOT.parent / "shared" / "data")) / "pcap"
 CAPTURE = DATA / "modbus_test.pcap"
@@ -78,7 +78,8 @@ def test_every_recorded_reply_fits_its_request() -> None:
     assert len(replied) > 1000
     for exchange in replied:
         transactions = Transactions[Asked](Mbap())
-        number, sent = transactions.send(asked := Asked(exchange.unit, request_of(exchange)))
+        number = transactions.number()
+        sent = transactions.send(asked := Asked(exchange.unit, request_of(exchange), number))
         assert sent[7:] == exchange.request
         (answer,) = transactions.receive(Mbap().encode(number, exchange.unit, exchange.reply))
         assert answer == (asked, exchange.reply[2:])

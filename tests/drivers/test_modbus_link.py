@@ -231,6 +231,32 @@ async def test_the_backup_host_is_taken_while_the_first_is_away() -> None:
         await unit.connect()
 
 
+async def test_the_backup_host_is_taken_while_the_first_takes_connections_and_does_not_answer(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    hanging, second = Plant(delays={1: lambda n: None if n < 2 else 0.01}), Plant()
+    unit = unit_on(link_to(hanging, second), 1)
+    plan = unit.plan_read(tags(1))
+    await unit.connect()
+    with pytest.raises(LinkDown, match="no answer"):
+        await unit.read(plan)
+    await unit.connect()
+    assert (await unit.read(plan)).value[0] == 1000
+    assert (hanging.connections, second.connections) == (1, 1)
+    assert [r.getMessage() for r in caplog.records] == [
+        "memory is used instead of memory: it took a connection and did not answer"
+    ]
+    second.lose()
+    await unit.connect()  # whoever has answered is not the reason to leave the first out
+    with pytest.raises(LinkDown, match="no answer"):
+        await unit.read(plan)
+    second.absent = True
+    await unit.connect()
+    assert (await unit.read(plan)).value[0] == 1000
+    assert hanging.connections == 3
+    await unit.close()
+
+
 async def test_those_who_wait_while_one_tries_to_connect_share_its_failure() -> None:
     plant = Plant(absent=True)
     link = link_to(plant)

@@ -30,6 +30,18 @@ class Asked(Protocol):
         ...
 
 
+class Borrower(Protocol):
+    """Who sends and receives by itself on a connection that it was lent."""
+
+    def received(self, data: bytes) -> None:
+        """Take what came from the wire."""
+        ...
+
+    def give_back(self) -> None:
+        """Give the connection back at once, with the request under way if there is one."""
+        ...
+
+
 class Carrier(Protocol):
     """A connection that one or more members use."""
 

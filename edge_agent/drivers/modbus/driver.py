@@ -16,10 +16,19 @@ from edge_agent.core.tags import Columns, Tag
 from edge_agent.drivers import Gather, LinkDown, Refused
 from edge_agent.drivers.modbus import pdu
 from edge_agent.drivers.modbus.carrier import Asked, Carrier, Done, ask
+from edge_agent.drivers.modbus.express import Express
+from edge_agent.drivers.modbus.link import Link
 from edge_agent.drivers.modbus.pdu import DeviceException, Request
 from edge_agent.drivers.modbus.reading import Reading, ReadPlan
 
 _WRITING = Limits(max_gap=0, max_registers=pdu.LARGEST_WRITE, max_bits=pdu.LARGEST_WRITE_BITS)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan(ReadPlan):
+    """A scan class, and the quick way to read it, which only a link of our own has."""
+
+    express: Express | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +75,17 @@ class Modbus:
         self._limits, self._habits = limits, habits
         self._knock: Request | None = None
 
-    def plan_read(self, tags: Sequence[Tag]) -> ReadPlan:
+    def plan_read(self, tags: Sequence[Tag]) -> Plan:
         """Compile a scan class."""
         cycle = ReadCycle(tags, self._limits)
         if cycle.blocks and self._knock is None:
             first = cycle.blocks[0]
             self._knock = pdu.read(first.table, first.start, 1)
-        return ReadPlan(cycle, [pdu.read_block(block) for block in cycle.blocks])
+        requests = [pdu.read_block(block) for block in cycle.blocks]
+        if not isinstance(self.link, Link):
+            return Plan(cycle, requests)
+        express = Express(self.link, self, self.send, self.timeout, ReadPlan(cycle, requests))
+        return Plan(cycle, requests, express)
 
     def plan_write(self, tags: Sequence[Tag]) -> WritePlan:
         """Compile outputs. Neighbours share a frame; what stands between outputs is never written."""
@@ -116,15 +129,14 @@ class Modbus:
             raise error
         return self.columns(plan)
 
-    def begin(self, plan: ReadPlan, done: Callable[[LinkDown | None], None]) -> Reading:
+    def begin(self, plan: Plan, done: Callable[[LinkDown | None], None]) -> None:
         """Read all blocks without a task.
 
         `done` is called once, perhaps within this call: with None when the plan's cycle has all that its
         `columns` need, or with what broke.
         """
-        reading = Reading(self.send, plan, done)
-        reading.begin()
-        return reading
+        if plan.express is None or not plan.express.begin(done):
+            Reading(self.send, plan, done).begin()
 
     def columns(self, plan: ReadPlan) -> Columns:
         """Return the columns of a plan that is whole."""

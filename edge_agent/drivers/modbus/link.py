@@ -5,20 +5,21 @@ reason for most of the rules here; docs/decisions/0009 has them all.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from edge_agent.core.tags import Reason
 from edge_agent.drivers import LinkDown
-from edge_agent.drivers.modbus.carrier import Done, Member, Outcome
+from edge_agent.drivers.modbus.carrier import Borrower, Done, Member
 from edge_agent.drivers.modbus.deadlines import EARLY, Deadlines
 from edge_agent.drivers.modbus.frames import Framer
 from edge_agent.drivers.modbus.pdu import GATEWAY_SILENCE, BadReply, DeviceException, Request
+from edge_agent.drivers.modbus.query import Query
 from edge_agent.drivers.modbus.quiet import Quiet
 from edge_agent.drivers.modbus.transactions import Answer, Transactions
 from edge_agent.drivers.modbus.turns import Turns
 from edge_agent.drivers.modbus.wires import Endpoint, Wire
-from edge_agent.drivers.modbus.wires.opening import open_first
+from edge_agent.drivers.modbus.wires.opening import Endpoints
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,38 +38,6 @@ class Rules:
     pipelining: int = 1
 
 
-class _Asked:
-    """A request of a unit: when it was sent, when it is due, and who wants to know what becomes of it."""
-
-    __slots__ = ("_done", "_link", "due", "member", "number", "request", "sent", "timeout", "unit")
-
-    def __init__(self, link: "Link", member: Member, request: Request, timeout: float, done: Done) -> None:
-        self._link, self.member, self.request, self.timeout = link, member, request, timeout
-        self.unit = member.unit
-        self._done: Done | None = done
-        self.sent = self.due = 0.0
-        self.number = 0
-
-    @property
-    def given_up(self) -> bool:
-        return self._done is None
-
-    def give_up(self) -> None:
-        """Be told nothing any more. The link waits for the answer all the same, if it was sent.
-
-        So it cannot be taken for another one's.
-        """
-        self._done = None
-
-    def tell(self, outcome: Outcome) -> None:
-        done, self._done = self._done, None
-        if done is not None:
-            done(outcome)
-
-    def late(self) -> None:
-        self._link.late(self)
-
-
 class Link:
     """Connects to the first of `endpoints` that lets it. Used by members, which join and leave.
 
@@ -78,13 +47,18 @@ class Link:
     def __init__(
         self, endpoints: Sequence[Endpoint], framer: Framer, rules: Rules, deadlines: Deadlines | None = None
     ) -> None:
-        self._endpoints, self._rules = endpoints, rules
-        self._deadlines = deadlines or Deadlines()
+        self._endpoints, self._rules = Endpoints(endpoints), rules
+        self.deadlines = deadlines or Deadlines()
+        self.time: Callable[[], float] = lambda: 0.0  # the event loop's, which is not known before `join`
         self._members: set[Member] = set()
-        self._turns: Turns[_Asked] = Turns()
-        self._transactions: Transactions[_Asked] = Transactions(framer)
+        self._turns: Turns[Query] = Turns()
+        self._transactions: Transactions[Query] = Transactions(framer)
         self._unanswered: set[int] = set()  # units that kept silent since the last answer of any
         self._wire: Wire | None = None
+        self._heard = False  # whether anything was answered on it
+        self._lent: Borrower | None = None
+        # One request after the other, each with a number, at once.
+        self._may_lend = framer.numbered and rules.pipelining == 1 and not rules.delay
         self._quiet = Quiet(rules.pause, rules.delay, numbered=framer.numbered)
         self._wake: asyncio.TimerHandle | None = None
         self._connecting = asyncio.Lock()
@@ -92,11 +66,12 @@ class Link:
         self._failed_at = float("-inf")
 
     def __str__(self) -> str:
-        return " or ".join(map(str, self._endpoints))
+        return str(self._endpoints)
 
     async def join(self, member: Member) -> None:
         """Connect if nobody has, and count as one of those who use the link. Raises `LinkDown`."""
-        asked_at = _now()
+        self.time = asyncio.get_running_loop().time
+        asked_at = self.time()
         async with self._connecting:
             if self._wire is None:
                 if self._failed_at >= asked_at:
@@ -104,15 +79,20 @@ class Link:
                     raise _again(self._failure)
                 self._failure = LinkDown("the attempt to connect was given up")
                 try:
-                    self._wire = await open_first(self._endpoints, self, self._rules.timeout)
+                    self._wire = await self._endpoints.open(self, self._rules.timeout)
                 except LinkDown as error:
-                    self._failure, self._failed_at = error, _now()
+                    self._failure, self._failed_at = error, self.time()
                     raise
-                self._quiet.connected(_now())
+                self._heard = False
+                self._quiet.connected(self.time())
+            if self._lent is not None:
+                self._lent.give_back()  # there are two of them now
             self._members.add(member)
 
     def leave(self, member: Member) -> None:
         """Use the link no more: what the member has asked for fails. The last one closes it."""
+        if self._lent is not None:
+            self._lent.give_back()
         self._members.discard(member)
         if not self._members:
             self._break(LinkDown("closed"))
@@ -123,25 +103,51 @@ class Link:
 
     def send(
         self, member: Member, request: Request, timeout: float, done: Done, *, urgent: bool = False
-    ) -> _Asked:
+    ) -> Query:
         """Queue a request to the member's unit; its data come within `timeout` seconds after it is sent."""
-        asked = _Asked(self, member, request, timeout, done)
+        asked = Query(member, request, timeout, done, self.late)
         if self._wire is None or member not in self._members:
             asked.tell(_again(self._down))
             return asked
-        now = _now()
-        # The usual case: nothing under way, nobody waits, so whose turn it is needs no thought.
-        if (
-            not self._transactions
-            and self._transactions.numbered
-            and now >= self._quiet.until
-            and self._turns.free(asked.unit, now)
-        ):
+        if self._lent is not None:
+            self._lent.give_back()
+        now = self.time()
+        if self._transactions.numbered and self._is_clear(asked.unit, now):
             self._send(self._wire, asked, now)
         else:
             self._turns.put(asked.unit, asked, urgent=urgent)
             self._pump()
         return asked
+
+    def lend(self, member: Member, borrower: Borrower) -> tuple[Wire, int] | None:
+        """Let the only member send and receive by itself until it is told to give back the connection.
+
+        Returns the wire and the number of the last request; None if anything stands in the way.
+        """
+        if self._lent is not None:
+            self._lent.give_back()
+        if (
+            self._may_lend
+            and self._wire is not None
+            and len(self._members) == 1
+            and member in self._members
+            and not self._transactions.pending
+            and self._is_clear(member.unit, self.time())
+        ):
+            self._lent = borrower
+            return self._wire, self._transactions.last
+        return None
+
+    def returned(self, last: int, *, heard: bool) -> None:
+        """Take the connection back; `last` is the number of the last request, `heard` if any was answered."""
+        self._lent = None
+        self._heard = self._heard or heard
+        self._transactions.last = last
+
+    def adopt(self, query: Query) -> None:
+        """Take over a request under way, as if it had been sent from here."""
+        self._transactions.adopt(query)
+        self.deadlines.add(query)
 
     def silent(self, unit: int) -> bool:
         """Whether a unit has left so many requests in a row unanswered that it gets less of the time."""
@@ -149,8 +155,11 @@ class Link:
 
     def received(self, data: bytes) -> None:
         """Take what came from the wire."""
+        if self._lent is not None:
+            self._lent.received(data)
+            return
         if not self._transactions.numbered and not self._transactions:
-            if not self._quiet.disturbed(len(data), _now()):
+            if not self._quiet.disturbed(len(data), self.time()):
                 self._break(LinkDown("the line talks without being asked", Reason.BAD_REPLY))
             return
         try:
@@ -158,7 +167,7 @@ class Link:
         except BadReply as error:
             self._spoilt(error)
             return
-        now = _now()
+        now = self.time()
         for asked, answer in answers:
             self._answered(asked, answer, now)
         self._pump()
@@ -167,16 +176,16 @@ class Link:
         """Learn that the wire is gone."""
         self._break(LinkDown(why))
 
-    def late(self, asked: _Asked) -> None:
+    def late(self, asked: Query) -> None:
         """Give up one request whose deadline has passed. Its answer, should it still come, is nobody's."""
         self._transactions.give_up(asked.number)
-        self._missed(asked, LinkDown(f"no answer within {asked.timeout:g} s", Reason.TIMEOUT), _now())
+        self._missed(asked, LinkDown(f"no answer within {asked.timeout:g} s", Reason.TIMEOUT), self.time())
         self._pump()
 
     def _pump(self) -> None:
         """Send what may be sent now, and come back when more may be."""
         while self._turns and self._wire is not None and len(self._transactions) < self._rules.pipelining:
-            now = _now()
+            now = self.time()
             if now < self._quiet.until - EARLY:
                 self._come_back(self._quiet.until)
                 return
@@ -191,30 +200,35 @@ class Link:
             if not asked.given_up:
                 self._send(self._wire, asked, now)
 
-    def _send(self, wire: Wire, asked: _Asked, now: float) -> None:
-        asked.number, data = self._transactions.send(asked)
+    def _is_clear(self, unit: int, now: float) -> bool:
+        """Whether a unit may be asked at once: nothing is under way, nobody waits, no turn needs thought."""
+        return not self._transactions and now >= self._quiet.until and self._turns.free(unit, now)
+
+    def _send(self, wire: Wire, asked: Query, now: float) -> None:
+        asked.number = self._transactions.number()
         asked.sent, asked.due = now, now + asked.timeout
         self._quiet.sent()
-        self._deadlines.add(asked)
-        wire.send(data)
+        self.deadlines.add(asked)
+        wire.send(self._transactions.send(asked))
 
     def _come_back(self, when: float | None) -> None:
         if self._wake is not None:
             self._wake.cancel()
         self._wake = None if when is None else asyncio.get_running_loop().call_at(when, self._pump)
 
-    def _answered(self, asked: _Asked, answer: Answer, now: float) -> None:
-        self._deadlines.remove(asked)
+    def _answered(self, asked: Query, answer: Answer, now: float) -> None:
+        self.deadlines.remove(asked)
         if isinstance(answer, BadReply):
             self._missed(asked, LinkDown(str(answer), Reason.BAD_REPLY), now)
             return
+        self._heard = True
         self._unanswered.clear()
         silent = isinstance(answer, DeviceException) and answer.code in GATEWAY_SILENCE
         self._turns.done(asked.unit, now - asked.sent, now, answered=not silent)
         self._quiet.answered(now)
         asked.tell(answer)
 
-    def _missed(self, asked: _Asked, error: LinkDown, now: float) -> None:
+    def _missed(self, asked: Query, error: LinkDown, now: float) -> None:
         """Fail a request without an answer that can be used, and leave its unit, or the line, alone."""
         self._turns.done(asked.unit, now - asked.sent, now, answered=False)
         self._unanswered.add(asked.unit)
@@ -228,10 +242,10 @@ class Link:
 
     def _spoilt(self, error: BadReply) -> None:
         """Fail all that a wrong frame could have been meant for."""
-        down, now = LinkDown(str(error), Reason.BAD_REPLY), _now()
+        down, now = LinkDown(str(error), Reason.BAD_REPLY), self.time()
         spoilt = self._transactions.clear()
         for asked in spoilt:
-            self._deadlines.remove(asked)
+            self.deadlines.remove(asked)
             self._turns.done(asked.unit, now - asked.sent, now, answered=False)
             self._quiet.missed(self._patience(asked), now)
         for asked in spoilt:
@@ -240,22 +254,25 @@ class Link:
             self._break(down)
         self._pump()
 
-    def _patience(self, asked: _Asked) -> float:
+    def _patience(self, asked: Query) -> float:
         return asked.timeout if self._rules.settle is None else self._rules.settle
 
     def _break(self, error: LinkDown) -> None:
         """Close the wire; all who wait for it and all who use it are told."""
         if self._wire is None:
             return
-        self._wire.close()
-        self._wire, self._down = None, error
+        wire, self._wire, self._down = self._wire, None, error
+        if self._lent is not None:
+            self._lent.give_back()
+        wire.close()
+        self._endpoints.ended(heard=self._heard)
         self._come_back(None)
         self._unanswered.clear()
-        now = _now()
+        now = self.time()
         under_way, waiting = self._transactions.clear(), self._turns.drop_all()
         members, self._members = self._members, set()
         for asked in under_way:
-            self._deadlines.remove(asked)
+            self.deadlines.remove(asked)
             self._quiet.missed(self._patience(asked), now)
         for asked in (*under_way, *waiting):
             asked.tell(_again(error))
@@ -266,7 +283,3 @@ class Link:
 def _again(error: LinkDown) -> LinkDown:
     """Return the same error for another one to raise."""
     return LinkDown(str(error), error.reason, error.patience)
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()

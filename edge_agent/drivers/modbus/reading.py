@@ -67,6 +67,15 @@ class Reading:
             self._end(None)
             return
         self._asked.clear()
+        self._queue(parts)
+
+    def go_on(self, parts: Sequence[Part], adopt: Callable[[Request, Done], Asked]) -> None:
+        """Go on with a cycle of which only `parts` are not settled; the first is under way: `adopt` it."""
+        self._open = len(parts)
+        self._asked = [adopt(self._plan.request(parts[0]), partial(self._settled, parts[0]))]
+        self._queue(parts[1:])
+
+    def _queue(self, parts: Sequence[Part]) -> None:
         for part in parts:
             done = partial(self._settled, part)
             asked = self._send(self._plan.request(part), done, urgent=self._urgent)

@@ -8,6 +8,7 @@ import secrets
 from typing import Generic, Protocol, TypeVar
 
 from edge_agent.drivers.modbus.frames import Framer
+from edge_agent.drivers.modbus.frames.mbap import LAST
 from edge_agent.drivers.modbus.pdu import BadReply, DeviceException, Request
 
 Answer = bytes | DeviceException | BadReply
@@ -30,6 +31,11 @@ class Ticket(Protocol):
         """For what."""
         ...
 
+    @property
+    def number(self) -> int:
+        """Under which number."""
+        ...
+
 
 T = TypeVar("T", bound=Ticket)
 
@@ -44,18 +50,32 @@ class Transactions(Generic[T]):
         self._sent: dict[int, T] = {}
         self._late: dict[int, int] = {}  # number of a request that was given up -> its unit
         # Not from the same number every time: an answer to an earlier connection must not fit by chance.
-        self._number = secrets.randbelow(0xFFFF) if framer.numbered else 0
+        self.last = secrets.randbelow(0xFFFF) if framer.numbered else 0
+        """The number of the last request."""
 
     def __len__(self) -> int:
         return len(self._sent)
 
-    def send(self, ticket: T) -> tuple[int, bytes]:
-        """Return the number of a ticket's request and the bytes to send."""
+    @property
+    def pending(self) -> int:
+        """How many bytes of an unfinished frame have come."""
+        return self._framer.pending
+
+    def number(self) -> int:
+        """Return the number for the next request, always 0 if they have none."""
         if self.numbered:
-            self._number = self._number % 0xFFFF + 1
-        assert self._number not in self._sent, "more requests under way than there are numbers"
-        self._sent[self._number] = ticket
-        return self._number, self._framer.encode(self._number, ticket.unit, ticket.request.pdu)
+            self.last = self.last % LAST + 1
+        assert self.last not in self._sent, "more requests under way than there are numbers"
+        return self.last
+
+    def send(self, ticket: T) -> bytes:
+        """Return the bytes to send for a ticket that has its number."""
+        self.adopt(ticket)
+        return self._framer.encode(ticket.number, ticket.unit, ticket.request.pdu)
+
+    def adopt(self, ticket: T) -> None:
+        """Wait for the answer to a ticket whose request was sent by somebody else."""
+        self._sent[ticket.number] = ticket
 
     def receive(self, data: bytes) -> list[tuple[T, Answer]]:
         """Take what arrived and return what was answered.

@@ -5,7 +5,10 @@ import struct
 from edge_agent.drivers.modbus.frames import BadReply, Frame
 from edge_agent.drivers.modbus.pdu import LONGEST
 
-_HEAD = struct.Struct(">HHHB")
+HEAD = struct.Struct(">HHHB")
+"""Transaction, protocol, length of what follows, unit."""
+LAST = 0xFFFF
+"""The largest number of a transaction; ours go from 1 to it and begin again."""
 
 
 class Mbap:
@@ -17,23 +20,24 @@ class Mbap:
     def __init__(self) -> None:
         self._buffer = b""
 
-    def encode(self, transaction: int, unit: int, pdu: bytes) -> bytes:
+    @staticmethod
+    def encode(transaction: int, unit: int, pdu: bytes) -> bytes:
         """Return the bytes of a request."""
-        return _HEAD.pack(transaction, 0, len(pdu) + 1, unit) + pdu
+        return HEAD.pack(transaction, 0, len(pdu) + 1, unit) + pdu
 
     def feed(self, data: bytes) -> list[Frame]:
         """Take what arrived and return the frames that are whole. Raises `BadReply`."""
         buffer = self._buffer + data if self._buffer else bytes(data)
         frames = []
         at = 0
-        while len(buffer) - at >= _HEAD.size:
-            transaction, protocol, length, unit = _HEAD.unpack_from(buffer, at)
+        while len(buffer) - at >= HEAD.size:
+            transaction, protocol, length, unit = HEAD.unpack_from(buffer, at)
             if protocol != 0 or not 2 <= length <= LONGEST + 1:
                 raise BadReply(f"not a Modbus TCP frame: {buffer[at : at + 16].hex()}")
             end = at + 6 + length
             if len(buffer) < end:
                 break
-            frames.append(Frame(transaction, unit, buffer[at + _HEAD.size : end]))
+            frames.append(Frame(transaction, unit, buffer[at + HEAD.size : end]))
             at = end
         self._buffer = buffer[at:]
         return frames

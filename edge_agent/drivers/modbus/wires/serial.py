@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import serial
 
 from edge_agent.drivers.modbus.wires import Listener, Wire
-from edge_agent.drivers.modbus.wires.stream import reason, waiting
+from edge_agent.drivers.modbus.wires.system import reason, waiting
 
 _PARITY = {"none": serial.PARITY_NONE, "even": serial.PARITY_EVEN, "odd": serial.PARITY_ODD}
 _MOST_UNSENT = 4096

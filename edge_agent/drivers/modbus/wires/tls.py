@@ -1,10 +1,16 @@
-"""Who may talk to whom over TLS (MODBUS/TCP Security Protocol Specification v3.6: mutual certificates)."""
+"""TLS over TCP (MODBUS/TCP Security Protocol Specification v3.6): mutual certificates."""
 
+import asyncio
 import ssl
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
-from edge_agent.drivers.modbus.wires import Misconfigured
+from edge_agent.drivers.modbus.wires import Listener, Misconfigured, Wire
+from edge_agent.drivers.modbus.wires.system import reason, waiting
+from edge_agent.drivers.modbus.wires.tcp import keep_alive
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +41,70 @@ class Identity:
                 f"{self.certificate}, {self.key}: no certificate and its key in PEM: {_why(error)}"
             ) from None
         return made
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """A TCP server that has to prove itself to be `server_name`, by default `host`.
+
+    `context` is called for every connection, so that certificates can be renewed.
+    """
+
+    host: str
+    port: int
+    context: Callable[[], ssl.SSLContext]
+    server_name: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}"
+
+    async def open(self, listener: Listener, timeout: float) -> Wire:
+        """Connect. Raises OSError."""
+        context, name = self.context(), self.server_name or self.host
+        async with asyncio.timeout(timeout):
+            try:
+                transport, stream = await asyncio.get_running_loop().create_connection(
+                    lambda: _Stream(listener), self.host, self.port, ssl=context, server_hostname=name
+                )
+            except ssl.SSLCertVerificationError as error:
+                raise Misconfigured(reason(error)) from None
+            except UnicodeError as error:
+                raise OSError(f"no host can be named {self.host!r}: {error}") from None
+        if transport.is_closing():
+            raise ConnectionAbortedError("closed by the device")
+        keep_alive(transport.get_extra_info("socket"))
+        return stream
+
+
+class _Stream(asyncio.Protocol):
+    def __init__(self, listener: Listener) -> None:
+        self._listener: Listener | None = listener
+        self._transport: asyncio.Transport | None = None
+
+    def send(self, data: bytes) -> None:
+        if self._transport is not None:
+            self._transport.write(data)
+
+    def unread(self) -> bool:
+        return self._transport is not None and waiting(self._transport.get_extra_info("socket").fileno())
+
+    def close(self) -> None:
+        self._listener = None
+        if self._transport is not None:
+            with suppress(OSError):
+                self._transport.abort()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+
+    def data_received(self, data: bytes) -> None:
+        if self._listener is not None:
+            self._listener.received(data)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._listener is not None:
+            self._listener.lost(reason(exc) if isinstance(exc, OSError) else "closed by the device")
+        self._listener = None
 
 
 def _why(error: OSError) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import cast
 
 from edge_agent.drivers.modbus.wires import Listener, Wire
-from edge_agent.drivers.modbus.wires.stream import reason
+from edge_agent.drivers.modbus.wires.system import reason
 
 
 @dataclass(frozen=True, slots=True)
