@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -29,10 +28,10 @@ class Table:
             self._more[rows.start] = columns
 
     def put_all(self, classes: Sequence[slice], columns: Columns) -> None:
-        """Store several scan classes, whose columns stand one after the other."""
-        if not (columns.exact or any(rows.start in self._more for rows in classes)):
-            in_a_row = all(before.stop == after.start for before, after in pairwise(classes))
+        """Store several scan classes, whose rows rise and whose columns stand one after the other."""
+        if not columns.exact and self._more.keys().isdisjoint(rows.start for rows in classes):
             whole = slice(classes[0].start, classes[-1].stop)
+            in_a_row = whole.stop - whole.start == len(columns)
             places = whole if in_a_row else np.concatenate([self._numbers[rows] for rows in classes])
             self._store(places, columns)
             return
