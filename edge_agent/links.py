@@ -10,7 +10,7 @@ from edge_agent.core.readplan import NETWORK, Limits, ascii_cost, rtu_cost, sile
 from edge_agent.drivers import Driver
 from edge_agent.drivers.modbus.carrier import Carrier
 from edge_agent.drivers.modbus.deadlines import Deadlines
-from edge_agent.drivers.modbus.driver import Habits, Modbus
+from edge_agent.drivers.modbus.driver import Modbus
 from edge_agent.drivers.modbus.frames import Framer
 from edge_agent.drivers.modbus.frames.ascii import Ascii
 from edge_agent.drivers.modbus.frames.mbap import Mbap, MbapDatagram
@@ -18,6 +18,7 @@ from edge_agent.drivers.modbus.frames.rtu import Rtu
 from edge_agent.drivers.modbus.link import Link, Rules
 from edge_agent.drivers.modbus.wires import Endpoint
 from edge_agent.drivers.modbus.wires.tcp import Tcp, Watch
+from edge_agent.drivers.modbus.writing import Habits
 
 FRAMERS: dict[str, Callable[[], Framer]] = {
     "tcp": Mbap,
@@ -46,8 +47,13 @@ class Links:
 def modbus(table: ModbusTable, links: Links) -> Driver:
     """Return the driver of a Modbus device."""
     carrier = _pymodbus(table) if table.driver == "pymodbus" else links.of(table.link)
-    habits = Habits(singly=table.writes == "single", rewriting=table.bits == "read-modify-write")
-    return Modbus(carrier, table.unit, timeout=table.timeout, limits=limits_of(table), habits=habits)
+    limits, habits = limits_of(table), habits_of(table)
+    return Modbus(carrier, table.unit, timeout=table.timeout, limits=limits, habits=habits)
+
+
+def habits_of(table: ModbusTable) -> Habits:
+    """Return what the device asks of writes."""
+    return Habits(table.writes, rewriting=table.bits == "read-modify-write")
 
 
 def limits_of(table: ModbusTable) -> Limits:

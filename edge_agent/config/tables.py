@@ -45,8 +45,8 @@ class HistoryTable(msgspec.Struct, frozen=True, kw_only=True):
 class ModbusTable(msgspec.Struct, frozen=True, kw_only=True):
     """``[device.NAME]`` with a Modbus driver. `link` is made of the keys that say how it is reached.
 
-    `writes` are by FC 15 and 16, or one by one by FC 5 and 6; parts of a register by a mask (FC 22), or by
-    reading it and writing it back.
+    `writes` are by FC 15 and 16, one by one by FC 5 and 6, or of registers by FC 23; parts of a register by a
+    mask (FC 22), or by reading it and writing it back.
     """
 
     driver: str
@@ -62,7 +62,7 @@ class ModbusTable(msgspec.Struct, frozen=True, kw_only=True):
     max_bits: int = 2000
     forbidden: list[str] = msgspec.field(default_factory=list)
     owned: list[str] = msgspec.field(default_factory=list)
-    writes: Literal["multiple", "single"] = "multiple"
+    writes: Literal["multiple", "single", "read-write"] = "multiple"
     bits: Literal["mask", "read-modify-write"] = "mask"
     address_exceptions: list[int] = msgspec.field(default_factory=lambda: [2, 3])
 

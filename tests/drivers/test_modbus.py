@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import struct
 import subprocess
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -20,7 +21,8 @@ from edge_agent.core.resultblock import FIELDS, LAYOUT, WORDS, ResultBlock, Stat
 from edge_agent.core.tags import Quality, Reason, Tag
 from edge_agent.drivers import LinkDown, Refused
 from edge_agent.drivers.modbus import pdu
-from edge_agent.drivers.modbus.driver import Habits, Modbus
+from edge_agent.drivers.modbus.driver import Modbus
+from edge_agent.drivers.modbus.writing import Habits
 
 pytestmark = pytest.mark.sockets
 
@@ -151,7 +153,7 @@ async def test_a_part_of_a_register_is_written_without_touching_the_rest(plc: Mo
 async def test_a_device_gets_its_writes_as_it_knows_them(libmodbus: int) -> None:
     with Proxy(libmodbus) as proxy:
         link = modbus_tcp("127.0.0.1", proxy.port).link
-        driver = Modbus(link, habits=Habits(singly=True, rewriting=True))
+        driver = Modbus(link, habits=Habits("single", rewriting=True))
         await driver.connect()
         tags = [
             tag("holding", 1000, "bool", bit=15),
@@ -167,6 +169,30 @@ async def test_a_device_gets_its_writes_as_it_knows_them(libmodbus: int) -> None
     assert {(function, address) for function, address, _ in sent} == {
         *((6, 1000), (6, 1001), (6, 1002), (5, 20), (5, 21))
     }
+
+
+async def test_a_device_that_wants_function_23_gets_its_registers_so(libmodbus: int) -> None:
+    """122 registers are one more than it may write at once; coils and bits have functions of their own."""
+    with Proxy(libmodbus) as proxy:
+        link = modbus_tcp("127.0.0.1", proxy.port).link
+        driver = Modbus(link, habits=Habits("read-write"))
+        await driver.connect()
+        words = [tag("holding", 400 + n) for n in range(122)]
+        rest = [tag("holding", 1000, "bool", bit=15), tag("coil", 20), tag("coil", 21)]
+        wanted = [*range(5000, 5122), 1, 0, 1]
+        await driver.write(driver.plan_write([*words, *rest]), wanted)
+        sent = [struct.unpack(">HH", pdu[5:9]) for pdu in proxy.requests if pdu[0] == 23]
+        functions = {pdu[0] for pdu in proxy.requests}
+        back = await driver.read(driver.plan_read([*words, *rest]))
+        with pytest.raises(Refused, match=r"holding 1999.*illegal data address"):
+            await driver.write(driver.plan_write([tag("holding", 1999, "uint32")]), [7])
+        untouched = await driver.read(driver.plan_read([tag("holding", 1999)]))
+        await driver.close()
+    (first, count), (second, more) = sent
+    assert (first, second, count + more) == (400, 400 + count, 122)
+    assert functions == {15, 22, 23}
+    assert back.value.tolist() == wanted
+    assert untouched.value.tolist() == [1999]
 
 
 async def test_every_function_of_a_write_is_taken_by_libmodbus_as_it_was_meant(plc: Modbus) -> None:

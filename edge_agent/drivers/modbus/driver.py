@@ -7,11 +7,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
-from edge_agent.core.codec import Codec
 from edge_agent.core.joint import Joint
 from edge_agent.core.readcycle import ReadCycle, address_of
-from edge_agent.core.readplan import DEFAULT_LIMITS, Block, Limits, plan_blocks
-from edge_agent.core.registers import BIT_TABLES
+from edge_agent.core.readplan import DEFAULT_LIMITS, Block, Limits
 from edge_agent.core.tags import Columns, Tag
 from edge_agent.drivers import Gather, LinkDown, Refused
 from edge_agent.drivers.modbus import pdu
@@ -20,8 +18,14 @@ from edge_agent.drivers.modbus.express import Express
 from edge_agent.drivers.modbus.link import Link
 from edge_agent.drivers.modbus.pdu import DeviceException, Request
 from edge_agent.drivers.modbus.reading import Reading, ReadPlan
-
-_WRITING = Limits(max_gap=0, max_registers=pdu.LARGEST_WRITE, max_bits=pdu.LARGEST_WRITE_BITS)
+from edge_agent.drivers.modbus.writing import (
+    DEFAULT_HABITS,
+    Habits,
+    WritePlan,
+    is_rewritten,
+    plan_write,
+    requests,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,26 +33,6 @@ class Plan(ReadPlan):
     """A scan class, and the quick way to read it, which only a link of our own has."""
 
     express: Express | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class WritePlan:
-    """Blocks of outputs that are written together; one block is one frame.
-
-    Of a block of registers with `masks` that are not whole only those bits are written.
-    """
-
-    blocks: list[Block]
-    codec: Codec
-    masks: list[bytes]
-
-
-@dataclass(frozen=True, slots=True)
-class Habits:
-    """What a device asks of writes: `singly`, by FC 5 and 6; bits by `rewriting` registers that were read."""
-
-    singly: bool = False
-    rewriting: bool = False
 
 
 class Modbus:
@@ -68,7 +52,7 @@ class Modbus:
         *,
         timeout: float = 0.5,
         limits: Limits = DEFAULT_LIMITS,
-        habits: Habits = Habits(),
+        habits: Habits = DEFAULT_HABITS,
     ) -> None:
         self.link, self.unit, self.timeout = link, unit, timeout
         self.on_lost: Callable[[LinkDown], None] | None = None
@@ -81,18 +65,14 @@ class Modbus:
         if cycle.blocks and self._knock is None:
             first = cycle.blocks[0]
             self._knock = pdu.read(first.table, first.start, 1)
-        requests = [pdu.read_block(block) for block in cycle.blocks]
+        asked = [pdu.read_block(block) for block in cycle.blocks]
         if not isinstance(self.link, Link):
-            return Plan(cycle, requests)
-        express = Express(self.link, self, self.send, self.timeout, ReadPlan(cycle, requests))
-        return Plan(cycle, requests, express)
+            return Plan(cycle, asked)
+        return Plan(cycle, asked, Express(self.link, self, self.send, self.timeout, ReadPlan(cycle, asked)))
 
     def plan_write(self, tags: Sequence[Tag]) -> WritePlan:
         """Compile outputs. Neighbours share a frame; what stands between outputs is never written."""
-        addresses = [address_of(tag) for tag in tags]
-        blocks = plan_blocks(addresses, _WRITING)
-        codec = Codec(addresses, blocks)
-        return WritePlan(blocks, codec, codec.masks())
+        return plan_write([address_of(tag) for tag in tags], self._habits)
 
     async def connect(self) -> None:
         """Join the link, which connects it if need be. Raises `LinkDown`.
@@ -151,17 +131,15 @@ class Modbus:
         """Write raw values, one frame a block. Raises ValueError for a value its type cannot hold."""
         for block, data, mask in zip(plan.blocks, plan.codec.encode(values), plan.masks, strict=True):
             try:
-                for request in await self._writing(block, data, mask):
-                    await self.ask(request)
+                await self._write(block, data, mask)
             except DeviceException as error:
                 raise Refused(f"{block.table} {block.start}, {block.count} words: {error}") from None
 
-    async def _writing(self, block: Block, data: bytes, mask: bytes) -> list[Request]:
-        if block.table not in BIT_TABLES and mask.count(0xFF) < len(mask):
-            if not self._habits.rewriting:
-                return pdu.write_masked(block, data, mask)
+    async def _write(self, block: Block, data: bytes, mask: bytes) -> None:
+        if is_rewritten(block, mask, self._habits):
             data = pdu.merged(await self.ask(pdu.read_block(block)), data, mask)
-        return pdu.write_singly(block, data) if self._habits.singly else [pdu.write_block(block, data)]
+        for request in requests(block, data, mask, self._habits):
+            await self.ask(request)
 
     async def ask(self, request: Request) -> bytes:
         """Send a request when it is this unit's turn; its data. Raises `LinkDown`, `DeviceException`."""

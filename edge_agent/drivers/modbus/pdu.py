@@ -13,6 +13,8 @@ READ_FUNCTION = {"coil": 1, "discrete": 2, "holding": 3, "input": 4}
 WRITE_FUNCTION = {"coil": 15, "holding": 16}
 LARGEST_WRITE = 123
 """Registers in one write request (6.12)."""
+LARGEST_READ_WRITE = 121
+"""Registers that one request may write that reads as well (6.17)."""
 LARGEST_WRITE_BITS = 1968
 """Coils in one write request (6.11)."""
 LONGEST = 253
