@@ -21,6 +21,7 @@ from edge_agent.bundles.trial import Trial, end_well, keep
 from edge_agent.config import Config
 from edge_agent.control import SOCKET as CONTROL
 from edge_agent.control import serve
+from edge_agent.core.resultblock import BEAT
 from edge_agent.historian import Historian
 from edge_agent.history.flight import FlightRecorder
 from edge_agent.north.tellers import NOBODY, tellers
@@ -31,9 +32,6 @@ from edge_agent.status import SOCKET
 from edge_agent.web.page import Page
 
 log = logging.getLogger(__name__)
-
-BEAT = 0.25
-"""Seconds between looks at who needs a heartbeat, and at who has made progress."""
 
 
 class _Stopped(Exception):

@@ -65,14 +65,15 @@ main.add_command(alarms)
 @click.option(
     "--office", type=FOLDER_PATH, help="With the links, devices and machines of config.toml in there."
 )
-def check(config: Path, office: Path | None, *, as_json: bool) -> None:
+@click.option("--tags", "by_tag", is_flag=True, help="Also how old the values of every tag can get.")
+def check(config: Path, office: Path | None, *, by_tag: bool, as_json: bool) -> None:
     """Check CONFIG and all it names without connecting. Every error is told at once."""
     from edge_agent.report import summary  # noqa: PLC0415 - each command imports what it needs
 
     told = summary(_load(config, as_json=as_json, check_units=True, office=office))
     if told.budget.problems:
         _refuse([f"{config}: {problem}" for problem in told.budget.problems], as_json=as_json)
-    click.echo(msgspec.json.encode(told) if as_json else told.text())
+    click.echo(msgspec.json.encode(told) if as_json else told.text(by_tag=by_tag))
 
 
 @main.command()

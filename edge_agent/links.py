@@ -6,7 +6,8 @@ from pathlib import Path
 from edge_agent.config import forbidden
 from edge_agent.config import links as config
 from edge_agent.config.tables import ModbusTable
-from edge_agent.core.readplan import NETWORK, Limits, ascii_cost, rtu_cost, silence
+from edge_agent.core.bustime import NETWORK, TURNAROUND, Cost, silence
+from edge_agent.core.readplan import Limits
 from edge_agent.drivers import Driver
 from edge_agent.drivers.modbus.carrier import Carrier
 from edge_agent.drivers.modbus.deadlines import Deadlines
@@ -58,18 +59,33 @@ def habits_of(table: ModbusTable) -> Habits:
 
 def limits_of(table: ModbusTable) -> Limits:
     """Return what the device lets be asked, and what that costs on its link."""
-    link = table.link.table
-    cost = NETWORK
-    if isinstance(link, config.SerialTable):
-        cost = ascii_cost(link.baud) if link.transport == "ascii" else rtu_cost(link.baud)
     return Limits(
         max_gap=table.max_gap,
         max_registers=table.max_registers,
         max_bits=table.max_bits,
         forbidden=tuple(forbidden.parse(text) for text in table.forbidden),
         address_exceptions=tuple(table.address_exceptions),
-        cost=cost,
+        cost=cost_of(table.link.table),
     )
+
+
+def cost_of(link: config.LinkTable, turnaround: float = TURNAROUND, network: Cost = NETWORK) -> Cost:
+    """Return what requests cost on a link.
+
+    That is arithmetic if it is or leads to a serial line, but for the device's `turnaround` in seconds; else
+    what requests cost on a `network`.
+    """
+    if link.line is None:
+        return network.later(link.delay or 0.0, pipelining(link))
+    if isinstance(link, config.SerialTable):
+        return link.line.cost(turnaround, link.delay)
+    # What leads to a line keeps the silences of that line by itself.
+    return link.line.cost(turnaround).later(link.delay or 0.0)
+
+
+def pipelining(link: config.LinkTable) -> int:
+    """Return how many requests may be under way at once."""
+    return link.pipelining if isinstance(link, config.UdpTable) else 1
 
 
 def _pymodbus(table: ModbusTable) -> Carrier:
@@ -83,9 +99,10 @@ def _pymodbus(table: ModbusTable) -> Carrier:
 
 def _link(table: config.LinkTable, deadlines: Deadlines, watch: Watch) -> Link:
     delay = _silence(table) if table.delay is None else table.delay
-    pipelining = table.pipelining if isinstance(table, config.UdpTable) else 1
     pause = table.pause_after_connect if isinstance(table, config.TcpTable) else 0.0
-    rules = Rules(timeout=table.timeout, pause=pause, delay=delay, settle=table.settle, pipelining=pipelining)
+    rules = Rules(
+        timeout=table.timeout, pause=pause, delay=delay, settle=table.settle, pipelining=pipelining(table)
+    )
     return Link(_endpoints(table, watch), FRAMERS[table.transport](), rules, deadlines)
 
 
@@ -113,7 +130,7 @@ def _endpoints(table: config.LinkTable, watch: Watch) -> list[Endpoint]:
         case config.SerialTable():
             from edge_agent.drivers.modbus.wires.serial import Serial  # noqa: PLC0415
 
-            return [Serial(table.serial, table.baud, table.parity, table.stop_bits, table.data_bits)]
+            return [Serial(table.serial, table.baud, table.parity, table.stops, table.data)]
     raise AssertionError(f"no transport {table.transport!r}")
 
 

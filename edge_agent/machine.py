@@ -15,7 +15,7 @@ from edge_agent.core.alarm import Order
 from edge_agent.core.drift import Drift
 from edge_agent.core.permit import Denied, Permit
 from edge_agent.core.pipeline import Pipeline, Verdict
-from edge_agent.core.resultblock import ResultBlock, State
+from edge_agent.core.resultblock import EARLY, ResultBlock, State
 from edge_agent.core.since import Since
 from edge_agent.core.states import Situation, state_of
 from edge_agent.core.tags import Columns, Reason
@@ -233,7 +233,7 @@ class Machine:
 
     def needs_beat(self, now: int) -> bool:
         """Whether the PLC would miss the heartbeat if nothing were written before the next result."""
-        return now - self.publisher.written_at >= 0.9e9 * self._heartbeat_every
+        return now - self.publisher.written_at >= 1e9 * EARLY * self._heartbeat_every
 
     async def stop(self, now: int) -> None:
         """Tell the PLC that the agent stops on purpose."""

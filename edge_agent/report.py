@@ -28,10 +28,10 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     budget: Budget
     warnings: list[str]
 
-    def text(self) -> str:
-        """The same for a person."""
+    def text(self, *, by_tag: bool = False) -> str:
+        """The same for a person, with the age of every tag if so."""
         parts = [*_table("read", self.tags), *_table("written", self.outputs), *self.machines]
-        parts += self.budget.text()
+        parts += self.budget.text(by_tag=by_tag)
         return "\n".join([*parts, *(f"warning: {text}" for text in self.warnings), "ok"])
 
 

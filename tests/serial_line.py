@@ -31,8 +31,9 @@ def joined(folder: Path) -> Iterator[tuple[Path, Path]]:
 
 
 def on_line(port: Path, unit: int = 1, *, timeout: float = 0.5, **keys: object) -> Modbus:
-    """A driver on a serial port, as the configuration makes it."""
-    table = SerialTable(serial=str(port), **({"transport": "rtu", "parity": "none", "baud": 115200} | keys))  # type: ignore[arg-type]
+    """A driver on a serial port, as the configuration makes it; a pseudo-terminal has 8 data bits."""
+    given = {"transport": "rtu", "parity": "none", "data_bits": 8, "baud": 115200} | keys
+    table = SerialTable(serial=str(port), **given)  # type: ignore[arg-type]
     return Modbus(Links().of(Link(name="line", table=table)), unit, timeout=timeout)
 
 

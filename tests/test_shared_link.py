@@ -21,6 +21,7 @@ transport = "{transport}"
 serial = "{port}"
 baud = 115200
 parity = "none"
+data_bits = 8
 """
 DEVICE = """
 [device.meter{unit}]

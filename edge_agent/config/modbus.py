@@ -7,7 +7,16 @@ from typing import Any
 import msgspec
 
 from edge_agent.config.fields import Place, build, nearest
-from edge_agent.config.links import NUMBERED, TRANSPORTS, Link, LinkTable, SerialTable, TlsTable, UdpTable
+from edge_agent.config.links import (
+    NUMBERED,
+    SERIAL,
+    TRANSPORTS,
+    Link,
+    LinkTable,
+    SerialTable,
+    TlsTable,
+    UdpTable,
+)
 from edge_agent.config.schema import Device
 from edge_agent.config.tables import ModbusTable
 
@@ -102,9 +111,12 @@ def _checked(table: LinkTable, place: Place) -> LinkTable:
             place.at("pipelining").wrong(
                 f"{table.transport} has no transaction numbers to tell answers apart"
             )
-    if isinstance(table, SerialTable):
+        if table.baud is None and (table.parity != "even" or table.stop_bits):
+            place.at("baud").wrong("is missing: parity and stop_bits are those of a serial line behind it")
+    if isinstance(table, UdpTable | SerialTable):
         _within(table, "baud", 300, 4_000_000, place)
         _within(table, "stop_bits", 1, 2, place)
+    if isinstance(table, SerialTable):
         _within(table, "data_bits", 7 if table.transport == "ascii" else 8, 8, place)
     if isinstance(table, TlsTable):
         beside = {key: str(place.home / getattr(table, key)) for key in ("ca", "certificate", "key")}
@@ -116,8 +128,7 @@ def _checked(table: LinkTable, place: Place) -> LinkTable:
 
 
 def _limits(table: ModbusTable, place: Place) -> None:
-    serial = isinstance(table.link.table, SerialTable)
-    _within(table, "unit", 1 if serial else 0, 247 if serial else 255, place)
+    _within(table, "unit", *((1, 247) if table.link.table.transport in SERIAL else (0, 255)), place)
     _within(table, "max_gap", 0, 124, place)
     _within(table, "max_registers", 4, 125, place)
     _within(table, "max_bits", 1, 2000, place)
@@ -128,5 +139,7 @@ def _limits(table: ModbusTable, place: Place) -> None:
 
 
 def _within(table: msgspec.Struct, key: str, low: int, high: int, place: Place) -> None:
-    if not low <= getattr(table, key) <= high:
-        place.at(key).wrong(f"{getattr(table, key)} is not {low}..{high}")
+    """Keep an error for a number that is given and outside."""
+    number = getattr(table, key)
+    if number is not None and not low <= number <= high:
+        place.at(key).wrong(f"{number} is not {low}..{high}")

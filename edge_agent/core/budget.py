@@ -1,40 +1,36 @@
-"""The poll budget: what a device's scan classes ask of the link they share, and how old a value can get.
+"""The poll budget: what is asked of a link, and how old a value can get. All times are seconds."""
 
-All times are seconds. The bus time of a request is what `readplan.Cost` says: exact arithmetic on a serial
-line but for the device's own turnaround, an assumption of a millisecond a request on a network.
-"""
-
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from edge_agent.core.readplan import Block, Cost
-from edge_agent.core.registers import BIT_TABLES
+from edge_agent.core.readplan import Block
+
+Size = tuple[int, int]
+"""Bytes of a request's PDU, and of its answer's."""
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What is asked of `link` every `period`: a scan class, or a result that is written and read back."""
+    """What is asked of `link` every `period`: `times` are how long each request and its answer take.
 
-    device: str
+    `least` is what they take at the very least, whatever the device.
+    """
+
     link: str
     period: float
-    blocks: Sequence[Block]
-    cost: Cost
+    times: Sequence[float]
+    least: float
 
     @property
     def bus(self) -> float:
-        """Time on the link of one scan."""
-        return sum(self.cost.request + self.cost.register * words(block) for block in self.blocks)
-
-    @property
-    def wasted(self) -> int:
-        """Registers or bits of one scan that no tag needs."""
-        return sum(block.count - sum(span.stop - span.start for span in block.spans) for block in self.blocks)
+        """Time on the link, of all its requests."""
+        return sum(self.times)
 
 
 @dataclass(frozen=True, slots=True)
 class LinkBudget:
-    """One link: `requests` a second, and the `share` of its time that they take.
+    """One link: `requests` a second, and the `share` of its time that they take, and take at `least`.
 
     `burst` is the time that a tick takes at which all is due.
     """
@@ -42,12 +38,22 @@ class LinkBudget:
     link: str
     requests: float
     share: float
+    least: float
     burst: float
 
 
-def words(block: Block) -> float:
-    """Return a block's data in registers."""
-    return block.count / 16 if block.table in BIT_TABLES else block.count
+def wasted(blocks: Iterable[Block]) -> int:
+    """Return how many registers or bits no value needs that these blocks read."""
+    return sum(block.count - _needed(block) for block in blocks)
+
+
+def _needed(block: Block) -> int:
+    """Count what values need, once where they overlap: spans rise."""
+    needed, end = 0, block.start
+    for span in block.spans:
+        needed += max(0, span.stop - max(span.start, end))
+        end = max(end, span.stop)
+    return needed
 
 
 def per_link(loads: Iterable[Load]) -> list[LinkBudget]:
@@ -58,17 +64,29 @@ def per_link(loads: Iterable[Load]) -> list[LinkBudget]:
     return [
         LinkBudget(
             link=link,
-            requests=sum(len(load.blocks) / load.period for load in own),
+            requests=sum(len(load.times) / load.period for load in own),
             share=sum(load.bus / load.period for load in own),
+            least=sum(load.least / load.period for load in own),
             burst=sum(load.bus for load in own),
         )
         for link, own in links.items()
     ]
 
 
-def oldest(load: Load, link: LinkBudget) -> float:
-    """Return how old a value of this class can be in an image, while every answer comes as planned.
+def oldest(load: Load, link: LinkBudget, request: int = 0) -> float:
+    """Return how old a value of this load can be in an image while every answer comes as planned.
 
-    At worst it was the first to be asked of one burst, and in the next one it is the last.
+    It is of the load's `request` by number. At worst nothing but those before it was ahead of that in one
+    burst, and in the next burst everything. Infinite if the link cannot keep up.
     """
-    return load.period + link.burst
+    if link.share > 1:
+        return math.inf
+    return load.period + link.burst - sum(load.times[:request])
+
+
+def written_every(period: float, heartbeat: float) -> float:
+    """Return the mean time between two writes of a result block, at least.
+
+    One goes out with every result, and one whenever the PLC would miss a beat before the next.
+    """
+    return period / (1 + math.floor(period / heartbeat))

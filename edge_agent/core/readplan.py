@@ -15,43 +15,8 @@ from operator import attrgetter
 import numpy as np
 import numpy.typing as npt
 
+from edge_agent.core.bustime import NETWORK, Cost
 from edge_agent.core.registers import BIT_TABLES, Address, Table
-
-
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """Bus time in seconds: of a request and its answer without data, and of each register."""
-
-    request: float
-    register: float
-
-
-NETWORK = Cost(request=1e-3, register=2e-6)
-"""A PLC on Ethernet: a millisecond of its cycle weighs more than any gap that `max_gap` allows."""
-
-
-def silence(baud: int) -> float:
-    """Return the silence between RTU frames in seconds (MODBUS over Serial Line V1.02, 2.5.1.1)."""
-    return max(3.5 * 11 / baud, 1.75e-3)
-
-
-def rtu_cost(baud: int, turnaround: float = 5e-3) -> Cost:
-    """Return the cost on an RTU line of 11 bits a character; `turnaround` is the device's, in seconds.
-
-    A read is 8 characters, its answer 5 and the data, each frame followed by silence (MODBUS over Serial
-    Line V1.02, 2.5.1).
-    """
-    character = 11 / baud
-    return Cost(request=13 * character + 2 * silence(baud) + turnaround, register=2 * character)
-
-
-def ascii_cost(baud: int, turnaround: float = 5e-3) -> Cost:
-    """Return the cost on an ASCII line of 10 bits a character.
-
-    A read is 17 characters, its answer 11 and the data, a byte being two (the same, 2.5.2).
-    """
-    character = 10 / baud
-    return Cost(request=28 * character + turnaround, register=4 * character)
 
 
 @dataclass(frozen=True, slots=True)

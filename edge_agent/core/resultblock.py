@@ -13,6 +13,10 @@ from enum import IntEnum, IntFlag
 import msgspec
 
 LAYOUT = 0xEA02
+BEAT = 0.25
+"""Seconds between looks at who needs a heartbeat."""
+EARLY = 0.9
+"""Part of a heartbeat's time after which one is due that the next result would bring too late."""
 _FLOAT = struct.Struct(">f")
 
 

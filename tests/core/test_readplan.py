@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_agent.core.readplan import Block, Cost, Limits, Range, ascii_cost, plan_blocks, rtu_cost
+from edge_agent.core.bustime import Cost, Line
+from edge_agent.core.readplan import Block, Limits, Range, plan_blocks
 from edge_agent.core.registers import BIT_TABLES, Address, Table
 
 SIZES = {1: "uint16", 2: "float32", 4: "float64"}
@@ -136,7 +137,13 @@ def test_values_that_overlap_share_a_request_and_are_never_split() -> None:
 
 @pytest.mark.parametrize(
     ("cost", "longest"),
-    [(rtu_cost(9600), 12), (rtu_cost(9600, turnaround=0), 10), (rtu_cost(115200), 51), (ascii_cost(9600), 8)],
+    [
+        (Line(9600).cost(), 12),
+        (Line(9600).cost(turnaround=0.0), 10),
+        (Line(115_200).cost(), 51),
+        (Line(9600, 10, ascii=True).cost(), 8),
+        (Line(9600).cost(delay=0.02), 19),
+    ],
 )
 def test_a_gap_is_read_over_as_long_as_that_is_cheaper_than_a_request(cost: Cost, longest: int) -> None:
     for gap, requests in ((longest, 1), (longest + 1, 2)):
