@@ -12,11 +12,11 @@ from edge_agent.core.explain import precision
 
 if TYPE_CHECKING:
     from edge_agent.config.links import LinkTable
-    from edge_agent.probing.found import Expected, Found, Gap, TableFound, UnitFound
+    from edge_agent.probing.found import Expected
 
 _TRANSPORT = click.Choice(["tcp", "tls", "udp", "rtu-over-tcp", "rtu", "ascii"])
-_SHOWN = 5
-"""Explanations that are shown of one value."""
+_UNITS, _ON_LINE = "1-10,255", "1-10"
+"""Units that are tried if nothing is said: 255 is how a device on a network speaks for itself."""
 
 
 @click.command()
@@ -27,11 +27,12 @@ _SHOWN = 5
     "--baud", type=click.IntRange(50, 4_000_000), default=19200, show_default=True, help="Of rtu, ascii."
 )
 @click.option("--parity", type=click.Choice(["none", "even", "odd"]), default="even", show_default=True)
-@click.option("--stop-bits", type=click.IntRange(1, 2), default=1, show_default=True)
+@click.option("--stop-bits", type=click.IntRange(1, 2), help="1 by default, 2 without parity.")
+@click.option("--data-bits", type=click.IntRange(7, 8), help="7 by default with ascii, 8 with rtu.")
 @click.option("--ca", default="", metavar="PEM", help="Of tls: whose servers are trusted.")
 @click.option("--certificate", default="", metavar="PEM", help="Of tls: ours.")
 @click.option("--key", default="", metavar="PEM", help="Of tls: ours, not locked.")
-@click.option("--units", default="1-10,255", show_default=True, help="Unit ids to try; 1-247 for a gateway.")
+@click.option("--units", help=f"To try; {_UNITS} by default, {_ON_LINE} on a line. 1-247 for a gateway.")
 @click.option("--addresses", default="0-999", show_default=True, help="Addresses to try in every table.")
 @click.option("--rate", type=click.FloatRange(0.1, 1000), default=10, show_default=True, help="Requests/s.")
 @click.option("--timeout", type=click.FloatRange(0.01, 60), default=1.0, show_default=True, help="Seconds.")
@@ -42,7 +43,7 @@ _SHOWN = 5
 def probe(
     place: str,
     *,
-    units: str,
+    units: str | None,
     addresses: str,
     rate: float,
     timeout: float,
@@ -58,9 +59,11 @@ def probe(
     from edge_agent.drivers import LinkDown  # noqa: PLC0415
     from edge_agent.links import Links  # noqa: PLC0415
     from edge_agent.probing import survey  # noqa: PLC0415
+    from edge_agent.probing.telling import text  # noqa: PLC0415
 
     table = _link(place, timeout, **how)
-    tried = list(_numbers("--units", units, 255))
+    usual = _ON_LINE if table.transport in config.SERIAL else _UNITS
+    tried = list(_numbers("--units", units or usual, 255))
     span = list(_numbers("--addresses", addresses, 65535))
     try:
         found = survey.probe(
@@ -75,7 +78,8 @@ def probe(
     except LinkDown as error:
         fail(f"{table.where}: {error}")
     click.echo(msgspec.json.encode(found) if as_json else text(found))
-    if not found.units or not all(e.explanations for u in found.units for e in u.expected):
+    explained = all(e.explanations for unit in found.units for e in unit.expected)
+    if not explained or all(unit.wrong for unit in found.units):
         sys.exit(1)
 
 
@@ -88,7 +92,9 @@ def _link(place: str, timeout: float, **how: Any) -> "LinkTable":
     kind = config.TRANSPORTS[transport]
     keys: dict[str, Any] = {"transport": transport, "timeout": Seconds(timeout)}
     if kind is config.SerialTable:
-        keys |= {"serial": place, **{key: how[key] for key in ("baud", "parity", "stop_bits")}}
+        if transport == "rtu" and how["data_bits"] == 7:
+            raise click.UsageError("--data-bits 7 is for --transport ascii: RTU has 8")
+        keys |= {"serial": place, **{k: how[k] for k in ("baud", "parity", "stop_bits", "data_bits")}}
     else:
         keys |= {"host": place, **({"port": how["port"]} if how["port"] else {})}
     if kind is config.TlsTable:
@@ -97,42 +103,6 @@ def _link(place: str, timeout: float, **how: Any) -> "LinkTable":
                 raise click.UsageError(f"--transport tls needs --{key}: each side proves who it is")
             keys[key] = how[key]
     return kind(**keys)
-
-
-def text(found: "Found") -> str:
-    """Say all that was found."""
-    lines = [line for unit in found.units for line in _unit(unit)]
-    if found.silent:
-        lines.append(f"no answer from {len(found.silent)} units: {', '.join(map(str, found.silent[:20]))}")
-    end = "" if found.complete else "; stopped before all was asked"
-    return "\n".join([*lines, f"{found.requests} requests, nothing written{end}"])
-
-
-def _unit(unit: "UnitFound") -> Iterator[str]:
-    named = ", ".join(f"{name} {value!r}" for name, value in unit.identification.items())
-    yield f"unit {unit.unit}: {named or 'does not say what it is'}"
-    for table in unit.tables:
-        yield from _table(table)
-    for one in unit.expected:
-        yield f"  {one.value:g} at {one.address}:" + ("" if one.explanations else " nothing explains it")
-        yield from (f"    {one.table} {one.address} {e.text()}" for e in one.explanations[:_SHOWN])
-    if keys := list(unit.keys()):
-        yield "  for its table in the configuration:"
-        yield from (f"    {line}" for line in keys)
-
-
-def _table(table: "TableFound") -> Iterator[str]:
-    ranges = ", ".join(f"{first}-{last}" for first, last in table.ranges) or "nothing"
-    yield f"  {table.table:<9} {ranges}" + (f"; at most {table.largest} at once" if table.largest else "")
-    for gap in table.gaps:
-        yield f"  {'':<9} {_gap(gap)}"
-
-
-def _gap(gap: "Gap") -> str:
-    if not gap.answered:
-        return f"{gap.first}-{gap.last} refused, and so is a request over them"
-    fill = ", ".join(map(str, gap.fill))
-    return f"{gap.first}-{gap.last} refused alone; a longer request over them gets {fill}"
 
 
 def _numbers(option: str, text: str, most: int) -> Iterator[int]:

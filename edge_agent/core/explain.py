@@ -2,7 +2,7 @@
 
 import math
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import msgspec
 import numpy as np
@@ -11,6 +11,8 @@ from edge_agent.core.kinds import KINDS, TIMES
 
 SCALES = (1.0, 0.1, 0.01, 0.001, 10.0)
 """Scales that devices use, the most likely first."""
+RARE = ("float16", "bcd16", "bcd32")
+"""Types that few devices have."""
 _ORDERS = {
     2: ("AB", "BA"),
     4: ("ABCD", "CDAB", "BADC", "DCBA"),
@@ -20,8 +22,9 @@ _ORDERS = {
 
 
 class Explanation(msgspec.Struct, frozen=True, kw_only=True):
-    """Registers read as `type` in `order`, times `scale`, are `value`."""
+    """Registers of `table` read as `type` in `order`, times `scale`, are `value`."""
 
+    table: str
     type: str
     order: str
     scale: float
@@ -32,6 +35,11 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
         scale = "" if self.scale == 1 else f", scale {self.scale:g}"
         return f"{self.type} {self.order}{scale}: {self.value:.7g}"
 
+    @property
+    def oddities(self) -> int:
+        """How many things about it are not plain: a scale, another order than the first, a rare type."""
+        return (self.scale != 1) + (self.order not in ("AB", "ABCD", "ABCDEFGH")) + (self.type in RARE)
+
 
 def precision(text: str) -> float:
     """Return half a unit of the last digit of a decimal number as it was written. Raises ValueError."""
@@ -41,19 +49,20 @@ def precision(text: str) -> float:
     return float(0.5 * 10.0 ** (int(exponent or 0) - len(mantissa.partition(".")[2])))
 
 
-def explain(words: Sequence[int], expected: float, tolerance: float) -> list[Explanation]:
-    """Return what `words`, registers from one address on, can be to be within `tolerance` of `expected`.
+def explain(held: Mapping[str, Sequence[int]], expected: float, tolerance: float) -> list[Explanation]:
+    """Return what registers from one address on can be to be within `tolerance` of `expected`.
 
-    Best first: those that need no scale, then the smaller difference, then fewer registers and the order of
-    the specification.
+    `held` are those of each table. Best first: the plain before the odd, then what agrees to a hundredth of
+    the tolerance before what agrees less, then the tables' order, and fewer registers.
     """
     found = [
-        Explanation(type=kind, order=order, scale=scale, value=raw * scale)
+        Explanation(table=table, type=kind, order=order, scale=scale, value=raw * scale)
+        for table, words in held.items()
         for kind, order, raw in _readings(words)
         for scale in SCALES
         if abs(raw * scale - expected) <= tolerance
     ]
-    return sorted(found, key=lambda e: (e.scale != 1, abs(e.value - expected)))
+    return sorted(found, key=lambda e: (e.oddities, round(abs(e.value - expected) / tolerance, 2)))
 
 
 def _readings(words: Sequence[int]) -> Iterator[tuple[str, str, float]]:

@@ -28,11 +28,16 @@ class Expected(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Explained(msgspec.Struct, frozen=True, kw_only=True):
-    """What explains an expected value, best first; none if nothing does."""
+    """What explains an expected value, best first; none if nothing does.
 
-    table: str
+    `held` is what the registers from the address on hold in each table, `refused` what the unit answered
+    instead.
+    """
+
     address: int
     value: float
+    held: dict[str, list[int]]
+    refused: dict[str, str]
     explanations: list[Explanation]
 
 
@@ -49,9 +54,15 @@ class Gap(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TableFound(msgspec.Struct, kw_only=True):
-    """`ranges` are what is served; `largest` is None if none was long enough to tell."""
+    """`ranges` are what is served; `largest` is None if none was long enough to tell.
+
+    `tried` are the addresses that were looked at so far, `refused` how often which answer came that was none;
+    of those that fit no request one is kept as it came.
+    """
 
     table: Table
+    tried: Span | None = None
+    refused: dict[str, int] = msgspec.field(default_factory=dict)
     ranges: list[Span] = msgspec.field(default_factory=list)
     largest: int | None = None
     gaps: list[Gap] = msgspec.field(default_factory=list)
@@ -80,10 +91,15 @@ class TableFound(msgspec.Struct, kw_only=True):
 
 
 class UnitFound(msgspec.Struct, kw_only=True):
-    """One unit that answers."""
+    """One unit that answers. `wrong` is its first answer if that fitted no request.
+
+    `unnamed` is why it says no more of itself than `identification`.
+    """
 
     unit: int
+    wrong: str = ""
     identification: dict[str, str] = msgspec.field(default_factory=dict)
+    unnamed: str = ""
     tables: list[TableFound] = msgspec.field(default_factory=list)
     expected: list[Explained] = msgspec.field(default_factory=list)
 

@@ -14,6 +14,9 @@ from edge_agent.drivers.modbus.link import Link
 from edge_agent.drivers.modbus.pdu import GATEWAY_SILENCE, DeviceException, Request
 from edge_agent.probing.found import Found
 
+WRONG = "a wrong answer: "
+"""Begins what is told of answers that fit no request."""
+
 
 class Prober:
     """Asks at most `rate` requests a second; `timeout` in seconds."""
@@ -23,6 +26,8 @@ class Prober:
         self._joined = False
         self._next = 0.0
         self.unit = 0
+        self.refused: dict[str, int] = {}
+        """How often `cells` got which answer instead of what was asked for."""
         self.found = Found()
 
     def link_lost(self, _: LinkDown) -> None:
@@ -52,11 +57,12 @@ class Prober:
     async def cells(self, table: Table, start: int, count: int) -> list[int] | None:
         """Return what these registers or bits hold, None if the unit does not give them in one answer.
 
-        Silence counts as a refusal.
+        Silence counts as a refusal, and so does an answer that does not fit.
         """
         try:
             data = await self.ask(pdu.read(table, start, count))
-        except (DeviceException, LinkDown):
+        except (DeviceException, LinkDown) as error:
+            self._note(error)
             return None
         if table in BIT_TABLES:
             bits = np.unpackbits(np.frombuffer(data, np.uint8), count=count, bitorder="little")
@@ -66,6 +72,12 @@ class Prober:
     async def serves(self, table: Table, start: int, count: int) -> bool:
         """Whether the unit gives these in one answer."""
         return await self.cells(table, start, count) is not None
+
+    def _note(self, error: DeviceException | LinkDown) -> None:
+        wrong = isinstance(error, LinkDown) and error.reason is Reason.BAD_REPLY
+        known = next((text for text in self.refused if text.startswith(WRONG)), None) if wrong else None
+        text = known or (f"{WRONG}{error}" if wrong else str(error))
+        self.refused[text] = self.refused.get(text, 0) + 1
 
     def close(self) -> None:
         """Leave the link."""

@@ -9,14 +9,15 @@ from edge_agent.core.registers import Table
 from edge_agent.core.tags import Reason
 from edge_agent.drivers import LinkDown
 from edge_agent.drivers.modbus import pdu
-from edge_agent.drivers.modbus.identification import OBJECTS, identify, objects
 from edge_agent.drivers.modbus.link import Link
-from edge_agent.drivers.modbus.pdu import BadReply, DeviceException
+from edge_agent.drivers.modbus.pdu import DeviceException
 from edge_agent.probing.found import Expected, Explained, Found, TableFound, UnitFound
+from edge_agent.probing.naming import name
 from edge_agent.probing.prober import Prober
 from edge_agent.probing.tables import look
 
-TABLES: tuple[Table, ...] = ("holding", "input", "coil", "discrete")
+REGISTERS: tuple[Table, ...] = ("holding", "input")
+TABLES: tuple[Table, ...] = (*REGISTERS, "coil", "discrete")
 
 
 def probe(
@@ -63,51 +64,47 @@ async def _survey(
     for found in prober.found.units:
         prober.unit = found.unit
         tell(f"unit {found.unit}: looking closer")
+        if not await name(prober, found) and found.wrong:
+            continue  # whatever it is asked for, it talks nonsense
         for one in expected:
             found.expected.append(await _explained(prober, one))
-        found.identification = await _identified(prober)
-        for name in () if expected else TABLES:
-            table = TableFound(table=name)
-            found.tables.append(table)
-            await look(prober, table, addresses)
+        for table in () if expected else TABLES:
+            found.tables.append(TableFound(table=table))
+            await look(prober, found.tables[-1], addresses)
 
 
 async def _units(prober: Prober, units: Sequence[int], address: int, tell: Callable[[str], None]) -> None:
-    """Note who answers. Raises `LinkDown` if the connection broke whoever was asked."""
+    """Note who answers, be it wrongly. Raises `LinkDown` if the connection broke whoever was asked."""
     broke: list[LinkDown] = []
     for unit in units:
         prober.unit = unit
+        wrong = ""
         try:
             await prober.ask(pdu.read("holding", address, 1))
         except DeviceException:
             pass  # a no is an answer
         except LinkDown as error:
-            prober.found.silent.append(unit)
-            if error.reason is Reason.NO_LINK:
-                broke.append(error)
-            continue
-        tell(f"unit {unit} answers")
-        prober.found.units.append(UnitFound(unit=unit))
+            if error.reason is not Reason.BAD_REPLY:
+                prober.found.silent.append(unit)
+                broke += [error] if error.reason is Reason.NO_LINK else []
+                continue
+            wrong = str(error)
+        tell(f"unit {unit} answers{f', but wrongly: {wrong}' if wrong else ''}")
+        prober.found.units.append(UnitFound(unit=unit, wrong=wrong))
     if len(broke) == len(units):
         raise broke[0]
 
 
-async def _identified(prober: Prober) -> dict[str, str]:
-    try:
-        seen, _ = objects(await prober.ask(identify()))
-    except (DeviceException, LinkDown, BadReply):
-        return {}
-    return {OBJECTS.get(n, f"object {n}"): text.decode("latin-1") for n, text in seen.items()}
-
-
 async def _explained(prober: Prober, one: Expected) -> Explained:
-    best = Explained(table="holding", address=one.address, value=one.value, explanations=[])
-    for table in TABLES[:2]:
-        words = await _words(prober, table, one.address)
-        found = explain(words, one.value, one.tolerance)
-        if found and not best.explanations:
-            best = Explained(table=table, address=one.address, value=one.value, explanations=found)
-    return best
+    """Look at both tables: the plainest explanation may be in the second."""
+    held, refused = dict[str, list[int]](), dict[str, str]()
+    for table in REGISTERS:
+        prober.refused = {}
+        held[table] = await _words(prober, table, one.address)
+        if not held[table]:
+            refused[table] = ", ".join(prober.refused)
+    found = explain(held, one.value, one.tolerance)
+    return Explained(address=one.address, value=one.value, held=held, refused=refused, explanations=found)
 
 
 async def _words(prober: Prober, table: Table, address: int) -> list[int]:

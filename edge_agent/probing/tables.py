@@ -13,7 +13,8 @@ STEP = 100
 
 async def look(prober: Prober, found: TableFound, addresses: range) -> None:
     """Note in `found` whatever is learnt of a table, as soon as it is."""
-    looking = _Looking(prober, found)
+    looking = _Looking(prober, found, addresses.start)
+    prober.refused = found.refused
     for start in range(addresses.start, addresses.stop, STEP):
         await looking.serve(start, min(start + STEP, addresses.stop) - 1)
     await looking.measure()
@@ -23,13 +24,17 @@ async def look(prober: Prober, found: TableFound, addresses: range) -> None:
 class _Looking:
     """A table, what its `cells` held, and how many came with one answer."""
 
-    def __init__(self, prober: Prober, found: TableFound) -> None:
-        self._prober, self._found = prober, found
+    def __init__(self, prober: Prober, found: TableFound, start: int) -> None:
+        self._prober, self._found, self._start = prober, found, start
         self.cells: dict[int, int] = {}
         self._most = 1
 
     async def serve(self, first: int, last: int) -> None:
         """Find what is served of `first` to `last`. Between two refused addresses nothing is looked for."""
+        await self._serve(first, last)
+        self._found.tried = self._start, last
+
+    async def _serve(self, first: int, last: int) -> None:
         came = await self._prober.cells(self._found.table, first, last - first + 1)
         if came is not None:
             self._found.add(first, last)

@@ -62,9 +62,9 @@ async def test_modbus_serial_takes_single_writes_and_says_who_it_is(modbus_seria
     await modbus_serial.ask(pdu.write_register(50, 1234))
     await modbus_serial.ask(pdu.write_coil(1, True))
     assert await modbus_serial.ask(pdu.read("holding", 50, 1)) == (1234).to_bytes(2)
-    found, more = identification.objects(await modbus_serial.ask(identification.identify()))
+    _, found, following = identification.page(await modbus_serial.ask(identification.identify()))
     assert (found[0], found[1], found[2]) == (b"Vendor", b"Product", b"1.2")
-    assert more is None
+    assert following is None
 
 
 async def test_an_answer_with_nothing_in_it_is_a_bad_reply() -> None:

@@ -99,8 +99,8 @@ def test_what_a_line_shows_when_it_turns_round_is_no_part_of_a_frame() -> None:
 
 def test_an_identification_is_read_object_by_object() -> None:
     data = EXCHANGES[-1].data
-    assert identification.objects(data) == ({0: b"Acme", 1: b"PX", 2: b"1.2"}, None)
-    assert identification.objects(b"\x01\xff\x02\x01\x00\x04Acme") == ({0: b"Acme"}, 2)
+    assert identification.page(data) == (1, {0: b"Acme", 1: b"PX", 2: b"1.2"}, None)
+    assert identification.page(b"\x83\xff\x02\x01\x00\x04Acme") == (3, {0: b"Acme"}, 2)
 
 
 @pytest.mark.parametrize(
@@ -109,4 +109,4 @@ def test_an_identification_is_read_object_by_object() -> None:
 )
 def test_an_identification_that_does_not_add_up_is_a_bad_reply(data: str) -> None:
     with pytest.raises(BadReply):
-        identification.objects(bytes.fromhex(data))
+        identification.page(bytes.fromhex(data))

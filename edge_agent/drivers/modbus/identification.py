@@ -1,5 +1,7 @@
 """Device identification: who a device says it is (MODBUS Application Protocol V1.1b3, 6.21)."""
 
+from typing import NamedTuple
+
 from edge_agent.drivers.modbus.pdu import BadReply, Request
 
 OBJECTS = {
@@ -15,19 +17,28 @@ BASIC, REGULAR, EXTENDED = 1, 2, 3
 _MORE_FOLLOWS = 0xFF
 
 
+class Page(NamedTuple):
+    """What one reply holds: `level` is the highest that the device can be asked for.
+
+    `following` is where to go on, None at the end.
+    """
+
+    level: int
+    objects: dict[int, bytes]
+    following: int | None
+
+
 def identify(level: int = BASIC, first: int = 0) -> Request:
     """Build the request for a device's identification from object `first` on: FC 43/14."""
     return Request(bytes((43, 14, level, first)), bytes((43, 14, level)), None)
 
 
-def objects(data: bytes) -> tuple[dict[int, bytes], int | None]:
-    """Return the objects in the data of a reply to `identify`, and where to go on if there are more.
-
-    Raises `BadReply`.
-    """
+def page(data: bytes) -> Page:
+    """Return what the data of a reply to `identify` hold. Raises `BadReply`."""
     if len(data) < 4:
         raise BadReply(f"an identification of {len(data)} bytes")
-    _, more, following, count = data[:4]
+    conformity, more, following, count = data[:4]
+    level = conformity & 0x7F  # above that bit it says whether single objects can be asked for
     found: dict[int, bytes] = {}
     at = 4
     for _ in range(count):
@@ -39,10 +50,10 @@ def objects(data: bytes) -> tuple[dict[int, bytes], int | None]:
     if at != len(data):
         raise BadReply(f"{len(data) - at} bytes behind the last object of an identification")
     if more != _MORE_FOLLOWS:
-        return found, None
+        return Page(level, found, None)
     if not found or following <= max(found):
         raise BadReply(f"an identification that goes on at object {following}, which it has given")
-    return found, following
+    return Page(level, found, following)
 
 
 def length(data: bytes) -> int | None:
