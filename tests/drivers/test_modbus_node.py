@@ -1,8 +1,7 @@
 """Modbus TCP servers written in JavaScript: modbus-serial, and jsmodbus, which answers with nothing."""
 
-import subprocess
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
+from contextlib import AbstractContextManager
 
 import npm_peer
 import pytest
@@ -10,6 +9,7 @@ import pytest_asyncio
 from memory_line import tags
 from modbus_proxy import free_port
 from modbus_tcp import modbus_tcp
+from peer_process import serving
 
 from edge_agent.core.registers import Address, Table
 from edge_agent.core.tags import Quality, Reason, Tag
@@ -20,21 +20,14 @@ from edge_agent.drivers.modbus.driver import Modbus
 pytestmark = pytest.mark.sockets
 
 
-@contextmanager
-def node(program: str, *arguments: str) -> Iterator[int]:
+def node(program: str, *arguments: object) -> AbstractContextManager[int]:
     """A program of `tests/peers/modbus`; the port that it prints."""
-    command = ["node", str(npm_peer.install("modbus") / program), *arguments]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
-        try:
-            assert server.stdout
-            yield int(server.stdout.readline())
-        finally:
-            server.kill()
+    return serving("node", npm_peer.install("modbus") / program, *arguments)
 
 
 @pytest_asyncio.fixture
 async def modbus_serial() -> AsyncIterator[Modbus]:
-    with node("modbus_serial.js", str(free_port())) as port:
+    with node("modbus_serial.js", free_port()) as port:
         driver = modbus_tcp("127.0.0.1", port, timeout=2)
         await driver.connect()
         yield driver
@@ -64,7 +57,7 @@ async def test_modbus_serial_takes_single_writes_and_says_who_it_is(modbus_seria
     assert await modbus_serial.ask(pdu.read("holding", 50, 1)) == (1234).to_bytes(2)
     _, found, following = identification.page(await modbus_serial.ask(identification.identify()))
     assert (found[0], found[1], found[2]) == (b"Vendor", b"Product", b"1.2")
-    assert following is None
+    assert following == 128
 
 
 async def test_an_answer_with_nothing_in_it_is_a_bad_reply() -> None:

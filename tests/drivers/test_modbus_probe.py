@@ -3,14 +3,13 @@
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import npm_peer
 import pytest
 from libmodbus_server import compiled
 from modbus_proxy import free_port
+from peer_process import serving
 from serial_line import joined
 
 from edge_agent.config import links as config
@@ -21,17 +20,6 @@ from edge_agent.probing.found import Gap, TableFound, UnitFound
 from edge_agent.probing.survey import probe
 
 pytestmark = pytest.mark.sockets
-
-
-@contextmanager
-def serving(*command: object) -> Iterator[int]:
-    """A server program; the port that it prints."""
-    with subprocess.Popen([str(word) for word in command], stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout
-            yield int(process.stdout.readline())
-        finally:
-            process.kill()
 
 
 def probed(port: int, most: int = 199) -> UnitFound:
