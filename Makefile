@@ -1,6 +1,7 @@
 # demo  the whole chain, from a Keras model to a PLC register
 # test  every test        lint  style and layers      types  mypy --strict
 # bench  the figures of bench/RESULTS.md              dist   wheel, packages, offline archives
+# fuzz   REPLIES hostile Modbus replies to each kind of frame, other ones every time
 # soak   a line of PLCs with a fault every few seconds, for MINUTES
 # powercut  a machine in qemu with the agent, its power cut CUTS times
 # month  thirty days of outages and 100,000 cycles of faults of writing, in virtual time
@@ -8,9 +9,10 @@
 SECONDS ?= 60
 MINUTES ?= 60
 CUTS ?= 5
+REPLIES ?= 1000000
 FOLDER ?= demo-run
 
-.PHONY: demo test lint types check bench soak month powercut dist clean
+.PHONY: demo test lint types check bench fuzz soak month powercut dist clean
 
 demo:
 	@uv=$$(scripts/setup) && \
@@ -39,6 +41,9 @@ bench:
 	$$uv run --frozen --no-sync python bench/fleet.py && \
 	$$uv run --frozen --no-sync python bench/punctual.py && \
 	$$uv run --frozen --no-sync python bench/opcua.py
+
+fuzz:
+	@uv=$$(scripts/setup) && $$uv run --frozen --no-sync python tests/drivers/modbus_exchange.py $(REPLIES)
 
 soak:
 	@uv=$$(scripts/setup test) && $$uv run --frozen --no-sync python tests/soak/run.py --minutes $(MINUTES)
