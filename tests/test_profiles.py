@@ -1,12 +1,11 @@
 """Device profiles are tag tables in order, and say where they come from."""
 
-import csv
 import json
-import os
 from pathlib import Path
 
 import pytest
-from sources import EXAMPLES, ROOT
+from published import DATA, SOURCES, Fact, published
+from sources import EXAMPLES
 
 from edge_agent.config import load
 from edge_agent.config.fields import Place
@@ -18,7 +17,6 @@ from edge_agent.core.readplan import DEFAULT_LIMITS, plan_blocks
 from edge_agent.core.registers import Address
 
 PROFILES = profiles()
-DATA = Path(os.environ.get("EDGE_AGENT_DATA", ROOT.parent / "shared" / "data")) / "registers"
 
 
 def tags_from(profile: str, base: int = 0) -> list[ScannedTag]:
@@ -66,51 +64,16 @@ def test_a_known_register_is_where_its_source_says(
 
 @pytest.mark.data
 @pytest.mark.skipif(not DATA.is_dir(), reason="needs the real data: set EDGE_AGENT_DATA")
-@pytest.mark.parametrize(
-    ("profile", "source", "left_out"),
-    [
-        ("sdm630", "eastron_sdm630.csv", {"readlen"}),
-        ("em24", "carlogavazzi_em24.csv", set()),
-        ("qm30vt2", "banner_qm30vt2.csv", set()),
-        (
-            "pm5100",
-            "schneider_pm5100.csv",
-            {"averageneutralvoltage", "totalpowerfactor", "firmwareversionstatus"},
-        ),
-    ],
-)
-def test_every_register_of_a_profile_is_where_its_source_says(
-    profile: str, source: str, left_out: set[str]
-) -> None:
-    with (DATA / source).open(encoding="utf-8", newline="") as file:
-        published = dict(map(fact, csv.DictReader(file)))
-    assert left_out <= published.keys()
+@pytest.mark.parametrize("profile", SOURCES)
+def test_every_register_of_a_profile_is_where_its_source_says(profile: str) -> None:
     ours = {}
     for scanned in tags_from(profile):
         tag, address = scanned.tag, scanned.tag.address
         assert isinstance(address, Address)
         kind = f"string[{address.length}]" if address.type == "string" else address.type
         name = tag.name.removeprefix("meter.").replace("_", "")
-        ours[name] = (address.table, address.offset, kind, address.order or "", round(1 / tag.scale))
-    assert ours == {name: where for name, where in published.items() if name not in left_out}
-
-
-def fact(row: dict[str, str]) -> tuple[str, tuple[str, int, str, str, int]]:
-    """Return of a row of a source the name, and table, wire address, type, order and divisor.
-
-    The columns are those of the four sources; PM5100's registers are counted from one.
-    """
-    name = row.get("measurement") or row["name"]
-    for ending in ("_sensor", "_accumulator", "_label"):
-        name = name.removesuffix(ending)
-    counted = int(row["register"]) - 1 if "register" in row else None
-    address = counted if counted is not None else int(row.get("address") or row["address_0based"])
-    table = row.get("table", "holding").lower()
-    kind = {"FLOAT32": "float32", "INT64U": "uint64", "INT32U": "uint32", "STRING40": "string[40]"}.get(
-        row.get("type", "float32"), row.get("type", "float32")
-    )
-    order = "CDAB" if row.get("word_order") == "swapped" else ""
-    return name.replace("_", "").lower(), (table, address, kind, order, int(row.get("divide_by") or 1))
+        ours[name] = Fact(address.table, address.offset, kind, address.order or "", round(1 / tag.scale))
+    assert ours == published(profile)
 
 
 def test_a_base_moves_a_profile_and_its_scale_factors() -> None:
