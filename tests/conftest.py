@@ -16,7 +16,7 @@ import hypothesis
 import pytest
 import pytest_asyncio
 from mosquitto import Broker
-from sources import ROOT
+from sources import DATA, ROOT
 
 from edge_agent import bundle
 from edge_agent.inference.process import InferenceProcess
@@ -33,6 +33,14 @@ def pytest_configure() -> None:
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--days", type=int, default=1, help="length of the simulated outages")
     parser.addoption("--cycles", type=int, default=7500, help="length of the simulated faults of writing")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if not DATA.is_dir():
+        missing = pytest.mark.skip(reason=f"needs the real data, in {DATA} or where EDGE_AGENT_DATA says")
+        for item in items:
+            if item.get_closest_marker("data"):
+                item.add_marker(missing)
 
 
 @pytest.fixture

@@ -7,15 +7,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from published import DATA, SOURCES, Fact, published
+from published import SOURCES, Fact, published
 from pymodbus.server import ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 
-pytestmark = [
-    pytest.mark.sockets,
-    pytest.mark.data,
-    pytest.mark.skipif(not DATA.is_dir(), reason="needs the real data: set EDGE_AGENT_DATA"),
-]
+pytestmark = [pytest.mark.sockets, pytest.mark.data]
 CONFIG = """
 [device.meter]
 driver = "modbus-tcp"

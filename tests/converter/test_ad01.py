@@ -11,10 +11,7 @@ from edge_agent.inference.model import Model
 
 TINY = DATA / "mlperf_tiny"
 
-pytestmark = [
-    pytest.mark.data,
-    pytest.mark.skipif(not TINY.is_dir(), reason="needs the real data: set EDGE_AGENT_DATA"),
-]
+pytestmark = pytest.mark.data
 
 
 @pytest.fixture(scope="module")

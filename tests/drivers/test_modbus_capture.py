@@ -2,7 +2,6 @@
 
 import asyncio
 import functools
-import os
 import struct
 from collections import defaultdict, deque
 from collections.abc import Iterator
@@ -11,7 +10,7 @@ from typing import NamedTuple
 
 import pytest
 from modbus_exchange import Asked
-from sources import ROOT
+from sources import DATA
 
 from edge_agent.drivers import LinkDown
 from edge_agent.drivers.modbus import pdu
@@ -21,13 +20,8 @@ from edge_agent.drivers.modbus.link import Link, Rules
 from edge_agent.drivers.modbus.transactions import Transactions
 from edge_agent.drivers.modbus.wires.tcp import Tcp
 
-DATA = Path(os.environ.get("EDGE_AGENT_DATA", ROOT.parent / "shared" / "data")) / "pcap"
-CAPTURE = DATA / "modbus_test.pcap"
-pytestmark = [
-    pytest.mark.sockets,
-    pytest.mark.data,
-    pytest.mark.skipif(not DATA.is_dir(), reason="needs the real data: set EDGE_AGENT_DATA"),
-]
+CAPTURE = DATA / "pcap" / "modbus_test.pcap"
+pytestmark = [pytest.mark.sockets, pytest.mark.data]
 
 
 class Exchange(NamedTuple):

@@ -1,27 +1,21 @@
 """Real recordings of a pump with labelled anomalies, played row by row through a real Modbus server."""
 
 import csv
-import os
-from pathlib import Path
 
 import pytest
 from agent_process import AgentProcess
 from chain import Site, bench, converter, gateway_scores
-from sources import EXAMPLES, ROOT, python
+from sources import DATA, EXAMPLES, python
 
 from converter import card_file, dataset, gateway
 from edge_agent import bundle
 from edge_agent.core.resultblock import State
 from edge_agent.plant.process import PlantProcess
 
-DATA = Path(os.environ.get("EDGE_AGENT_DATA", ROOT.parent / "shared" / "data"))
 RECORDING = DATA / "skab" / "valve1" / "0.csv"
 ROWS = range(420, 740)
 
-pytestmark = [
-    pytest.mark.data,
-    pytest.mark.skipif(not RECORDING.is_file(), reason=f"no recordings: {RECORDING} is not there"),
-]
+pytestmark = pytest.mark.data
 
 
 @pytest.fixture(scope="module")
