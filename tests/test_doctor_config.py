@@ -112,6 +112,20 @@ def test_a_serial_port_that_is_not_there() -> None:
     assert plant.serial("/dev/null").grade is Grade.OK
 
 
+def test_the_serial_ports_of_a_configuration_are_looked_at(tmp_path: Path) -> None:
+    row = '[{ name = "t", table = "holding", address = 0 }]'
+    devices = [
+        f'[device.{name}]\ndriver = "modbus-rtu"\nserial = "{port}"\ntags = {row}'
+        for name, port in (("meter", "/dev/ttyNONE"), ("drive", "/dev/null"))
+    ]
+    (tmp_path / "c.toml").write_text("\n".join(devices))
+    found = plant.look(load(tmp_path / "c.toml"), tmp_path)
+    assert [(finding.item, finding.grade) for finding in found] == [
+        ("serial port", Grade.OK),
+        ("serial port", Grade.BAD),
+    ]
+
+
 def test_a_serial_port_that_is_somebody_elses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "access", lambda path, mode: False)  # root, who tests, may open all
     found = plant.serial("/dev/null")

@@ -90,5 +90,5 @@ def _runs(state: Path) -> bool:
 
 def _serial_ports(config: Config) -> Iterator[str]:
     for device in config.devices:
-        if isinstance(device.table, ModbusTable) and isinstance(device.table.link, SerialTable):
-            yield device.table.link.serial
+        if isinstance(device.table, ModbusTable) and isinstance(device.table.link.table, SerialTable):
+            yield device.table.link.table.serial
