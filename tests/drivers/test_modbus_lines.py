@@ -42,7 +42,7 @@ def test_a_port_is_opened_as_the_specification_has_it_and_counted_so(
 ) -> None:
     """MODBUS over Serial Line V1.02, 2.5.1 and 2.5.2: 8 or 7 data bits, one stop bit, without parity two."""
     table = table_of(serial="/dev/ttyS9", baud=9600, **keys)
-    (endpoint,) = Links().of(Link(name="bus", table=table))._endpoints
+    (endpoint,) = Links().of(Link(name="bus", table=table))._endpoints._all
     assert endpoint == Serial("/dev/ttyS9", 9600, *port)
     assert table.line == Line(9600, bits, ascii=keys["transport"] == "ascii")
 
