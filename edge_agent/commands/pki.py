@@ -2,11 +2,11 @@
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 import msgspec
@@ -20,8 +20,15 @@ from edge_agent.config.tables import OpcUaTable
 if TYPE_CHECKING:
     from edge_agent.pki.folder import PkiFolder
 
+F = TypeVar("F", bound=Callable[..., Any])
+
 _SERVER = "opcua-server"
 _DEVICE = click.option("--device", help=f"Whose folder, if there are several; {_SERVER} is our own server's.")
+
+
+def _what(metavar: str) -> Callable[[F], F]:
+    """Return an argument that may be several words, as tools print thumbprints."""
+    return click.argument("what", metavar=metavar, nargs=-1, required=True)
 
 
 @click.group()
@@ -34,11 +41,11 @@ def pki() -> None:
 @_DEVICE
 @JSON
 def list_(config: Path, device: str | None, *, as_json: bool) -> None:
-    """List every certificate, with its thumbprint and its end."""
-    from edge_agent.pki import manage  # noqa: PLC0415 - each command imports what it needs
+    """List every certificate and revocation list, with its end. And every file that is neither."""
+    from edge_agent.pki.listing import listed  # noqa: PLC0415 - each command imports what it needs
 
     with _failing():
-        lines = manage.listed(_folder(config, device), datetime.now(UTC))
+        lines = listed(_folder(config, device), datetime.now(UTC))
     if as_json:
         click.echo(msgspec.json.encode(lines))
     else:
@@ -47,34 +54,34 @@ def list_(config: Path, device: str | None, *, as_json: bool) -> None:
 
 @pki.command()
 @CONFIG
-@click.argument("what", metavar="THUMBPRINT|FILE")
+@_what("THUMBPRINT|FILE")
 @_DEVICE
 @click.option("--issuer", is_flag=True, help="It only completes chains: do not trust what it issues.")
-def trust(config: Path, what: str, device: str | None, *, issuer: bool) -> None:
-    """Trust a rejected certificate, or one in a file. Also a revocation list."""
+def trust(config: Path, what: tuple[str, ...], device: str | None, *, issuer: bool) -> None:
+    """Trust a rejected certificate, or those in a file. Also revocation lists."""
     from edge_agent.pki import manage  # noqa: PLC0415
 
     with _failing():
-        click.echo(manage.trust(_folder(config, device), what, issuer=issuer))
+        click.echo(manage.trust(_folder(config, device), " ".join(what), issuer=issuer))
 
 
 @pki.command()
 @CONFIG
-@click.argument("what", metavar="THUMBPRINT")
+@_what("THUMBPRINT")
 @_DEVICE
-def reject(config: Path, what: str, device: str | None) -> None:
-    """Trust a certificate no longer."""
+def reject(config: Path, what: tuple[str, ...], device: str | None) -> None:
+    """Trust a certificate no longer. An issuer's neither."""
     from edge_agent.pki import manage  # noqa: PLC0415
 
     with _failing():
-        click.echo(manage.reject(_folder(config, device), what))
+        click.echo(manage.reject(_folder(config, device), " ".join(what)))
 
 
 @pki.command()
 @CONFIG
 @_DEVICE
 def renew(config: Path, device: str | None) -> None:
-    """Make a new certificate of our own beside the present one."""
+    """Make a new certificate of our own beside the present one. What is damaged is put aside."""
     from edge_agent.pki import manage  # noqa: PLC0415
 
     with _failing():

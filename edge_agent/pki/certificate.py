@@ -1,20 +1,27 @@
 """One X.509 certificate as OPC UA uses it (OPC 10000-6, 6.2.2): reading a file, a chain, its names."""
 
 import ipaddress
+import re
 from pathlib import Path
+from typing import TypeVar
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 
-LARGEST_FILE = 100_000
+LARGEST_FILE, LARGEST_LIST = 100_000, 20_000_000
+"""Bytes that are read of a certificate's file, and of a revocation list's: a company revokes many."""
 
 # What cryptography was seen to raise on damaged certificates.
 _MALFORMED = (
     *(ValueError, TypeError, UnsupportedAlgorithm),
     *(x509.DuplicateExtension, x509.InvalidVersion, x509.UnsupportedGeneralNameType),
 )
+_BLOCK = re.compile(rb"-----BEGIN (X509 CRL|CERTIFICATE)-----.*?-----END \1-----", re.DOTALL)
+
+
+E = TypeVar("E", bound=x509.ExtensionType)
 
 
 class Unreadable(Exception):
@@ -22,23 +29,44 @@ class Unreadable(Exception):
 
 
 def read_certificate(path: Path) -> x509.Certificate:
-    """Read a certificate in DER or PEM. Raises `Unreadable`."""
-    data = _bytes(path)
+    """Read a certificate in DER, or the first one in PEM. Raises `Unreadable`."""
+    data = _bytes(path, LARGEST_FILE)
     try:
         return _parsed(
             x509.load_pem_x509_certificate(data) if _is_pem(data) else x509.load_der_x509_certificate(data)
         )
-    except _MALFORMED as error:
-        raise Unreadable(f"{path}: not a certificate in DER or PEM: {error}") from None
+    except _MALFORMED:
+        raise Unreadable(f"{path}: not a certificate in DER or PEM") from None
 
 
 def read_crl(path: Path) -> x509.CertificateRevocationList:
     """Read a certificate revocation list in DER or PEM. Raises `Unreadable`."""
-    data = _bytes(path)
+    data = _bytes(path, LARGEST_LIST)
     try:
         return x509.load_pem_x509_crl(data) if _is_pem(data) else x509.load_der_x509_crl(data)
-    except ValueError as error:
-        raise Unreadable(f"{path}: not a revocation list in DER or PEM: {error}") from None
+    except _MALFORMED:
+        raise Unreadable(f"{path}: not a revocation list in DER or PEM") from None
+
+
+def contents(path: Path) -> tuple[list[x509.Certificate], list[x509.CertificateRevocationList]]:
+    """Read all certificates and revocation lists of a file, in PEM any number. Raises `Unreadable`."""
+    data = _bytes(path, LARGEST_LIST)
+    blocks = list(_BLOCK.finditer(data))
+    try:
+        if blocks:
+            certificates = [x509.load_pem_x509_certificate(b[0]) for b in blocks if b[1] == b"CERTIFICATE"]
+            crls = [x509.load_pem_x509_crl(b[0]) for b in blocks if b[1] != b"CERTIFICATE"]
+            return [_parsed(certificate) for certificate in certificates], crls
+    except _MALFORMED:
+        raise Unreadable(f"{path}: neither a certificate nor a revocation list") from None
+    try:
+        return [read_certificate(path)], []
+    except Unreadable:
+        pass
+    try:
+        return [], [read_crl(path)]
+    except Unreadable:
+        raise Unreadable(f"{path}: neither a certificate nor a revocation list") from None
 
 
 def chain_of(blob: bytes) -> list[x509.Certificate]:
@@ -79,13 +107,13 @@ def common_name(name: x509.Name) -> str:
 
 def uris(certificate: x509.Certificate) -> list[str]:
     """Return the URIs of subjectAltName; the first is the application URI."""
-    names = _alternative_names(certificate)
+    names = extension(certificate, x509.SubjectAlternativeName)
     return names.get_values_for_type(x509.UniformResourceIdentifier) if names else []
 
 
 def hosts(certificate: x509.Certificate) -> list[str]:
     """Return the host names and addresses of subjectAltName."""
-    names = _alternative_names(certificate)
+    names = extension(certificate, x509.SubjectAlternativeName)
     if names is None:
         return []
     addresses = names.get_values_for_type(x509.IPAddress)
@@ -102,6 +130,20 @@ def is_self_signed(certificate: x509.Certificate) -> bool:
     return certificate.subject == certificate.issuer
 
 
+def is_authority(certificate: x509.Certificate) -> bool:
+    """Tell whether the certificate says that it may issue others."""
+    constraints = extension(certificate, x509.BasicConstraints)
+    return constraints is not None and constraints.ca
+
+
+def extension(of: x509.Certificate | x509.CertificateRevocationList, kind: type[E]) -> E | None:
+    """Return an extension, None if it is not there."""
+    try:
+        return of.extensions.get_extension_for_class(kind).value
+    except x509.ExtensionNotFound:
+        return None
+
+
 def _parsed(certificate: x509.Certificate) -> x509.Certificate:
     """Look at every field that will be used, here, where what is wrong can still be told."""
     _ = certificate.subject, certificate.issuer, certificate.extensions, certificate.public_key()
@@ -115,19 +157,15 @@ def _same_host(host: str) -> str:
         return host.lower().rstrip(".")
 
 
-def _alternative_names(certificate: x509.Certificate) -> x509.SubjectAlternativeName | None:
-    try:
-        return certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except x509.ExtensionNotFound:
-        return None
-
-
-def _bytes(path: Path) -> bytes:
+def _bytes(path: Path, most: int) -> bytes:
     try:
         with path.open("rb") as file:
-            return file.read(LARGEST_FILE)
+            data = file.read(most + 1)
     except OSError as error:
         raise Unreadable(f"{path}: {error.strerror}") from None
+    if len(data) > most:
+        raise Unreadable(f"{path}: longer than {most} bytes")
+    return data
 
 
 def _is_pem(data: bytes) -> bool:

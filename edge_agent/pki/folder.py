@@ -1,30 +1,34 @@
 """The folder ``pki`` of the state folder: who we are, whom we trust, whom we turned away.
 
 own/certs own/private        ours, and the keys
+own/aside                    what was damaged of ours
 trusted/certs trusted/crl    servers, or authorities all of whose servers are trusted
 issuers/certs issuers/crl    authorities that complete a chain; being here trusts nobody
 rejected                     what was presented and refused; an operator moves it, no program does
+
+A file that is nothing of this is told and counts for nothing.
 """
 
 import fcntl
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import TypeVar
 
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 
-from edge_agent.pki import own
-from edge_agent.pki.certificate import der, read_certificate, read_crl, thumbprint
-from edge_agent.pki.own import Own
-
-T = TypeVar("T")
+from edge_agent import durable
+from edge_agent.pki import own, reading
+from edge_agent.pki.certificate import Unreadable, der, thumbprint
+from edge_agent.pki.own import Broken, Own
+from edge_agent.pki.reading import Certificates, Lists, Stray
 
 MOST_REJECTED = 30
 """Anybody can present certificates; beyond so many the oldest goes."""
+AUTHORITIES = ("trusted", "issuers")
 _FOLDERS = (
     *("own/certs", "own/private", "rejected"),
     *("trusted/certs", "trusted/crl", "issuers/certs", "issuers/crl"),
@@ -33,15 +37,21 @@ _FOLDERS = (
 
 @dataclass(frozen=True, slots=True)
 class Trust:
-    """Whom we trust, as read at one time."""
+    """Whom we trust, as read at one time. `unread` are lists that may revoke what nobody can tell."""
 
     trusted: list[x509.Certificate]
     issuers: list[x509.Certificate]
     crls: list[x509.CertificateRevocationList]
+    unread: list[Path] = field(default_factory=list)
+    files: dict[bytes, Path] = field(default_factory=dict)
+
+    def where(self, one: x509.Certificate | x509.CertificateRevocationList, elsewhere: str = "") -> str:
+        """Return the file of a certificate or a list."""
+        return str(self.files.get(one.fingerprint(hashes.SHA256()), elsewhere))
 
 
 class PkiFolder:
-    """The folder. Every method may raise OSError, and `Unreadable` for a file that does not belong there."""
+    """The folder. Every method may raise OSError."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -50,10 +60,19 @@ class PkiFolder:
         """Return our certificates, the newest valid one first; makes one if there is none or it ends soon.
 
         The one before stays beside its successor until it ends: a server may not trust the new one yet.
-        Raises `own.ClockNotSet`.
+
+        Raises:
+            ClockNotSet: one has to be made, and this box does not know what day it is.
+            Unreadable: there are only some that cannot be used. Somebody has to see that: with another one
+                every server refuses us.
         """
         with self._locked():
-            found = own.load(self.folder / "own/certs", self.folder / "own/private")
+            found, strays = self.ours()
+            broken = [stray for stray in strays if isinstance(stray, Broken)]
+            if broken and not found:
+                raise Unreadable("; ".join(f"{one.file}: {one.why}{_mend(one)}" for one in broken))
+            for stray in strays:
+                reading.tell(stray)
             if own.needs_successor(found, now):
                 found.insert(0, self._make(now))
                 self._give()
@@ -61,12 +80,29 @@ class PkiFolder:
             first = own.begun(left, now)
             return [*first, *(one for one in left if one not in first)] or found[:1]
 
+    def successor(self, now: datetime) -> Own | None:
+        """Make a successor if ours ends soon, which takes seconds; None if not. Raises what `own` does."""
+        before = {one.file for one in self.ours()[0]}
+        return next((one for one in self.own(now) if one.file not in before), None)
+
     def renew(self, now: datetime) -> Own:
-        """Make a successor now."""
+        """Make a successor now. Raises `ClockNotSet`."""
         with self._locked():
             made = self._make(now)
             self._give()
         return made
+
+    def mend(self) -> list[tuple[Broken, list[Path]]]:
+        """Put our certificates aside that are damaged; return each with where it is now."""
+        with self._locked():
+            broken = [one for one in self.ours()[1] if isinstance(one, Broken) and one.mendable]
+            moved = [(one, own.put_aside(one, self.folder / "own/aside")) for one in broken]
+            self._give()
+        return moved
+
+    def ours(self) -> tuple[list[Own], list[Stray]]:
+        """Return our certificates that can be used, newest first, and what else is there."""
+        return own.load(self.folder / "own/certs", self.folder / "own/private")
 
     def _make(self, now: datetime) -> Own:
         return own.make(self.folder / "own/certs", self.folder / "own/private", now)
@@ -74,25 +110,52 @@ class PkiFolder:
     def trust(self) -> Trust:
         """Read whom we trust."""
         self._prepare()
+        (trusted, one), (issuers, two) = (self.certificates(f"{part}/certs") for part in AUTHORITIES)
+        (crls, three), (more, four) = (self.lists(f"{part}/crl") for part in AUTHORITIES)
+        crls += more
+        strays = [*one, *two, *three, *four]
+        for stray in strays:
+            reading.tell(stray)
+        files = {found.fingerprint(hashes.SHA256()): path for path, found in [*issuers, *trusted]}
+        files |= {crl.fingerprint(hashes.SHA256()): path for path, crl in crls}
         return Trust(
-            trusted=self._all("trusted/certs", read_certificate),
-            issuers=self._all("issuers/certs", read_certificate),
-            crls=[*self._all("trusted/crl", read_crl), *self._all("issuers/crl", read_crl)],
+            trusted=[certificate for _, certificate in trusted],
+            issuers=[certificate for _, certificate in issuers],
+            crls=[crl for _, crl in crls],
+            unread=[stray.file for stray in strays if stray.doubtful],
+            files=files,
         )
 
-    def listed(self, part: str) -> list[tuple[Path, x509.Certificate]]:
-        """Return the files of a part, such as ``trusted/certs`` or ``rejected``, and what is in them."""
+    def mark(self) -> frozenset[tuple[str, int, int, int]]:
+        """Return what is another one whenever somebody changed a file that says whom we trust."""
+        found = []
+        for part in ("trusted/certs", "trusted/crl", "issuers/certs", "issuers/crl"):
+            with suppress(FileNotFoundError), os.scandir(self.folder / part) as entries:
+                stats = [(entry.path, entry.stat()) for entry in entries]
+                found += [(path, stat.st_ino, stat.st_mtime_ns, stat.st_size) for path, stat in stats]
+        return frozenset(found)
+
+    def certificates(self, part: str) -> tuple[Certificates, list[Stray]]:
+        """Return the certificates of a part, such as ``trusted/certs``, and what else is there."""
+        return reading.certificates(self.folder / part)
+
+    def lists(self, part: str) -> tuple[Lists, list[Stray]]:
+        """Return the revocation lists of a part, such as ``issuers/crl``, and what else is there."""
+        return reading.lists(self.folder / part)
+
+    def listed(self, part: str) -> Certificates:
+        """Return the certificates of a part."""
         self._prepare()
-        return [(path, read_certificate(path)) for path in sorted((self.folder / part).iterdir())]
+        return self.certificates(part)[0]
 
     def reject(self, certificate: x509.Certificate) -> Path:
         """Keep a certificate that was refused, for an operator to look at."""
         self._prepare()
         rejected = self.folder / "rejected"
         path = rejected / f"{thumbprint(certificate)}.der"
-        path.write_bytes(der(certificate))
-        by_age = sorted(rejected.iterdir(), key=lambda file: file.stat().st_mtime)
-        for oldest in by_age[:-MOST_REJECTED]:
+        durable.replace(path, der(certificate))
+        files = [file for file in rejected.iterdir() if file.is_file()]
+        for oldest in sorted(files, key=lambda file: file.stat().st_mtime)[:-MOST_REJECTED]:
             oldest.unlink()
         self._give()
         return path
@@ -101,7 +164,7 @@ class PkiFolder:
         """Put a certificate or a revocation list into a part."""
         self._prepare()
         path = self.folder / part / name
-        path.write_bytes(data)
+        durable.replace(path, data)
         self._give()
         return path
 
@@ -111,9 +174,6 @@ class PkiFolder:
             owner = self.folder.parent.stat()
             for path in (self.folder, *self.folder.rglob("*")):
                 os.chown(path, owner.st_uid, owner.st_gid)
-
-    def _all(self, part: str, reader: Callable[[Path], T]) -> list[T]:
-        return [reader(path) for path in sorted((self.folder / part).iterdir())]
 
     def _prepare(self) -> None:
         for part in _FOLDERS:
@@ -130,3 +190,7 @@ class PkiFolder:
             yield
         finally:
             os.close(lock)
+
+
+def _mend(broken: Broken) -> str:
+    return "; edge-agent pki renew CONFIG puts it aside and makes a new one" if broken.mendable else ""

@@ -18,7 +18,8 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from edge_agent.pki.certificate import Unreadable, der, is_self_signed, read_certificate, thumbprint, uris
+from edge_agent.pki.certificate import Unreadable, der, is_authority, is_self_signed, thumbprint, uris
+from edge_agent.pki.reading import Stray, certificates
 
 KEY_SIZE = 2048  # the least that every current policy takes, and what the smallest PLC can do
 VALID = timedelta(days=5 * 365)
@@ -26,6 +27,8 @@ RENEW_BEFORE = timedelta(days=90)
 """So long before its end a certificate gets a successor, which servers may trust while the old one works."""
 EARLIEST = datetime(2026, 1, 1, tzinfo=UTC)
 """A clock that is before this is not set: what would be made now would be over before it is used."""
+
+_OTHERS = 0o077
 
 
 class ClockNotSet(Exception):
@@ -47,16 +50,64 @@ class Own:
         return names[0] if names else ""
 
 
-def load(certs: Path, private: Path) -> list[Own]:
-    """Return what is in the two folders, newest first: ``NAME.der`` and ``NAME.pem``. Raises `Unreadable`."""
-    found = []
-    for path in sorted(certs.iterdir()):
-        key = _read_key(private / f"{path.stem}.pem")
-        certificate = read_certificate(path)
-        if certificate.public_key() != key.public_key():
-            raise Unreadable(f"{private / path.stem}.pem: not the key of {path}")
-        found.append(Own(certificate, key, path))
-    return sorted(found, key=lambda own: own.certificate.not_valid_before_utc, reverse=True)
+@dataclass(frozen=True, slots=True)
+class Broken(Stray):
+    """A certificate of ours that cannot be used, and its key, which no other one has.
+
+    `mendable`: it is damaged, so that it helps nobody where it is.
+    """
+
+    key: Path = Path()
+    mendable: bool = True
+
+
+def load(certs: Path, private: Path) -> tuple[list[Own], list[Stray]]:
+    """Return what can be used of ``NAME.der`` and ``NAME.pem``, newest first, and what else is there."""
+    read, strays = certificates(certs)
+    pairs = [_pair(path, certificate, _key_of(path, private)) for path, certificate in read]
+    found = [pair for pair in pairs if isinstance(pair, Own)]
+    strays += [pair for pair in pairs if isinstance(pair, Stray)]
+    used = {one.file.stem for one in found}
+    rest = [_unused(stray, _key_of(stray.file, private), used) for stray in strays]
+    return sorted(found, key=lambda own: own.certificate.not_valid_before_utc, reverse=True), rest
+
+
+def _key_of(certificate: Path, private: Path) -> Path:
+    return private / f"{certificate.stem}.pem"
+
+
+def _pair(path: Path, certificate: x509.Certificate, key_file: Path) -> Own | Stray:
+    if is_authority(certificate) and not key_file.exists():
+        return Stray(path, "an authority's certificate, which belongs into issuers/certs")
+    try:
+        key = _read_key(key_file)
+    except Unreadable as error:
+        return Broken(path, f"not used: {error}", key=key_file, mendable=_is_damaged(key_file))
+    if certificate.public_key() != key.public_key():
+        return Broken(path, f"not used: {key_file} is not its key", key=key_file)
+    return Own(certificate, key, path)
+
+
+def _unused(stray: Stray, key_file: Path, used: set[str]) -> Stray:
+    """Return what a file is that cannot be used: only what has a key to itself was to be one of ours."""
+    if stray.file.stem in used:
+        return Stray(stray.file, stray.why)
+    if isinstance(stray, Broken) or not key_file.exists():
+        return stray
+    return Broken(stray.file, f"not used: {stray.why}", key=key_file)
+
+
+def put_aside(broken: Broken, folder: Path) -> list[Path]:
+    """Move a certificate that is damaged, and its key, into `folder`; return where they are now."""
+    folder.mkdir(mode=0o700, exist_ok=True)
+    moved = []
+    for file in (broken.file, broken.key):
+        if file.exists():
+            kept = folder / file.name
+            while kept.exists():
+                kept = kept.with_name(f"{kept.name}.old")
+            moved.append(file.rename(kept))
+    return moved
 
 
 def begun(own: list[Own], now: datetime) -> list[Own]:
@@ -137,9 +188,16 @@ def _self_signed(key: rsa.RSAPrivateKey, host: str, now: datetime) -> x509.Certi
     )
 
 
+def _is_damaged(key: Path) -> bool:
+    try:
+        return not key.stat().st_mode & _OTHERS and os.access(key, os.R_OK)
+    except FileNotFoundError:
+        return True
+
+
 def _read_key(path: Path) -> rsa.RSAPrivateKey:
     try:
-        if path.stat().st_mode & 0o077:
+        if path.stat().st_mode & _OTHERS:
             raise Unreadable(f"{path}: others can read this private key; chmod 600 it")
         key = load_pem_private_key(path.read_bytes(), None)
     except OSError as error:

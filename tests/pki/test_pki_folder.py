@@ -111,13 +111,6 @@ def test_a_clock_that_is_not_set_makes_no_certificate(folder: PkiFolder) -> None
     assert not list((folder.folder / "own/private").iterdir())
 
 
-def test_what_is_no_certificate_is_named(folder: PkiFolder) -> None:
-    folder.trust()
-    (folder.folder / "trusted/certs/readme.txt").write_text("hello", encoding="utf-8")
-    with pytest.raises(Unreadable, match=r"readme\.txt: not a certificate"):
-        folder.trust()
-
-
 def test_der_and_pem_are_both_read(folder: PkiFolder) -> None:
     folder.trust()
     one, two = identity("one").certificate, identity("two").certificate

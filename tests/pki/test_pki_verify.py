@@ -31,6 +31,41 @@ def wrong(
     return objections([i.certificate for i in sent], trust, peer, NOW)
 
 
+def test_every_objection_names_a_file_and_what_to_do() -> None:
+    narrow = identity("narrow", ca=True, path_length=0, uri="", hosts=(), end=NOW - timedelta(days=1))
+    middle = identity("middle", issuer=narrow, uri="", hosts=(), usage=USAGE | {"key_cert_sign": False})
+    false = identity("middle", ca=True, uri="", hosts=(), size=3072)
+    plc = identity("plc", issuer=middle, uri="urn:x", hosts=("other",), usage=None, start=NOW + timedelta(1))
+    small = identity("small", size=1024, hash_=hashes.SHA224(), extended=(ExtendedKeyUsageOID.CLIENT_AUTH,))
+    found = [
+        *wrong([plc], [], [middle, narrow], [crl(narrow, fresh=-timedelta(days=1))]),
+        *wrong([plc], [narrow], [false]),
+        *wrong([plc], [narrow]),
+        *wrong([plc], [narrow], [middle], [crl(middle, plc), crl(false)]),
+        *wrong([small], []),
+    ]
+    assert len({(o.status, o.field) for o in found}) == 15
+    assert [o for o in found if not o.todo] == []
+    assert [o for o in found if not o.file and "revocation list" not in o.problem] == []
+
+
+@pytest.mark.parametrize("pinned", [False, True])
+@pytest.mark.parametrize(
+    ("made", "field"), [({"size": 1024}, "publicKey"), ({"hash_": hashes.SHA224()}, "signatureAlgorithm")]
+)
+def test_a_weak_authority_vouches_for_nobody(made: dict[str, Any], field: str, pinned: bool) -> None:
+    weak = identity("weak", issuer=ROOT, ca=True, uri="", hosts=(), **made)
+    plc = identity("plc", issuer=weak)
+    found = wrong([plc], [plc if pinned else ROOT], [ROOT, weak], [crl(ROOT), crl(weak)])
+    [objection] = found
+    assert (objection.certificate, objection.field, objection.refuses) == ("weak", field, not pinned)
+
+
+def test_how_a_root_signed_itself_does_not_matter() -> None:
+    root = identity("old-root", ca=True, uri="", hosts=(), hash_=hashes.SHA224())
+    assert wrong([identity("plc", issuer=root)], [root], [], [crl(root)]) == []
+
+
 def told(found: list[Objection]) -> list[tuple[str, str, str]]:
     return [(o.certificate, o.field, o.status) for o in found if o.refuses]
 
