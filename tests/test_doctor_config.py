@@ -3,13 +3,16 @@
 import json
 import os
 import socket
+from datetime import timedelta
 from pathlib import Path
 
 import dense_model
 import msgspec
 import pytest
 from agent_process import INPUTS, small_bundle
+from authority import NOW, crl, identity
 from click.testing import CliRunner
+from cryptography.hazmat.primitives.serialization import Encoding
 from modbus_proxy import free_port
 from mosquitto import Broker
 from plc_line import device, machine
@@ -20,10 +23,12 @@ from edge_agent.config.fields import Size
 from edge_agent.config.north import MqttTable
 from edge_agent.config.tables import HistoryTable
 from edge_agent.config.web import Web
-from edge_agent.doctor import Grade, north, plant, wear
+from edge_agent.doctor import Grade, certificates, north, plant, wear
 from edge_agent.inference.timing import Latency
+from edge_agent.pki.folder import PkiFolder
 
 pytestmark = pytest.mark.sockets
+DAY = timedelta(days=1)
 
 
 @pytest.fixture
@@ -57,6 +62,58 @@ def test_the_broker_is_tried_where_there_is_one(tmp_path: Path) -> None:
     broker.kill()
     gone = north.broker(table)
     assert (gone.grade, "nobody listens" in gone.says) == (Grade.BAD, True)
+
+
+class TestCertificates:
+    @pytest.fixture
+    def secured(self, tmp_path: Path) -> Config:
+        (tmp_path / "state").mkdir()
+        path = tmp_path / "c.toml"
+        path.write_text(
+            '[agent]\nstate = "state"\n[device.press]\ndriver = "opc-ua"\nurl = "opc.tcp://plc7:4840"\n'
+            'tags = [{ name = "vib", node = "i=2258" }]\n'
+        )
+        return load(path)
+
+    def grades(self, config: Config, *ends: timedelta) -> list[tuple[Grade, str]]:
+        folder = PkiFolder(Path(config.state) / "pki")
+        for number, end in enumerate(ends):
+            hosts = ("plc7",) if number == 0 else ("other",)
+            one = identity(
+                f"plc{number}", hosts=hosts, uri=f"urn:{number}", start=NOW - 9 * DAY, end=NOW + end
+            )
+            folder.add("trusted/certs", one.der, f"{number}.der")
+        return [(finding.grade, finding.says) for finding in certificates.look(config)]
+
+    def test_nothing_is_made_to_look(self, secured: Config) -> None:
+        assert certificates.look(secured) == []
+        assert list(Path(secured.state).iterdir()) == []
+
+    def test_ours_and_the_devices_with_the_days_that_are_left(self, secured: Config) -> None:
+        PkiFolder(Path(secured.state) / "pki").own(NOW)
+        over, soon, well, ours = self.grades(secured, -3 * DAY, 80 * DAY, 200 * DAY)
+        assert (over[0], soon[0], well[0], ours[0]) == (Grade.BAD, Grade.WARN, Grade.OK, Grade.OK)
+        assert over[1].startswith("device press: trusted plc0: until ")
+        assert over[1].endswith(" days ago")
+        assert soon[1].startswith("trusted plc1: until ")
+        assert "79 days left" in soon[1]
+        assert ours[1].startswith("ours edge-agent@")
+
+    def test_a_list_that_is_over_is_looked_at_and_still_used(self, secured: Config) -> None:
+        folder, works = PkiFolder(Path(secured.state) / "pki"), identity("works", ca=True)
+        old = crl(works, fresh=-DAY).public_bytes(Encoding.DER)
+        folder.add("issuers/crl", old, "works.crl")
+        [(grade, says)] = self.grades(secured)
+        assert grade is Grade.WARN
+        assert "revocation list works: next update " in says
+
+    def test_doctor_tells_them(self, secured: Config) -> None:
+        self.grades(secured, -3 * DAY)
+        words = ["doctor", "--config", str(Path(secured.state).with_name("c.toml"))]
+        ended = CliRunner().invoke(main, words)
+        assert ended.exit_code == 1
+        assert "BAD   certificate  device press: trusted plc0: until " in ended.output
+        assert "edge-agent pki trust CONFIG the new one" in ended.output
 
 
 def with_history(config: Path, **changes: object) -> Config:

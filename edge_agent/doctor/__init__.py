@@ -15,6 +15,6 @@ def examine(state: Path, config: Config | None = None) -> list[Finding]:
     if config is None:
         return found
     # Imported here because it takes all that the agent is made of.
-    from edge_agent.doctor import plant, wear  # noqa: PLC0415
+    from edge_agent.doctor import certificates, plant, wear  # noqa: PLC0415
 
-    return [*found, *wear.look(config, state), *plant.look(config, state)]
+    return [*found, *wear.look(config, state), *plant.look(config, state), *certificates.look(config)]
