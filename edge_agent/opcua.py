@@ -8,7 +8,7 @@ from edge_agent.drivers.opcua.driver import OpcUa
 from edge_agent.drivers.opcua.security import Security
 
 # What it retries and what it cannot read is not for people: what matters is told by the driver.
-logging.getLogger("asyncua").setLevel(logging.CRITICAL)
+logging.getLogger("asyncua").setLevel(logging.CRITICAL + 1)
 
 
 def opcua(table: OpcUaTable) -> OpcUa:

@@ -110,6 +110,9 @@ def _without_issuer(last: Held, named: Sequence[Held]) -> Objection:
 def _untrusted(path: Path) -> Objection:
     leaf, own = path[0], thumbprint(path[0].certificate)
     todo = f"if the engineering tool shows that thumbprint too, edge-agent pki trust CONFIG {own[:8]}"
+    if not is_self_signed(leaf.certificate):
+        by = common_name(leaf.certificate.issuer)
+        todo = f"{todo}; or trust CONFIG FILE with the certificate of {by}, and one with its revocation list"
     problem = f"{own} is not in trusted/certs"
     if len(path) > 1:
         problem = f"neither {own} nor any of its issuers is in trusted/certs"

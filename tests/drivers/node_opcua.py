@@ -32,6 +32,13 @@ class NodeServer:
         trusted.mkdir(parents=True, exist_ok=True)
         (trusted / f"{name}.der").write_bytes(certificate)
 
+    def trust_the_rejected_alone(self) -> None:
+        """Do what an operator of the server does with what it turned away, and forget what it knew."""
+        for file in (self.pki / "trusted" / "certs").iterdir():
+            file.unlink()
+        for file in (self.pki / "rejected").iterdir():
+            file.rename(self.pki / "trusted" / "certs" / file.name)
+
     def start(self) -> "NodeServer":
         command = ["node", str(npm_peer.install("opcua") / "server.js"), json.dumps(self.options)]
         with self._log.open("a") as log:

@@ -3,13 +3,13 @@
 import asyncio
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from asyncua import ua
-from authority import Identity, crl, identity
+from authority import NOW, Identity, crl, identity
 from click.testing import CliRunner
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from node_opcua import NodeServer
@@ -20,6 +20,7 @@ from edge_agent.core.tags import Quality
 from edge_agent.drivers import LinkDown
 from edge_agent.drivers.opcua.breaking import PATIENCE, Insecure
 from edge_agent.drivers.opcua.driver import OpcUa
+from edge_agent.drivers.opcua.explain import explain
 from edge_agent.drivers.opcua.security import POLICIES, Security
 from edge_agent.pki.certificate import thumbprint
 from edge_agent.pki.folder import PkiFolder
@@ -160,6 +161,15 @@ async def test_a_successor_of_our_certificate_is_used_once_the_server_trusts_it(
     assert await site.value() == 1.5
     [line] = [r.getMessage() for r in caplog.records if r.name.startswith("edge_agent")]
     assert f"does not take our new certificate {newer.file.name} yet: BadSecurityChecksFailed" in line
+    site.server.trust_the_rejected_alone()
+    opened = f"session: opened with {newer.file.name}"
+    async with asyncio.timeout(30):
+        while opened not in str(await explain(site.server.url, 5, Security(site.pki.folder))):  # noqa: ASYNC110 - it tells nobody
+            await asyncio.sleep(0.1)
+    caplog.clear()
+    assert await site.value() == 1.5
+    assert [r.getMessage() for r in caplog.records if r.name.startswith("edge_agent")] == []
+    assert site.pki.own(datetime.now(UTC))[0] == newer
 
 
 class TestCommands:
@@ -183,14 +193,13 @@ class TestCommands:
         said = self.run("pki", "explain", config, code=1)
         assert "taken: Aes256_Sha256_RsaPss, SignAndEncrypt" in said
         assert "REFUSED: plc: thumbprint:" in said
-        assert "BadCertificateUntrusted" in self.run("read", config, code=1)
         mark = thumbprint(PLC.certificate)
         assert said.splitlines()[-1].endswith(f"edge-agent pki trust CONFIG {mark[:8]}")
         assert f"rejected       {mark}" in self.run("pki", "list", config)
         assert self.run("pki", "trust", config, mark[:8]) == f"trusted: plc {mark}\n"
         assert "session: opened with" in self.run("pki", "explain", config, "press")
         assert "1.5" in self.run("read", config)
-        assert self.run("pki", "reject", config, mark) == f"rejected: plc {mark}\n"
+        assert self.run("pki", "reject", config, mark) == f"rejected: plc {mark}, was in trusted\n"
         assert "BadCertificateUntrusted" in self.run("read", config, code=1)
 
     def test_browsing_without_security_tells_what_the_server_wants(self, site: Site) -> None:
@@ -208,6 +217,19 @@ class TestCommands:
         assert "BadSecurityChecksFailed: thumbprint: not trusted there" in said
         assert newest in said
 
+    def test_of_one_that_was_issued_to_us_the_server_needs_the_authority(
+        self, site: Site, config: str
+    ) -> None:
+        uri = site.pki.own(datetime.now(UTC))[0].uri
+        issued = identity("agent", issuer=identity("office", ca=True), uri=uri, start=NOW)
+        certificate, key = issued.save(site.pki.folder, "agent")
+        key.chmod(0o600)
+        own = certificate.rename(site.pki.folder / "own/certs/agent.der")
+        key.rename(site.pki.folder / "own/private/agent.pem")
+        said = self.run("pki", "explain", config)
+        own.unlink()
+        assert "office issued it: the server needs the certificate of office and its revocation list" in said
+
     def test_a_file_can_be_trusted_and_anything_else_is_told(
         self, site: Site, config: str, tmp_path: Path
     ) -> None:
@@ -216,7 +238,7 @@ class TestCommands:
         assert self.run("pki", "trust", config, str(certificate), "--issuer").startswith("issuers: works")
         (tmp_path / "works.crl").write_bytes(crl(works).public_bytes(Encoding.DER))
         said = self.run("pki", "trust", config, str(tmp_path / "works.crl"))
-        assert said == "trusted: revocation list of works\n"
+        assert said == f"trusted: revocation list of works, next update {NOW + timedelta(days=7):%Y-%m-%d}\n"
         (tmp_path / "note").write_text("hello", encoding="utf-8")
         assert "neither" in self.run("pki", "trust", config, str(tmp_path / "note"), code=1)
         assert "there are: " in self.run("pki", "trust", config, "ffffffff", code=1)
@@ -224,12 +246,29 @@ class TestCommands:
 
 
 async def test_after_a_restart_another_key_is_refused_and_a_moved_namespace_is_found(site: Site) -> None:
-    swapped = identity("plc", hosts=("localhost",), size=3072)
+    works = identity("line works", ca=True, uri="", hosts=())
+    swapped = identity("plc", hosts=("localhost",), size=3072, issuer=works)
     site.server.kill()
     site.server.present(swapped)
     site.server.options["namespaces"] = ["urn:other:a", "urn:other:b"]
     site.server.start()
-    with pytest.raises(Insecure, match="is not in trusted/certs"):
+    with pytest.raises(Insecure, match="in trusted/certs"):
         await site.value()
     site.trusts(swapped)
     assert await site.value() == 1.5
+    await its_authority_is_trusted_until_it_revokes(site, works, swapped)
+
+
+async def its_authority_is_trusted_until_it_revokes(site: Site, works: Identity, server: Identity) -> None:
+    def add_list(*revoked: Identity) -> None:
+        site.pki.add("issuers/crl", crl(works, *revoked).public_bytes(Encoding.DER), "works.crl")
+
+    site.trusts(works)
+    with pytest.raises(Insecure, match="there is no revocation list of line works"):
+        await site.value()
+    add_list()
+    assert await site.value() == 1.5
+    add_list(server)
+    with pytest.raises(Insecure, match="plc: serialNumber: was revoked by line works on 20") as refused:
+        await site.value()
+    assert (refused.value.status, refused.value.ours) == ("BadCertificateRevoked", False)
