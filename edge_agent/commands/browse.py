@@ -52,34 +52,42 @@ def browse(
     from edge_agent.drivers.opcua.breaking import Insecure  # noqa: PLC0415
 
     table = _table(target, config, insecure=insecure)
+    if csv and csv.exists():
+        fail(f"{csv}: exists already, and is left as it is; name another file")
     try:
-        nodes = asyncio.run(_nodes(table, start, depth))
-        nodes = [node for node in nodes if wanted.lower() in node.path.lower()]
+        found, cut = asyncio.run(_nodes(table, start, depth))
+        nodes = [node for node in found if wanted.lower() in node.path.lower()]
+        if not nodes:
+            fail(f"no path of the {len(found)} nodes at and below {start} contains {wanted!r}")
         written = tagfile.write(csv, nodes) if csv else None
     except Insecure as error:
         fail(f"{error}{_DESCRIBE if insecure else ''}")
+    except tagfile.NothingToWrite as error:
+        fail(f"{csv}: not written: {error}")
     except (LinkDown, LookupError, ValueError) as error:
         fail(str(error.args[0]))
     except OSError as error:
         fail(f"{csv}: {error.strerror}")
+    if cut:
+        click.echo(f"there is more than these {len(found)} nodes; say --start further down", err=True)
     if written is not None:
-        click.echo(f"{csv}: {written} tags")
+        click.echo(f"{csv}: {written.text()}")
     elif as_json:
         click.echo(msgspec.json.encode(nodes))
     else:
-        click.echo("\n".join(map(_line, nodes)) or "nothing")
+        click.echo("\n".join(map(_line, nodes)))
 
 
-async def _nodes(table: OpcUaTable, start: str, depth: int) -> "list[Found]":
+async def _nodes(table: OpcUaTable, start: str, depth: int) -> "tuple[list[Found], bool]":
     from edge_agent.drivers.opcua.address import parse_address  # noqa: PLC0415
-    from edge_agent.drivers.opcua.browse import browse as tree  # noqa: PLC0415
+    from edge_agent.drivers.opcua.describe import browse as described  # noqa: PLC0415
     from edge_agent.opcua import opcua  # noqa: PLC0415
 
     node = parse_address(start).node
     driver = opcua(table)
     try:
         await driver.connect()
-        return await tree(driver.session, node, depth)
+        return await described(driver.session, node, depth)
     finally:
         await driver.close()
 
@@ -87,7 +95,7 @@ async def _nodes(table: OpcUaTable, start: str, depth: int) -> "list[Found]":
 def _line(node: "Found") -> str:
     name = "  " * node.depth + node.name
     if not node.type:
-        return f"{name:<40} {node.node}"
+        return f"{name:<40} {node.node}  {node.status}".rstrip()
     value = (
         "-" if node.value is None else f"{node.value:.6g}" if isinstance(node.value, float) else node.value
     )

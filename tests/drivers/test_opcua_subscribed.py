@@ -269,9 +269,11 @@ def test_what_was_browsed_is_a_tag_file(server: NodeServer, tmp_path: Path) -> N
     assert [(node["name"], node["value"], node["type"]) for node in one] == [("Count", 7, "UInt16")]
 
     file = tmp_path / "press.csv"
-    assert run("browse", server.url, "--insecure", "--filter", "Press", "--csv", str(file)).endswith("tags\n")
-    assert "Temperature,nsu=urn:test:plant;s=Temperature,°C,-20,150" in file.read_text(encoding="utf-8")
-    assert "File exists" in run("browse", server.url, "--insecure", "--csv", str(file), code=1)
+    assert run("browse", server.url, "--insecure", "--filter", "Press", "--csv", str(file)).startswith(
+        f"{file}: "
+    )
+    assert "Temperature,nsu=urn:test:plant;s=Temperature,,°C,-20,150" in file.read_text(encoding="utf-8")
+    assert "exists already" in run("browse", server.url, "--insecure", "--csv", str(file), code=1)
     config = tmp_path / "plant.toml"
     config.write_text(
         f'[agent]\nstate = "."\n[device.press]\ndriver = "opc-ua"\nurl = "{server.url}"\ntimeout = "5s"\n'

@@ -86,37 +86,6 @@ class Services:
             results += answer
         return results
 
-    async def browse(self, nodes: Sequence[ua.NodeId]) -> list[list[ua.ReferenceDescription]]:
-        """Return the nodes below each, by hierarchical references but those to properties (Part 4, 5.8.2)."""
-        request = ua.BrowseParameters(
-            RequestedMaxReferencesPerNode=0,
-            NodesToBrowse=[
-                ua.BrowseDescription(
-                    NodeId=node,
-                    BrowseDirection=ua.BrowseDirection.Forward,
-                    ReferenceTypeId=ua.NodeId(ua.ObjectIds.HierarchicalReferences),
-                    IncludeSubtypes=True,
-                    NodeClassMask=ua.NodeClass.Object | ua.NodeClass.Variable,
-                    ResultMask=ua.BrowseResultMask.All,
-                )
-                for node in nodes
-            ],
-        )
-        with breaking(self.url):
-            results = await self._client.uaclient.browse(request)
-            self._expect(len(nodes), len(results))
-            found = [await self._rest(result) for result in results]
-        property_ = ua.NodeId(ua.ObjectIds.HasProperty)
-        return [[r for r in references if r.ReferenceTypeId != property_] for references in found]
-
-    async def _rest(self, result: ua.BrowseResult) -> list[ua.ReferenceDescription]:
-        references = list(result.References or [])
-        while result.ContinuationPoint:
-            more = ua.BrowseNextParameters(False, [result.ContinuationPoint])
-            [result] = await self._client.uaclient.browse_next(more)
-            references += result.References or []
-        return references
-
     async def write(self, items: list[ua.WriteValue]) -> list[ua.StatusCode]:
         """Write all `items` in one request; one status an item, in order.
 

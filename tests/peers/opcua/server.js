@@ -1,5 +1,7 @@
 // An OPC UA server by node-opcua: `node server.js OPTIONS`, a JSON object. Prints "ready"; obeys JSON lines on stdin.
 // Nodes are strings in urn:test:plant, which is registered behind `namespaces`, so that they shift its index.
+// `limits` are more of its operation limits; it tells `page` references at once and keeps one continuation point; it
+// has the nodes of typed.js if it is `typed`.
 // Its clock is `ahead`, in s; if it is `silent` it does not tell its limits; reading Slow takes `slow` ms; `types` are those of nodes v0, v1, ... if not Double.
 "use strict";
 globalThis.crypto ??= require("node:crypto").webcrypto; // Node 18 has it only there
@@ -40,7 +42,7 @@ async function main() {
         nodeset_filename: [require("node-opcua").nodesets.standard],
         serverCapabilities: {
             maxSessions: options.maxSessions, maxSubscriptions: 10 * options.maxSessions,
-            operationLimits: { maxNodesPerRead: options.maxNodesPerRead, maxNodesPerWrite: 500 },
+            operationLimits: { maxNodesPerRead: options.maxNodesPerRead, maxNodesPerWrite: 500, ...options.limits },
         },
     });
     await server.initialize();
@@ -48,7 +50,10 @@ async function main() {
     for (const uri of options.namespaces) space.registerNamespace(uri);
     const namespace = space.registerNamespace("urn:test:plant");
     const variables = populate(space, namespace);
-    if (options.silent) tell(space, "i=11705", scalar("UInt32", 0)); // MaxNodesPerRead
+    if (options.typed) require("./typed.js").add(namespace);
+    if (options.page) require("./pages.js").limit(server, options.page);
+    const untold = options.silent ? ["i=11705", "i=11710"] : []; // MaxNodesPerRead, MaxNodesPerBrowse
+    for (const limit of untold) tell(space, limit, scalar("UInt32", 0));
     await server.start();
     process.stdout.write("ready\n");
     for await (const line of readline.createInterface({ input: process.stdin })) {
