@@ -1,4 +1,4 @@
-"""`edge-agent browse` with servers that take little at once, have types of their own, or lack what is asked."""
+"""`edge-agent browse` with servers that take little at once, have types of their own, lack what is asked."""
 
 import csv
 import json
@@ -80,6 +80,7 @@ class TestTypes:
             "Any": "BaseDataType (Variant)",
             "Id": "Guid",
             "Blob": "ByteString",
+            "Torn": "Structure",
             "Words": "WORD[] (UInt16)",
             "Wave": "Float[]",
         }
@@ -94,6 +95,7 @@ class TestTypes:
             "500 left out: in an array or a structure of more than 100 values",
             "1 left out: Guid: no number, text or time",
             "1 left out: ByteString: no number, text or time",
+            "1 left out: without a value now that would show its elements, fields or type",
         ]
         values = read_back(small.url, tmp_path, file)
         assert values["Words_2"] == 3
@@ -107,6 +109,11 @@ class TestTypes:
             "Any": 2.5,
             **{f"Words_{i}": i + 1 for i in range(3)},
         }
+
+    def test_a_value_that_cannot_be_decoded_spoils_no_other(self, small: NodeServer) -> None:
+        nodes = self.nodes(small)
+        assert nodes["Torn"]["status"] == "BadDecodingError"
+        assert {name for name, node in nodes.items() if node["status"]} == {"Torn"}
 
     def test_fields_of_structures_and_elements_of_matrices_are_tags(
         self, plant: Server, tmp_path: Path

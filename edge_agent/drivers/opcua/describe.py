@@ -5,6 +5,8 @@ from typing import Any
 
 from asyncua import ua
 
+from edge_agent.core.tags import Reason
+from edge_agent.drivers import LinkDown
 from edge_agent.drivers.opcua.address import BrowsePath, NodeId
 from edge_agent.drivers.opcua.browse import Found, Node, tree
 from edge_agent.drivers.opcua.datatypes import DataType, data_types
@@ -14,12 +16,7 @@ from edge_agent.drivers.opcua.services import attribute
 from edge_agent.drivers.opcua.session import Session
 from edge_agent.drivers.opcua.structures import Decoder, NoSuchField, decoder_of
 
-_KINDS = (
-    ua.AttributeIds.Value,
-    ua.AttributeIds.DataType,
-    ua.AttributeIds.ValueRank,
-    ua.AttributeIds.UserAccessLevel,
-)
+_KINDS = (ua.AttributeIds.DataType, ua.AttributeIds.ValueRank, ua.AttributeIds.UserAccessLevel)
 _UNKNOWN = DataType("?", "?")
 _LONGEST = 60
 
@@ -42,10 +39,11 @@ async def browse(session: Session, start: NodeId | BrowsePath, depth: int) -> tu
 async def _values(session: Session, references: References, variables: Sequence[Node]) -> None:
     answers = await session.read([attribute(node.id, kind) for node in variables for kind in _KINDS])
     rows = [answers[at : at + len(_KINDS)] for at in range(0, len(answers), len(_KINDS))]
-    types = [row[1].Value.Value for row in rows if isinstance(row[1].Value.Value, ua.NodeId)]
+    values = await _read(session, [node.id for node in variables])
+    types = [row[0].Value.Value for row in rows if isinstance(row[0].Value.Value, ua.NodeId)]
     known = await data_types(session, references, types)
     decoders = {node: await _decoder(session, node, kind) for node, kind in known.items()}
-    for node, (value, type_, rank, access) in zip(variables, rows, strict=True):
+    for node, value, (type_, rank, access) in zip(variables, values, rows, strict=True):
         kind = known.get(type_.Value.Value, _UNKNOWN)
         decoder = decoders.get(type_.Value.Value)
         array = isinstance(value.Value.Value, list) or (
@@ -60,8 +58,23 @@ async def _values(session: Session, references: References, variables: Sequence[
         found.fields, found.left_out = parts.fields, parts.left_out
 
 
+async def _read(session: Session, nodes: Sequence[ua.NodeId]) -> list[ua.DataValue]:
+    """Read values. One that cannot be decoded spoils no other."""
+    try:
+        return await session.read([attribute(node) for node in nodes])
+    except LinkDown as error:
+        if error.reason != Reason.BAD_REPLY:
+            raise
+        if len(nodes) == 1:
+            return [ua.DataValue(StatusCode=ua.StatusCode(ua.StatusCodes.BadDecodingError))]
+        half = len(nodes) // 2
+        return [*await _read(session, nodes[:half]), *await _read(session, nodes[half:])]
+
+
 async def _decoder(session: Session, node: ua.NodeId, kind: DataType) -> Decoder | None:
-    return await decoder_of(node, session.definition) if kind.base == "Structure" else None
+    """Return how values are taken apart. Some servers have structures that are no subtypes of Structure."""
+    may_be = kind.base in ("Structure", "Variant", "?") and kind.name != kind.base
+    return await decoder_of(node, session.definition) if may_be else None
 
 
 async def _units(session: Session, variables: Sequence[Node]) -> None:
@@ -78,7 +91,7 @@ async def _units(session: Session, variables: Sequence[Node]) -> None:
 
 def _shown(value: Any, decoder: Decoder | None) -> float | str | None:
     try:
-        value = apart(value, decoder)
+        value = [apart(one, decoder) for one in value] if isinstance(value, list) else apart(value, decoder)
     except NoSuchField:
         return "..."  # the type says that it is a structure
     if value is None or isinstance(value, bool | int | float | str):

@@ -1,6 +1,14 @@
 // Nodes of the types that a vendor adds to those of the standard, below the object Typed in the namespace.
 "use strict";
-const { DataType, VariantArrayType } = require("node-opcua");
+const { DataType, VariantArrayType, coerceNodeId } = require("node-opcua");
+const { OpaqueStructure } = require("node-opcua-extension-object");
+
+// Says that it is a Range (i=886), which has 16 bytes.
+class Torn extends OpaqueStructure {
+    constructor() {
+        super(coerceNodeId("i=886"), Buffer.from("torn"));
+    }
+}
 
 exports.add = function add(namespace) {
     const folder = namespace.addObject({
@@ -23,6 +31,7 @@ exports.add = function add(namespace) {
         Any: ["BaseDataType", DataType.Double, 2.5],
         Id: ["Guid", DataType.Guid, "72962B91-FA75-4AE6-8D28-B404DC7DAF63"],
         Blob: ["ByteString", DataType.ByteString, Buffer.from("abc")],
+        Torn: ["Structure", DataType.ExtensionObject, new Torn()],
         Words: [word, DataType.UInt16, Uint16Array.of(1, 2, 3)],
         Wave: ["Float", DataType.Float, new Float32Array(500)],
     };
