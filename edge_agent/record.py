@@ -5,32 +5,41 @@ import csv
 import math
 import signal
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TextIO
 
 import msgspec
 
-from edge_agent.commission import select, wall
+from edge_agent.commission import CommissionError, select, wall
 from edge_agent.config import Config
 from edge_agent.core.tags import Tag
 from edge_agent.drivers.opcua.address import NodeAddress
-from edge_agent.sampling import Tick, sampling, shortest
+from edge_agent.sampling import Sampler, Tick, sampling, shortest
 
 FLUSH = 1.0
 """Seconds after which a row is in the file, whatever becomes of this process."""
+MOST_TOLD = 3
+"""Tags whose reasons are told when there is no value at all."""
 
 
 class Recorded(msgspec.Struct, frozen=True, kw_only=True):
-    """What was recorded. `missed` ticks have no row, `holes` are cells that are empty because BAD."""
+    """What was recorded. `missed` ticks have no row, `holes` are cells that are empty because BAD.
+
+    `silent` are the devices that did not answer at its end.
+    """
 
     file: str
     rows: int
     missed: int
     holes: int
+    silent: list[str]
 
     def text(self) -> str:
-        """One line for a person."""
-        return f"{self.file}: {self.rows} rows, {self.missed} ticks missed, {self.holes} empty cells"
+        """One line for a person, and one with the devices that do not answer."""
+        line = f"{self.file}: {self.rows} rows, {self.missed} ticks missed, {self.holes} empty cells"
+        return "\n".join([line, *_silence(self.silent)])
 
 
 def record(
@@ -39,36 +48,89 @@ def record(
     """Write one row a tick of the shortest scan, for `seconds` or until SIGINT or SIGTERM.
 
     The first column is ``time``, ISO 8601 in UTC. A value that is BAD is an empty cell. With `times` the last
-    columns are ``TAG@source`` and ``TAG@server`` of each tag with such times: when each had the value. Raises
-    OSError; a file that exists is not written to. Raises `CommissionError` for a tag that is not there.
+    columns are ``TAG@source`` and ``TAG@server`` of each tag with such times: when each had the value. The
+    `seconds` begin when every device has answered or failed to.
+
+    Raises:
+        CommissionError: a tag is not there, or not one value came; then no file is left.
+        OSError: the file exists, which is not written to, or cannot be written.
     """
-    return asyncio.run(_record(select(config, names), out, seconds, times=times))
+    chosen = select(config, names)
+    with out.open("x", newline="", encoding="utf-8") as file:
+        rows = Rows(file, times=times)
+        asyncio.run(_rows(chosen, rows, seconds))
+    if not rows.values:
+        out.unlink()
+        raise CommissionError(f"nothing recorded, no file left: {rows.why()}")
+    return Recorded(file=str(out), rows=rows.count, missed=rows.missed, holes=rows.holes, silent=rows.silent)
 
 
-async def _record(config: Config, out: Path, seconds: float | None, *, times: bool) -> Recorded:
+async def _rows(config: Config, rows: "Rows", seconds: float | None) -> None:
     loop, me = asyncio.get_running_loop(), asyncio.current_task()
     assert me is not None
-    rows = missed = holes = 0
-    with out.open("x", newline="", encoding="utf-8") as file:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, me.cancel)
-        writer = csv.writer(file)
-        try:
-            async with asyncio.timeout(seconds), sampling(config, shortest(config)) as sampler:
-                timed = [row for row, tag in enumerate(sampler.tags) if times and _has_times(tag)]
-                stamps = [f"{sampler.tags[row].name}@{who}" for row in timed for who in ("source", "server")]
-                writer.writerow(["time", *(tag.name for tag in sampler.tags), *stamps])
-                flushed = loop.time()
-                async for tick in sampler.ticks():
-                    row = cells(tick)
-                    writer.writerow([_now(), *row, *_stamps(tick, timed)])
-                    rows, missed, holes = rows + 1, missed + tick.missed, holes + row.count("")
-                    if loop.time() - flushed >= FLUSH:
-                        file.flush()
-                        flushed = loop.time()
-        except (TimeoutError, asyncio.CancelledError):
-            pass  # that is how it ends
-    return Recorded(file=str(out), rows=rows, missed=missed, holes=holes)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, me.cancel)
+    try:
+        async with sampling(config, shortest(config)) as sampler:
+            rows.begin(sampler)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    async for tick in sampler.ticks():
+                        rows.add(tick, loop.time())
+    except asyncio.CancelledError:
+        pass  # that is how it ends
+
+
+class Rows:
+    """The rows of one recording, and what is in them."""
+
+    def __init__(self, file: TextIO, *, times: bool) -> None:
+        self._file, self._writer, self._times = file, csv.writer(file), times
+        self._flushed = 0.0
+        self._sampler: Sampler | None = None
+        self._timed: list[int] = []
+        self._last: Tick | None = None
+        self.count = self.missed = self.holes = self.values = 0
+
+    def begin(self, sampler: Sampler) -> None:
+        """Write the names of the columns."""
+        self._sampler = sampler
+        self._timed = [row for row, tag in enumerate(sampler.tags) if self._times and _has_times(tag)]
+        stamps = [f"{sampler.tags[row].name}@{who}" for row in self._timed for who in ("source", "server")]
+        self._writer.writerow(["time", *(tag.name for tag in sampler.tags), *stamps])
+
+    def add(self, tick: Tick, now: float) -> None:
+        """Write a row; `now` is monotonic, in s."""
+        row = cells(tick)
+        self._writer.writerow([_now(), *row, *_stamps(tick, self._timed)])
+        holes = row.count("")
+        self.count, self.missed = self.count + 1, self.missed + tick.missed
+        self.holes, self.values = self.holes + holes, self.values + len(row) - holes
+        self._last = tick
+        if now - self._flushed >= FLUSH:
+            self._file.flush()
+            self._flushed = now
+
+    @property
+    def silent(self) -> list[str]:
+        """The devices that do not answer."""
+        return self._sampler.silent if self._sampler is not None else []
+
+    def why(self) -> str:
+        """Say why there is no value."""
+        if self.silent or self._sampler is None or self._last is None:
+            return "; ".join(_silence(self.silent)) or "it ended before the first row"
+        samples = [self._last.columns[row] for row in range(len(self._sampler.tags))]
+        bad = [
+            f"{tag.name} {sample.reason.name} {sample.said}".rstrip()
+            for tag, sample in zip(self._sampler.tags, samples, strict=True)
+        ]
+        more = f" and {len(bad) - MOST_TOLD} more" if len(bad) > MOST_TOLD else ""
+        return f"every value was BAD: {', '.join(bad[:MOST_TOLD])}{more}"
+
+
+def _silence(silent: Sequence[str]) -> list[str]:
+    return [f"no answer from device {', '.join(silent)}"] if silent else []
 
 
 def cells(tick: Tick) -> list[str]:

@@ -37,13 +37,14 @@ class Sampler:
         tags = {scanned.tag.name: scanned.tag for device in parts.config.devices for scanned in device.tags}
         self.tags: list[Tag] = [tags[name] for name in parts.rows]
 
+    @property
+    def silent(self) -> list[str]:
+        """The devices that do not answer, or have not yet."""
+        return [device.name for device in self._parts.devices if not device.healthy]
+
     async def ticks(self) -> AsyncIterator[Tick]:
         """Yield at every tick, half a period after the scans. A missed one is skipped and counted."""
         loop = asyncio.get_running_loop()
-        for _ in range(int(FIRST_ANSWERS / _LOOK)):
-            if all(device.healthy is not None for device in self._parts.devices):
-                break
-            await asyncio.sleep(_LOOK)
         start, tick = loop.time() + self._period / 2, 0
         while True:
             due = max(tick, int((loop.time() - start) / self._period))
@@ -61,9 +62,17 @@ async def sampling(config: Config, period: float) -> AsyncIterator[Sampler]:
         running = [group.create_task(scan.run()) for scan in parts.scans]
         running += [group.create_task(device.run()) for device in parts.devices]
         try:
+            await _first_answers(parts)
             yield Sampler(parts, period)
         finally:
             for task in running:
                 task.cancel()
             for device in parts.devices:
                 await device.close()
+
+
+async def _first_answers(parts: Parts) -> None:
+    for _ in range(int(FIRST_ANSWERS / _LOOK)):
+        if all(device.healthy is not None for device in parts.devices):
+            return
+        await asyncio.sleep(_LOOK)
