@@ -43,7 +43,7 @@ def read_crl(path: Path) -> x509.CertificateRevocationList:
     """Read a certificate revocation list in DER or PEM. Raises `Unreadable`."""
     data = _bytes(path, LARGEST_LIST)
     try:
-        return x509.load_pem_x509_crl(data) if _is_pem(data) else x509.load_der_x509_crl(data)
+        return _parsed_list(x509.load_pem_x509_crl(data) if _is_pem(data) else x509.load_der_x509_crl(data))
     except _MALFORMED:
         raise Unreadable(f"{path}: not a revocation list in DER or PEM") from None
 
@@ -56,7 +56,7 @@ def contents(path: Path) -> tuple[list[x509.Certificate], list[x509.CertificateR
         if blocks:
             certificates = [x509.load_pem_x509_certificate(b[0]) for b in blocks if b[1] == b"CERTIFICATE"]
             crls = [x509.load_pem_x509_crl(b[0]) for b in blocks if b[1] != b"CERTIFICATE"]
-            return [_parsed(certificate) for certificate in certificates], crls
+            return list(map(_parsed, certificates)), list(map(_parsed_list, crls))
     except _MALFORMED:
         raise Unreadable(f"{path}: neither a certificate nor a revocation list") from None
     try:
@@ -148,6 +148,11 @@ def _parsed(certificate: x509.Certificate) -> x509.Certificate:
     """Look at every field that will be used, here, where what is wrong can still be told."""
     _ = certificate.subject, certificate.issuer, certificate.extensions, certificate.public_key()
     return certificate
+
+
+def _parsed_list(crl: x509.CertificateRevocationList) -> x509.CertificateRevocationList:
+    _ = crl.issuer, crl.extensions, crl.last_update_utc, crl.next_update_utc, len(crl)
+    return crl
 
 
 def _same_host(host: str) -> str:

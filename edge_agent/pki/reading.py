@@ -52,6 +52,7 @@ def tell(stray: Stray) -> None:
     _log.warning("%s: %s", stray.file, stray.why)
 
 
+_OF_LISTS = (".crl", ".der", ".pem")
 _EACH = "edge-agent pki trust CONFIG FILE puts each where it belongs"
 
 
@@ -83,4 +84,4 @@ def _may_be_a_list(path: Path) -> bool:
             start = file.read(1)
     except OSError:
         return True
-    return start in (b"", b"\x30", b"-")
+    return start in (b"", b"\x30", b"-") or path.suffix.lower() in _OF_LISTS

@@ -177,7 +177,7 @@ def test_a_chain_in_a_file_that_is_trusted_trusts_no_authority(works: Works, sit
     assert "only its first certificate counts here" in site.run("list")
 
 
-@pytest.mark.parametrize("damage", [b"", b"\x30\x82\x01", b"-----BEGIN X509 CRL-----\nMII"])
+@pytest.mark.parametrize("damage", [b"", b"\x30\x82\x01", b"-----BEGIN X509 CRL-----\nMII", b"\0" * 300])
 def test_a_damaged_list_revokes_what_it_may_have_revoked(works: Works, site: Site, damage: bytes) -> None:
     site.run("trust", works.folder / "chain.pem")
     site.run("trust", works.crl("whole.crl"), "--issuer")

@@ -2,15 +2,18 @@
 
 import random
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from authority import NOW, URI, USAGE, Identity, crl, identity
 from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from edge_agent.pki.certificate import Unreadable, chain_of
-from edge_agent.pki.folder import Trust
+from edge_agent.pki.folder import PkiFolder, Trust
+from edge_agent.pki.listing import listed
 from edge_agent.pki.verify import Objection, Peer, objections
 
 PEER = Peer("localhost", URI)
@@ -194,6 +197,22 @@ def test_a_chain_that_bites_its_tail_ends() -> None:
     two = identity("two", issuer=identity("one", ca=True), ca=True)
     found = told(wrong([identity("plc", issuer=one)], [], [one, two]))
     assert ("plc", "issuer", "BadCertificateChainIncomplete") in found
+
+
+def test_a_damaged_list_refuses_or_revokes_and_is_never_a_crash(tmp_path: Path) -> None:
+    dice, folder = random.Random(1), PkiFolder(tmp_path / "pki")
+    folder.add("trusted/certs", ROOT.der, "root.der")
+    plc = identity("plc", issuer=ROOT)
+    whole, file = crl(ROOT, plc).public_bytes(Encoding.DER), folder.folder / "trusted/crl/root.crl"
+    read = 0
+    for _ in range(1000):
+        data = bytearray(whole)
+        for _ in range(dice.choice((1, 1, 2, 4))):
+            data[dice.randrange(len(data))] = dice.randrange(256)
+        file.write_bytes(data)
+        assert any(o.refuses for o in objections([plc.certificate], folder.trust(), PEER, NOW))
+        read += listed(folder, NOW)[1].kind == "revocation list"
+    assert 200 < read < 800
 
 
 @pytest.mark.filterwarnings("ignore:Parsed a serial number")
