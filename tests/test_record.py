@@ -78,25 +78,11 @@ def test_a_file_that_exists_is_left_as_it_is(folder: Path) -> None:
     assert (folder / "there.csv").read_text() == "mine"
 
 
-DEAD = """
-[device.dead]
-driver = "{driver}"
-{where}
-timeout = "1s"
-scan = "100ms"
-tags = [{{ name = "x", {tag} }}]
-"""
-
-
-@pytest.mark.parametrize(
-    ("driver", "where", "tag"),
-    [
-        ("opc-ua", 'security = "none"\nurl = "opc.tcp://127.0.0.1:{port}"', 'node = "i=2258"'),
-        ("modbus-tcp", 'host = "127.0.0.1"\nport = {port}', 'table = "holding", address = 0'),
-    ],
-)
-def test_a_device_that_does_not_answer_is_named(folder: Path, driver: str, where: str, tag: str) -> None:
-    dead = DEAD.format(driver=driver, where=where.format(port=free_port()), tag=tag)
+def test_a_device_that_does_not_answer_is_named(folder: Path) -> None:
+    dead = (
+        f'[device.dead]\ndriver = "opc-ua"\nsecurity = "none"\nurl = "opc.tcp://127.0.0.1:{free_port()}"\n'
+        'timeout = "1s"\nscan = "100ms"\ntags = [{ name = "x", node = "i=2258" }]\n'
+    )
     (folder / "dead.toml").write_text((folder / "c.toml").read_text() + dead)
     words = ["record", "dead.toml", "-o", "dead.csv", "--seconds", "0.3"]
     code, out, err = ended(start(folder, *words, "dead.x"))
@@ -107,11 +93,10 @@ def test_a_device_that_does_not_answer_is_named(folder: Path, driver: str, where
     code, out, _ = ended(start(folder, *words, "dead.x", "a.speed"))
     assert code == 0
     assert out.splitlines()[1:] == ["no answer from device dead"]
-    (folder / "dead.csv").unlink()
 
 
 def test_values_that_are_all_bad_are_told_with_their_reasons(folder: Path) -> None:
-    words = ["record", "c.toml", "a.nothing", "-o", "bad.csv", "--seconds", "2"]
+    words = ["record", "c.toml", "a.nothing", "-o", "bad.csv", "--seconds", "0.3"]
     code, _, err = ended(start(folder, *words))
     assert code == 1
     assert re.search(r"nothing recorded, no file left: every value was BAD: a\.nothing [A-Z_]+", err)

@@ -1,11 +1,13 @@
 """What the OPC UA driver makes of a sound server in another process."""
 
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
 from asyncua import ua
 from asyncua.ua.ua_binary import struct_to_binary
+from browsed import read_back, run
 from opcua_process import PLANT, Server, tags
 from opcua_server import AT_ONCE, SCALARS
 
@@ -119,6 +121,28 @@ async def test_elements_of_arrays_and_fields_of_structures_are_tags(
         "has only 2 elements at Axes",
         "is not a number but an array; say which element, such as field [0]",
     ]
+
+
+def test_fields_of_structures_and_elements_of_matrices_are_in_the_tag_file(
+    server: Server, tmp_path: Path
+) -> None:
+    file = tmp_path / "plant.csv"
+    said = run(server.url, "--insecure", "--csv", file)
+    values = read_back(server.url, tmp_path, file)
+    assert {name: values[name] for name in values if name.startswith(("motor", "matrix"))} == {
+        "matrix_0_0": 1,
+        "matrix_0_1": 2,
+        "matrix_1_0": 3,
+        "matrix_1_1": 4,
+        "motor_Current": 12.5,
+        "motor_Axes_0_Name": "x",
+        "motor_Axes_0_Speed": 1.5,
+        "motor_Axes_1_Name": "y",
+        "motor_Axes_1_Speed": -2.5,
+    }
+    assert "1 left out: without a value now" in said
+    tree = run(server.url, "--insecure")
+    assert "Motor (Structure)  {'Current': 12.5" in tree
 
 
 async def test_a_browse_path_leads_to_a_node(driver: OpcUa, caplog: pytest.LogCaptureFixture) -> None:

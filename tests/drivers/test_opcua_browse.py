@@ -1,26 +1,17 @@
 """`edge-agent browse` with servers that take little at once, have types of their own, lack what is asked."""
 
-import csv
 import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner
+from browsed import read_back, run
 from node_opcua import NodeServer
-from opcua_process import Server, free_port
-
-from edge_agent.cli import main
+from opcua_process import free_port
 
 pytestmark = pytest.mark.sockets
 COUNT = 30
-
-
-def run(*words: str | Path, code: int = 0) -> str:
-    ended = CliRunner().invoke(main, ["browse", *map(str, words)])
-    assert ended.exit_code == code, ended.output
-    return ended.output
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +19,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NodeServer]:
     """A server that takes little at once, and says so."""
     limits = {"maxNodesPerBrowse": 10, "maxNodesPerTranslateBrowsePathsToNodeIds": 5}
     folder = tmp_path_factory.mktemp("small")
-    server = NodeServer(folder, free_port(), count=COUNT, typed=True, limits=limits).start()
+    server = NodeServer(folder, free_port(), count=COUNT, slow=0, typed=True, limits=limits).start()
     yield server
     server.kill()
 
@@ -37,15 +28,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NodeServer]:
 def smaller(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NodeServer]:
     """A server that takes and tells little at once, and does not say so."""
     folder, limits = tmp_path_factory.mktemp("smaller"), {"maxNodesPerBrowse": 7}
-    server = NodeServer(folder, free_port(), count=COUNT, limits=limits, page=4, silent=True).start()
-    yield server
-    server.kill()
-
-
-@pytest.fixture(scope="module")
-def plant() -> Iterator[Server]:
-    server = Server()
-    server.start()
+    server = NodeServer(folder, free_port(), count=COUNT, limits=limits, slow=0, page=4, silent=True).start()
     yield server
     server.kill()
 
@@ -114,44 +97,6 @@ class TestTypes:
         nodes = self.nodes(small)
         assert nodes["Torn"]["status"] == "BadDecodingError"
         assert {name for name, node in nodes.items() if node["status"]} == {"Torn"}
-
-    def test_fields_of_structures_and_elements_of_matrices_are_tags(
-        self, plant: Server, tmp_path: Path
-    ) -> None:
-        file = tmp_path / "plant.csv"
-        said = run(plant.url, "--insecure", "--csv", file)
-        values = read_back(plant.url, tmp_path, file)
-        assert {name: values[name] for name in values if name.startswith(("motor", "matrix"))} == {
-            "matrix_0_0": 1,
-            "matrix_0_1": 2,
-            "matrix_1_0": 3,
-            "matrix_1_1": 4,
-            "motor_Current": 12.5,
-            "motor_Axes_0_Name": "x",
-            "motor_Axes_0_Speed": 1.5,
-            "motor_Axes_1_Name": "y",
-            "motor_Axes_1_Speed": -2.5,
-        }
-        assert "1 left out: without a value now" in said
-        tree = run(plant.url, "--insecure")
-        assert "Motor (Structure)  {'Current': 12.5" in tree
-
-
-def read_back(url: str, folder: Path, file: Path) -> dict[str, Any]:
-    """Read all tags of a file that was written, as the agent would."""
-    config = folder / "plant.toml"
-    config.write_text(
-        f'[agent]\nstate = "."\n[device.a]\ndriver = "opc-ua"\nurl = "{url}"\nsecurity = "none"\n'
-        f'timeout = "20s"\ntags = "{file.name}"\n'
-    )
-    read = json.loads(CliRunner().invoke(main, ["read", str(config), "--json"]).stdout)
-    with file.open(newline="", encoding="utf-8") as opened:
-        assert len(list(csv.DictReader(opened))) == len(read)
-    return {
-        reading["name"].removeprefix("a."): reading["meaning"] or reading["value"]
-        for reading in read
-        if reading["quality"] == "GOOD"
-    }
 
 
 @pytest.mark.parametrize("start", ["ns=1;s=Foo", "nsu=urn:test:plant;s=Foo", "i=999999"])
