@@ -73,15 +73,17 @@ class PkiFolder:
                 raise Unreadable("; ".join(f"{one.file}: {one.why}{_mend(one)}" for one in broken))
             for stray in strays:
                 reading.tell(stray)
-            if own.needs_successor(found, now):
+            if own.needs_successor([one.certificate for one in found], now):
                 found.insert(0, self._make(now))
                 self._give()
             left = [one for one in found if one.certificate.not_valid_after_utc > now]
-            first = own.begun(left, now)
+            first = [one for one in left if own.has_begun(one.certificate, now)]
             return [*first, *(one for one in left if one not in first)] or found[:1]
 
     def successor(self, now: datetime) -> Own | None:
         """Make a successor if ours ends soon, which takes seconds; None if not. Raises what `own` does."""
+        if not own.needs_successor([one for _, one in self.certificates("own/certs")[0]], now):
+            return None  # known without the keys, which take a while to read
         before = {one.file for one in self.ours()[0]}
         return next((one for one in self.own(now) if one.file not in before), None)
 

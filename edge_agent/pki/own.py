@@ -110,21 +110,21 @@ def put_aside(broken: Broken, folder: Path) -> list[Path]:
     return moved
 
 
-def begun(own: list[Own], now: datetime) -> list[Own]:
-    """Return those that are valid by now: one made while the clock was ahead is not."""
-    return [one for one in own if one.certificate.not_valid_before_utc <= now]
+def has_begun(certificate: x509.Certificate, now: datetime) -> bool:
+    """Tell whether a certificate is valid by now: one made while the clock was ahead is not."""
+    return certificate.not_valid_before_utc <= now
 
 
-def needs_successor(own: list[Own], now: datetime) -> bool:
+def needs_successor(own: list[x509.Certificate], now: datetime) -> bool:
     """Tell whether one has to be made: none is there, or the newest is our own making and ends soon.
 
     A certificate that somebody else issued is for them to renew. What is not valid yet counts for nothing,
     unless it is this clock that is behind.
     """
-    known = own if now < EARLIEST else begun(own, now)
+    known = own if now < EARLIEST else [one for one in own if has_begun(one, now)]
     if not known:
-        return not own or is_self_signed(own[0].certificate)
-    newest = known[0].certificate
+        return not own or is_self_signed(own[0])
+    newest = max(known, key=lambda one: one.not_valid_before_utc)
     return is_self_signed(newest) and newest.not_valid_after_utc - now < RENEW_BEFORE
 
 
