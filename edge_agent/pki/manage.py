@@ -32,10 +32,12 @@ def trust(folder: PkiFolder, what: str, *, issuer: bool) -> str:
     path = Path(what)
     if path.is_file():
         return "\n".join(_trust_file(folder, path, issuer=issuer))
-    found = _find(folder, ["rejected"], what)
-    said = _trust(folder, found[0][1], "issuers" if issuer else "trusted")
-    for rejected, _ in found:
-        rejected.unlink()
+    part = "issuers" if issuer else "trusted"
+    found = _find(folder, ["rejected", f"{part}/certs"], what)
+    said = _trust(folder, found[0][1], part)
+    for path, _ in found:
+        if path.parent.name == "rejected":
+            path.unlink()
     return said
 
 
@@ -84,7 +86,8 @@ def _trust_file(folder: PkiFolder, path: Path, *, issuer: bool) -> list[str]:
 
 
 def _trust(folder: PkiFolder, certificate: x509.Certificate, part: str) -> str:
-    folder.add(f"{part}/certs", der(certificate), f"{thumbprint(certificate)}.der")
+    if certificate not in (one for _, one in folder.listed(f"{part}/certs")):
+        folder.add(f"{part}/certs", der(certificate), f"{thumbprint(certificate)}.der")
     return f"{part}: {common_name(certificate.subject)} {thumbprint(certificate)}"
 
 
