@@ -4,11 +4,14 @@ import difflib
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
+from contextvars import ContextVar
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_origin
 
 import msgspec
+
+from edge_agent.config import units
 
 S = TypeVar("S", bound=msgspec.Struct)
 
@@ -16,6 +19,8 @@ _DURATION = re.compile(r"\s*([0-9]*\.?[0-9]+)\s*(ms|s|min|h|d)\s*")
 _UNIT = {"ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86_400.0}
 _SIZE = re.compile(r"\s*([0-9]*\.?[0-9]+)\s*(kB|MB|GB|TB)\s*")
 _BYTES = {"kB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12}
+MOST_NAMED = 30
+"""Known words in a hint: a plant has ten thousand tags."""
 LONGEST = 86_400.0
 """Seconds that any duration of the cycle may have."""
 TEN_YEARS = 10 * 365 * 86_400.0
@@ -49,6 +54,16 @@ class Share(float):
     """A share of a whole: ``"0.1%"``, or a number from 0 to 1."""
 
     __slots__ = ()
+
+
+class Unit(str):
+    """A unit of measurement. Whether it is one is asked only while `CHECK_UNITS` says so."""
+
+    __slots__ = ()
+
+
+CHECK_UNITS = ContextVar("CHECK_UNITS", default=False)
+"""A unit that is none is told by `check`, and stops no machine."""
 
 
 class ConfigError(Exception):
@@ -95,12 +110,13 @@ def read_toml(file: Path) -> dict[str, object]:
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """Return a hint for a misspelt word: the nearest known one, or all of them."""
+    """Return a hint for a misspelt word: the nearest known one, or the first of them."""
     known = list(known)
     close = difflib.get_close_matches(word, known, 1)
     if close:
         return f"did you mean {close[0]!r}?"
-    return "known: " + (", ".join(known) or "none")
+    more = f" and {len(known) - MOST_NAMED} more" if len(known) > MOST_NAMED else ""
+    return "known: " + (", ".join(known[:MOST_NAMED]) or "none") + more
 
 
 def build(kind: type[S], data: object, place: Place, also: Iterable[str] = ()) -> S | None:
@@ -177,7 +193,19 @@ def _share(value: object) -> float:
     return float(part)
 
 
+def _unit(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError("expected str")  # noqa: TRY004 - as msgspec says it of a text
+    if CHECK_UNITS.get() and not units.is_unit(value):
+        raise ValueError(
+            f"expected a unit such as {units.near(value)!r}, or braces around what is none, as {{parts}}/h"
+        )
+    return value
+
+
 def _decode(kind: type, value: object) -> object:
+    if issubclass(kind, Unit):
+        return kind(_unit(value))
     if issubclass(kind, Share):
         return kind(_share(value))
     if issubclass(kind, Size):

@@ -1,7 +1,7 @@
 """TOML to a checked `Config`: everything but connecting, every error at once."""
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
@@ -10,7 +10,7 @@ import msgspec
 from edge_agent.bundles.store import StoreError
 from edge_agent.config import alarms, modbus, north, opcua, overlap, remote, web
 from edge_agent.config.bundles import Bundles
-from edge_agent.config.fields import ConfigError, Place, build, nearest, read_toml
+from edge_agent.config.fields import CHECK_UNITS, ConfigError, Place, build, nearest, read_toml
 from edge_agent.config.history import history_of
 from edge_agent.config.links import Link
 from edge_agent.config.machines import machines_of
@@ -39,24 +39,26 @@ def load(
     cannot be used runs without one, and an office's configuration that cannot be used is not; both are
     warnings: the service is to start, and to tell its PLC.
     """
+    token = CHECK_UNITS.set(check_units)
+    try:
+        return _load(file, instead, office, lenient=lenient)
+    finally:
+        CHECK_UNITS.reset(token)
+
+
+def _load(file: Path, instead: Mapping[str, Path], office: Path | None, *, lenient: bool) -> Config:
     data, root = read_toml(file), Place(file)
     own = _config(data, root, root, instead, lenient=lenient)
-    place = root
     try:
         folder = office or _active(own)
         if folder is not None:
-            own = _of_office(own, data, root, folder, instead, lenient=lenient)
-            place = Place(folder / MAIN)
+            return _of_office(own, data, root, folder, instead, lenient=lenient)
     except ConfigError as error:
         if office or instead or not lenient:
             raise
         problem = "; ".join(error.errors)
         told = f"the office's configuration is not used, the gateway's own is: {problem}"
         own = msgspec.structs.replace(own, not_taken=problem, warnings=[*own.warnings, told])
-    if check_units:
-        _units(own.devices, place.at("device"))
-        if place.errors:
-            raise ConfigError(place.errors)
     return own
 
 
@@ -156,17 +158,6 @@ def _warnings(device: Device) -> list[str]:
     if isinstance(device.table, OpcUaTable):
         return opcua.warnings(device.name, device.table)
     return overlap.warnings(device)
-
-
-def _units(devices: Iterable[Device], place: Place) -> None:
-    tags = [scanned.tag for device in devices for scanned in device.tags if scanned.tag.unit]
-    if not tags:
-        return
-    # Imported here because it costs a second and 24 MB, which only those pay who ask for it.
-    from edge_agent.config import units  # noqa: PLC0415
-
-    for problem in units.problems(tags):
-        place.wrong(problem)
 
 
 def _section(data: Mapping[str, object], place: Place) -> Mapping[str, object]:

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from edge_agent.config.fields import Seconds
+from edge_agent.config.fields import Seconds, Unit
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
@@ -11,7 +11,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     scale: float = 1.0
     offset: float = 0.0
-    unit: str = ""
+    unit: Unit = Unit()
     low: float = float("-inf")
     high: float = float("inf")
     values: str = ""

@@ -113,7 +113,7 @@ def _tag(name: str, address: object, row: Row) -> Tag:
         address=address,
         scale=row.scale,
         offset=row.offset,
-        unit=row.unit,
+        unit=str(row.unit),
         low=row.low,
         high=row.high,
         labels=_labels(row.values),

@@ -1,58 +1,81 @@
-"""Whether the units of tags are units. pint takes a second and 24 MB, so only `check` asks."""
+"""Whether a text is a unit: symbols as plants write them, see ``units.txt``, and names that are spelled out.
 
+What is known is known for what it is: in ``U/min`` pint sees the enzyme unit, in ``bar(g)`` a gram, in
+``Nm3`` a number. So it is asked for words alone; it takes a second and 24 MB, and hardly anybody needs it.
+"""
+
+import difflib
 import re
-from collections.abc import Iterable
 from functools import cache
+from importlib import resources
+from typing import TYPE_CHECKING
 
-import pint
+if TYPE_CHECKING:
+    import pint
 
-from edge_agent.config.fields import nearest
-from edge_agent.core.tags import Tag
-
-_UCUM = {"Cel": "degC", "[degF]": "degF", "[in_i]": "inch", "[ft_i]": "foot", "[psi]": "psi", "[g]": "g_0"}
-"""Spellings of the Unified Code for Units of Measure that pint does not have."""
-_ELECTRIC = ("var = volt * ampere", "varh = var * hour", "VAh = volt_ampere * hour", "Ohm = ohm")
+SHORTEST_WORD = 5
+"""Letters of a name that is spelled out. Shorter ones of pint are `ton`, `rads`, `hand`."""
+_ALIKE = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻\u03bc\u2126", "0123456789+-\u00b5\u03a9")
+"""Superscripts, and the two micro signs and ohm signs that look alike."""
 _ANNOTATION = re.compile(r"\{[^{}]*\}")
-_PARTED = re.compile(r"[/.·*() ]+")
-_EXPONENT = re.compile(r"\^?[+-]?[0-9]+$|[⁺⁻]?[⁰¹²³⁴-⁹]+$")
+_AROUND = re.compile(r" *([/.*·()]) *")
+_GROUP = re.compile(r"(^|[/.*· ])\(([^()]+)\)")
+"""Parentheses that do not follow a name: what stands in others, as in ``bar(g)``, is a part of the name."""
+_BETWEEN = re.compile(r"[/.*· ]+")
+_EXPONENT = re.compile(r"\^?[+-]?[0-9]+$")
+_QUOTIENTS = ("mm/s", "m/s2", "m3/h", "Nm3/h", "l/min", "1/min", "U/min", "kg/h")
+"""What may be meant by a misspelt text, beside the symbols."""
 
 
-def problems(tags: Iterable[Tag]) -> list[str]:
-    """Return a sentence for every tag whose unit is none, in pint's spelling or in UCUM's."""
-    return [
-        f"{tag.name}: unit {tag.unit!r} is unknown; {nearest(tag.unit, _names())}"
-        for tag in tags
-        if not is_unit(tag.unit)
-    ]
+def near(text: str) -> str:
+    """Return a unit that may be meant by a text that is none."""
+    known = [*symbols(), *_QUOTIENTS]
+    alike = [unit for unit in known if unit.casefold() == text.casefold() or unit == f"°{text}"]
+    return next(iter([*alike, *difflib.get_close_matches(text, known, 1)]), "mm/s")
 
 
 @cache
 def is_unit(text: str) -> bool:
-    """Whether a text such as ``mm/s``, ``m3/h``, ``kW.h`` or ``Cel`` is a unit. None at all is one."""
-    text = _ANNOTATION.sub("", text).replace("**", "^")
-    return text.count("(") == text.count(")") and all(
-        _is_factor(part) for part in _PARTED.split(text) if part
-    )
+    """Whether a text such as ``mm/s``, ``m3/h``, ``kW.h``, ``bar(g)`` or ``Cel`` is a unit, or empty."""
+    text = _ANNOTATION.sub("", text).translate(_ALIKE).replace("**", "^")
+    whole = text.replace(" ", "")
+    if not whole or meaning(whole):
+        return True
+    text, count = _AROUND.sub(r"\1", text.strip()), 1
+    while count:
+        text, count = _GROUP.subn(r"\1\2", text)
+    return all(map(_is_factor, _BETWEEN.split(text.removeprefix("/"))))
 
 
 def _is_factor(text: str) -> bool:
-    return text == "1" or _is_name(text) or _is_name(_EXPONENT.sub("", text))
+    if text == "1" or meaning(text):
+        return True
+    raised = meaning(_EXPONENT.sub("", text))
+    return bool(raised) and " " not in raised
 
 
-def _is_name(text: str) -> bool:
-    return bool(text) and bool(_registry().parse_unit_name(_UCUM.get(text, text)))
-
-
-@cache
-def _registry() -> pint.UnitRegistry[float]:
-    registry: pint.UnitRegistry[float] = pint.UnitRegistry()
-    for definition in _ELECTRIC:
-        registry.define(definition)
-    return registry
+def meaning(name: str) -> str:
+    """Return what one symbol or word stands for, "" if it is none."""
+    return symbols().get(name) or (_spelled_out(name) if len(name) >= SHORTEST_WORD else "")
 
 
 @cache
-def _names() -> list[str]:
-    return sorted(
-        {*_registry(), *_UCUM, "mm/s", "m3/h", "l/min", "kW", "kWh", "kvar", "kPa", "mA", "mV", "%"}
-    )
+def symbols() -> dict[str, str]:
+    """Return what each symbol of the table means."""
+    text = (resources.files("edge_agent.config") / "units.txt").read_text(encoding="utf-8")
+    lines = [line.partition(":") for line in text.splitlines() if line and not line.startswith("#")]
+    return {symbol: what for what, _, listed in lines for symbol in listed.split()}
+
+
+@cache
+def _spelled_out(name: str) -> str:
+    found = _registry().parse_unit_name(name) if name.replace("_", "").isalpha() else ()
+    words = {prefix + unit for prefix, unit, _ in found} & {name, name.removesuffix("s")}
+    return next(iter(words), "").replace("_", " ")
+
+
+@cache
+def _registry() -> "pint.UnitRegistry[float]":
+    import pint  # noqa: PLC0415 - for hardly anybody, see above
+
+    return pint.UnitRegistry()
