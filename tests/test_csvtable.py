@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from edge_agent.config import csvtable
 from edge_agent.config.fields import Place
 
-COLUMNS = ["name", "address", "scale", "unit"]
+COLUMNS = ["name", "address", "scale", "scan", "unit"]
 
 
 def read(data: bytes, folder: Path) -> tuple[list[tuple[str, dict[str, object]]], list[str]]:
@@ -17,7 +17,7 @@ def read(data: bytes, folder: Path) -> tuple[list[tuple[str, dict[str, object]]]
     file = folder / "tags.csv"
     file.write_bytes(data)
     place = Place(file)
-    rows = [(where.key, row) for where, row in csvtable.rows(place, COLUMNS, ["scale"])]
+    rows = [(where.key, row) for where, row in csvtable.rows(place, COLUMNS, ["scale"], ["scan"])]
     return rows, [error.removeprefix(f"{file}: ") for error in place.errors]
 
 
@@ -45,9 +45,59 @@ def test_empty_fields_lines_and_columns_say_nothing_and_lines_keep_their_number(
     ]
 
 
+def test_a_decimal_comma_is_a_point_in_numbers_and_durations_alone(tmp_path: Path) -> None:
+    for separator in ";\t":
+        text = "name;scale;scan;unit\na,b;-,5;1,5s;x,1\nc;1,5e3;0,5 min;\nd;2;1s;\n".replace(";", separator)
+        assert read(text.encode(), tmp_path) == (
+            [
+                ("line 2", {"name": "a,b", "scale": -0.5, "scan": "1.5s", "unit": "x,1"}),
+                ("line 3", {"name": "c", "scale": 1500.0, "scan": "0.5 min"}),
+                ("line 4", {"name": "d", "scale": 2.0, "scan": "1s"}),
+            ],
+            [],
+        )
+
+
+@pytest.mark.parametrize("separator", [";", "\t"])
+@pytest.mark.parametrize(
+    ("row", "column", "says"),
+    [
+        (
+            "b;1.234;",
+            "scale",
+            "'1.234' has a point, and line 3 has a decimal comma: write 1,234, or 1234 if the point",
+        ),
+        ("b;0.5;", "scale", "'0.5' has a point, and line 3 has a decimal comma: write 0,5"),
+        (
+            "b;1.234.567;",
+            "scale",
+            "'1.234.567' has a point, and line 3 has a decimal comma: write 1234567 if the",
+        ),
+        ("b;1.234,5;", "scale", "'1.234,5' has a comma and a point; write it without what parts thousands"),
+        (
+            "b;;1.500ms",
+            "scan",
+            "'1.500ms' has a point, and line 3 has a decimal comma: write 1,500ms, or 1500ms if",
+        ),
+    ],
+)
+def test_a_point_beside_decimal_commas_may_part_thousands_and_is_told(
+    row: str, column: str, says: str, separator: str, tmp_path: Path
+) -> None:
+    text = f"name;scale;scan\n{row}\na;0,1;\n".replace(";", separator)
+    rows, errors = read(text.encode(), tmp_path)
+    assert rows == [("line 2", {"name": "b"}), ("line 3", {"name": "a", "scale": 0.1})]
+    assert len(errors) == 1
+    assert errors[0].startswith(f"line 2.{column}: {says}")
+
+
 @pytest.mark.parametrize(
     ("data", "says"),
     [
+        (b"name,unit,name\na,m,b\n", "column 'name': is there twice"),
+        (b"name,address\n", "holds no tag"),
+        (b"# nothing yet\n\nname,address\n\n,\n", "holds no tag"),
+        (b"", "holds no tag"),
         (b"name,address\na\n", "line 2: has not the 2 fields that the header names"),
         (b"name,address\na,1,2\n", "line 2: has not the 2 fields that the header names"),
         (b"name,adress\na,1\n", "column 'adress': unknown; did you mean 'address'?"),

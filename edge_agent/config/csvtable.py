@@ -1,13 +1,14 @@
 """A table in a CSV file as people have it: from an editor, or from Excel of any country.
 
-Fields are parted by comma, semicolon or tab, whichever the header has. With semicolons a decimal comma is
-a decimal point. Lines that begin with ``#`` say something to people; empty ones say nothing.
+Fields are parted by comma, semicolon or tab, whichever the header has. Where it is no comma, a decimal comma
+is a decimal point. Lines that begin with ``#`` say something to people; empty ones say nothing.
 """
 
 import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from io import StringIO
 
+from edge_agent.config.decimals import Row, decimal_comma, with_points
 from edge_agent.config.fields import Place, nearest
 
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
@@ -16,18 +17,34 @@ _FOR_PEOPLE = ("#", "sep=")
 
 
 def rows(
-    place: Place, columns: Sequence[str], numbers: Sequence[str]
+    place: Place, columns: Sequence[str], numbers: Collection[str], decimals: Collection[str]
 ) -> Iterator[tuple[Place, dict[str, object]]]:
     """Yield each row that is in order, without its empty fields, and its place; keep every error.
 
-    `columns` are those that may be there; `numbers` are those of them that hold numbers.
+    `columns` are those that may be there. `numbers` are those of them that hold numbers, `decimals` those
+    that hold texts with a number in them, such as ``1.5s``.
     """
+    before = len(place.errors)
     lines = ["\n" if line.startswith(_FOR_PEOPLE) else line for line in _lines(place)]
     first = next((line for line in lines if line.strip()), "")
     separator = next((s for s in ";\t" if s in first), ",")
-    reader = csv.reader(lines, delimiter=separator, skipinitialspace=True)
+    measured = () if separator == "," else (*numbers, *decimals)
+    comma = decimal_comma(_rows(lines, separator, columns, Place(place.file)), measured)
+    empty = True
+    for where, row in _rows(lines, separator, columns, place):
+        empty = False
+        texts = with_points(row, measured, comma, where)
+        yield where, {column: _number(text) if column in numbers else text for column, text in texts.items()}
+    if empty and len(place.errors) == before:
+        place.wrong("holds no tag: below the header there is a row for each")
+
+
+def _rows(
+    lines: Sequence[str], separator: str, columns: Sequence[str], place: Place
+) -> Iterator[tuple[Place, Row]]:
     header: list[str] = []
     try:
+        reader = csv.reader(lines, delimiter=separator, skipinitialspace=True)
         for fields in reader:
             texts = [field.strip() for field in fields]
             if not any(texts):
@@ -41,8 +58,7 @@ def rows(
             if len(texts) < len(header) or any(texts[len(header) :]):
                 where.wrong(f"has not the {len(header)} fields that the header names")
                 continue
-            named = zip(header, texts, strict=False)
-            yield where, {k: _value(v, separator) if k in numbers else v for k, v in named if v}
+            yield where, {column: text for column, text in zip(header, texts, strict=False) if text}
     except csv.Error as error:
         place.wrong(f"not a CSV file: {error}")
 
@@ -72,15 +88,19 @@ def _lines(place: Place) -> list[str]:
 def _header(texts: list[str], columns: Sequence[str], place: Place) -> list[str]:
     while texts[-1] == "":
         texts.pop()
-    unknown = [name for name in texts if name not in columns]
-    for name in unknown:
-        place.at(f"column {name!r}").wrong(f"unknown; {nearest(name, columns)}")
-    return [] if unknown else texts
+    before = len(place.errors)
+    for i, name in enumerate(texts):
+        where = place.at(f"column {name!r}")
+        if name not in columns:
+            where.wrong(f"unknown; {nearest(name, columns)}")
+        elif name in texts[:i]:
+            where.wrong("is there twice; keep one of them")
+    return [] if len(place.errors) > before else texts
 
 
-def _value(text: str, separator: str) -> object:
+def _number(text: str) -> object:
     """Return a number, or the text if it is none: whoever reads the row says so."""
     try:
-        return float(text.replace(",", ".") if separator == ";" and "." not in text else text)
+        return float(text)
     except ValueError:
         return text

@@ -20,6 +20,8 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
 
 NUMBERS = ("scale", "offset", "low", "high", "deadband")
 """Columns that hold numbers."""
+DECIMALS = ("scan",)
+"""Columns that hold a text with a number in it."""
 
 
 class ModbusRow(Row, frozen=True, kw_only=True):

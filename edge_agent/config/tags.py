@@ -11,7 +11,7 @@ from edge_agent.config import csvtable, opcua
 from edge_agent.config.fields import Place, build, nearest
 from edge_agent.config.forbidden import ranges
 from edge_agent.config.modbus_tags import addresses_of, plain
-from edge_agent.config.rows import NUMBERS, ModbusRow, OpcUaRow, Row
+from edge_agent.config.rows import DECIMALS, NUMBERS, ModbusRow, OpcUaRow, Row
 from edge_agent.config.schema import ScannedTag
 from edge_agent.config.tables import DeviceTable, ModbusTable, OpcUaTable
 from edge_agent.core.kinds import TIMES
@@ -65,13 +65,13 @@ def _rows(
         return ((place.at(f"tags[{i}]"), dict(row)) for i, row in enumerate(tags))
     columns = [field.name for field in msgspec.structs.fields(kind)]
     if not tags.startswith(PROFILE):
-        return csvtable.rows(place.beside(tags), columns, NUMBERS)
+        return csvtable.rows(place.beside(tags), columns, NUMBERS, DECIMALS)
     known = profiles()
     name = tags.removeprefix(PROFILE)
     if name not in known:
         place.at("tags").wrong(f"there is no profile {name!r}; {nearest(name, known)}")
         return iter(())
-    return csvtable.rows(Place(known[name], "", place.errors), columns, NUMBERS)
+    return csvtable.rows(Place(known[name], "", place.errors), columns, NUMBERS, DECIMALS)
 
 
 def profiles() -> dict[str, Path]:
