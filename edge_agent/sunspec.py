@@ -5,9 +5,11 @@ holding registers; then every model has its number, its length, and as many regi
 """
 
 import math
+from collections.abc import Sequence
 
 import msgspec
 
+from edge_agent.core.readplan import Range
 from edge_agent.core.registers import Address
 from edge_agent.core.tags import Tag
 from edge_agent.drivers import Driver
@@ -26,17 +28,31 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     length: int
 
 
-async def models(driver: Driver) -> list[Model]:
-    """Walk the chain of a connected device. Raises LookupError for a chain that is none, `LinkDown`."""
-    for start in STARTS:
+async def models(driver: Driver, forbidden: Sequence[Range] = ()) -> list[Model]:
+    """Walk the chain of a connected device; never ask for what is `forbidden`.
+
+    Raises LookupError for a chain that is none or leads into what is forbidden, and `LinkDown`.
+    """
+    starts = [start for start in STARTS if _barring(forbidden, start) is None]
+    for start in starts:
         if await _words(driver, start, 2) == [_SUNS >> 16, _SUNS & 0xFFFF]:
-            return await _chain(driver, start + 2)
-    raise LookupError(f"no 'SunS' at holding {', '.join(map(str, STARTS))}: not a SunSpec device")
+            return await _chain(driver, start + 2, forbidden)
+    left = [str(start) for start in STARTS if start not in starts]
+    raise LookupError(
+        f"no 'SunS' at holding {', '.join(map(str, starts)) or 'any address'}: not a SunSpec device"
+        + (f"; {', '.join(left)} not asked for, because forbidden" if left else "")
+    )
 
 
-async def _chain(driver: Driver, base: int) -> list[Model]:
+async def _chain(driver: Driver, base: int, forbidden: Sequence[Range]) -> list[Model]:
     found: list[Model] = []
     while base <= 65534 and len(found) < MOST_MODELS:
+        if r := _barring(forbidden, base):
+            before = ", ".join(f"model {model.number} at {model.base}" for model in found)
+            raise LookupError(
+                f"the chain of SunSpec models goes on at holding {base}, in forbidden {r.table} "
+                f"{r.first}-{r.last}; before it: {before or 'none'}"
+            )
         head = await _words(driver, base, 2)
         if head is None and not await _ends(driver, base):
             raise LookupError(f"the chain of SunSpec models breaks at holding {base}")
@@ -46,6 +62,11 @@ async def _chain(driver: Driver, base: int) -> list[Model]:
         found.append(Model(number=number, base=base, length=length))
         base += 2 + length
     raise LookupError(f"the chain of SunSpec models has no end; {len(found)} models up to holding {base}")
+
+
+def _barring(forbidden: Sequence[Range], base: int) -> Range | None:
+    """Return the range that forbids to ask for the two registers with which a model begins."""
+    return next((r for r in forbidden if r.touches("holding", base, base + 2)), None)
 
 
 async def _ends(driver: Driver, base: int) -> bool:

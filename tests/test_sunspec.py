@@ -1,12 +1,14 @@
 """SunSpec against a server that packs the models itself: pymodbus."""
 
 import asyncio
+import struct
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 from click.testing import CliRunner
+from modbus_proxy import Proxy
 from modbus_tcp import modbus_tcp
 from pymodbus.server import ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
@@ -15,6 +17,7 @@ from edge_agent.cli import main
 from edge_agent.config.fields import Place
 from edge_agent.config.tables import ModbusTable
 from edge_agent.config.tags import tags_of
+from edge_agent.core.readplan import Range
 from edge_agent.core.tags import Quality, Reason
 from edge_agent.drivers.modbus.driver import Modbus
 from edge_agent.sunspec import Model, models
@@ -128,6 +131,34 @@ async def test_the_command_shows_the_bases(server: ModbusTcpServer, tmp_path: Pa
     ]
     ended = await asyncio.to_thread(CliRunner().invoke, main, ["sunspec", str(config), "pw"])
     assert (ended.exit_code, ended.output) == (1, "there is no device 'pw'; known: pv\n")
+
+
+async def test_what_is_forbidden_is_never_asked_for(server: ModbusTcpServer) -> None:
+    proxy = await asyncio.to_thread(Proxy(port_of(server)).__enter__)
+    driver = modbus_tcp("127.0.0.1", proxy.port)
+    await driver.connect()
+    with pytest.raises(LookupError, match=r"at holding 40070, in forbidden .*; before it: model 1 at 40002"):
+        await models(driver, [Range("holding", 40071, 40200)])
+    asked = [struct.unpack(">HH", request[1:5]) for request in proxy.requests]
+    assert (BASE, 2) in asked
+    assert all(start + count <= 40071 for start, count in asked)
+    before = len(proxy.requests)
+    with pytest.raises(LookupError, match=r"no 'SunS' at holding 0: .*; 40000, 50000 not asked for"):
+        await models(driver, [Range("holding", 40001, 50000)])
+    assert all(struct.unpack(">HH", request[1:5]) < (40000, 0) for request in proxy.requests[before:])
+    await driver.close()
+    await asyncio.to_thread(proxy.__exit__, None, None, None)
+
+
+async def test_the_command_keeps_to_what_is_forbidden(server: ModbusTcpServer, tmp_path: Path) -> None:
+    config = tmp_path / "config.toml"
+    config.write_text(
+        f'[device.pv]\ndriver = "modbus-tcp"\nhost = "127.0.0.1"\nport = {port_of(server)}\n'
+        'forbidden = ["holding 40070-40080"]\n'
+    )
+    ended = await asyncio.to_thread(CliRunner().invoke, main, ["sunspec", str(config), "pv"])
+    assert ended.exit_code == 1
+    assert "goes on at holding 40070, in forbidden holding 40070-40080" in ended.output
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,9 @@ import click
 import msgspec
 
 from edge_agent.commands.shared import BAD_CONFIGURATION, CONFIG, JSON, fail
-from edge_agent.config import ConfigError, load
+from edge_agent.config import ConfigError, forbidden, load
 from edge_agent.config.fields import nearest
-from edge_agent.config.schema import Device
+from edge_agent.config.tables import ModbusTable
 
 if TYPE_CHECKING:
     from edge_agent.sunspec import Model
@@ -30,7 +30,10 @@ def sunspec(config: Path, device: str, *, as_json: bool) -> None:
         devices = {d.name: d for d in load(config).devices}
         if device not in devices:
             fail(f"there is no device {device!r}; {nearest(device, devices)}")
-        models = asyncio.run(_models(devices[device]))
+        table = devices[device].table
+        if not isinstance(table, ModbusTable):
+            fail(f"device {device} speaks no Modbus: SunSpec models are in registers")
+        models = asyncio.run(_models(table))
     except ConfigError as error:
         fail("\n".join(error.errors), BAD_CONFIGURATION)
     except (LookupError, LinkDown) as error:
@@ -42,13 +45,13 @@ def sunspec(config: Path, device: str, *, as_json: bool) -> None:
         click.echo(f"model {model.number:<5} base = {model.base:<5} {model.length} registers")
 
 
-async def _models(device: Device) -> "list[Model]":
+async def _models(table: ModbusTable) -> "list[Model]":
     from edge_agent.build import driver_of  # noqa: PLC0415
     from edge_agent.sunspec import models  # noqa: PLC0415
 
-    driver = driver_of(device.table)
+    driver = driver_of(table)
     try:
         await driver.connect()
-        return await models(driver)
+        return await models(driver, [forbidden.parse(text) for text in table.forbidden])
     finally:
         await driver.close()

@@ -1,6 +1,7 @@
 """Where results are written, and the proof that nothing else stands there."""
 
 from collections.abc import Container, Iterable
+from itertools import product
 
 from edge_agent.config.fields import Place, build, nearest
 from edge_agent.config.forbidden import ranges
@@ -75,15 +76,36 @@ def overlaps(devices: dict[str, Device], machines: list[Machine], place: Place) 
         for scanned in device.tags:
             for spot in _spots(device, [scanned.tag]):
                 taken.setdefault(spot, f"tag {scanned.tag.name}")
+    for device, tags, what, where in _written(devices, machines, place):
+        _allowed(device, tags, devices, where)
+        _take(taken, _spots(device, tags), what, where)
+
+
+def _written(
+    devices: dict[str, Device], machines: list[Machine], place: Place
+) -> Iterable[tuple[Device, list[Tag], str, Place]]:
+    """Yield what is written together: its device, the tags, what it is called, and where that is said."""
     for machine in machines:
-        if machine.result is not None:
-            device, tags = devices[machine.result.device], machine.result.outputs
+        where = place.at(machine.name)
+        if result := machine.result:
             what = f"the result of machine {machine.name}"
-            _take(taken, _spots(device, tags), what, place.at(f"{machine.name}.result"))
+            yield devices[result.device], result.outputs, what, where.at("result")
         for i, output in enumerate(machine.outputs):
-            spots = _spots(devices[output.device], [output.tag])
             what = f"output {output.tag.name} of machine {machine.name}"
-            _take(taken, spots, what, place.at(f"{machine.name}.outputs[{i}]"))
+            yield devices[output.device], [output.tag], what, where.at(f"outputs[{i}]")
+
+
+def _allowed(device: Device, tags: list[Tag], devices: dict[str, Device], place: Place) -> None:
+    """Keep an error if one of the tags stands where the device, by whatever name, must not be asked."""
+    for other in devices.values():
+        if other.where != device.where or not isinstance(other.table, ModbusTable):
+            continue
+        # A range that is none was told where it stands.
+        for tag, r in product(tags, ranges(other.table.forbidden, Place(place.file))):
+            a = tag.address
+            if isinstance(a, Address) and r.touches(a.table, a.offset, a.offset + a.count):
+                place.wrong(f"{tag.name} is in forbidden {r.table} {r.first}-{r.last} of device {other.name}")
+                return
 
 
 def _take(
@@ -103,16 +125,14 @@ def _owned(device: Device, place: Place) -> Iterable[tuple[str, object]]:
     """Yield the places that the configuration says are the PLC's, whether or not they are read."""
     table = device.table
     if isinstance(table, ModbusTable):
-        where = f"{table.link.table.where}/{table.unit}"
         for r in ranges(table.owned, Place(place.file, f"device.{device.name}.owned", place.errors)):
             for register in range(r.first, r.last + 1):
-                yield where, (r.table, register)
+                yield device.where, (r.table, register)
 
 
 def _spots(device: Device, tags: Iterable[Tag]) -> Iterable[tuple[str, object]]:
     """Yield where tags stand, the same for two devices of the configuration that are one in the field."""
-    table = device.table
-    where = f"{table.link.table.where}/{table.unit}" if isinstance(table, ModbusTable) else table.url
+    where = device.where
     for tag in tags:
         if isinstance(tag.address, Address):
             for register in range(tag.address.count):

@@ -6,7 +6,7 @@ import msgspec
 
 from edge_agent.bundle import Bundle
 from edge_agent.config.north import North
-from edge_agent.config.tables import DeviceTable, HistoryTable, Mode
+from edge_agent.config.tables import DeviceTable, HistoryTable, ModbusTable, Mode
 from edge_agent.config.web import Metrics, Web
 from edge_agent.core.alarm import SIMPLE, Handling
 from edge_agent.core.comparison import Promotion
@@ -31,6 +31,12 @@ class Device(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     table: DeviceTable
     tags: list[ScannedTag]
+
+    @property
+    def where(self) -> str:
+        """The same for two devices of the configuration that are one in the field."""
+        table = self.table
+        return f"{table.link.table.where}/{table.unit}" if isinstance(table, ModbusTable) else table.url
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
