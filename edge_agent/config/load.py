@@ -135,12 +135,13 @@ def _config(
     told = north.north_of(data, named, _section(data, root.at("machine")), root)
     if root.errors or agent is None or history is None:
         raise ConfigError(root.errors)
-    warnings = [warning for device in devices.values() for warning in _warnings(device)]
+    found = list(devices.values())
+    warnings = [*_opcua_warnings(found), *overlap.warnings(found), *modbus.warnings(found)]
     warnings += north.warnings(told)
     return Config(
         name=agent.name,
         state=str(state),
-        devices=list(devices.values()),
+        devices=found,
         machines=machines,
         warnings=[*bundles.warnings, *warnings, *web.warnings(page)],
         sha256=hashlib.sha256(file.read_bytes()).hexdigest(),
@@ -154,10 +155,9 @@ def _config(
     )
 
 
-def _warnings(device: Device) -> list[str]:
-    if isinstance(device.table, OpcUaTable):
-        return opcua.warnings(device.name, device.table)
-    return overlap.warnings(device)
+def _opcua_warnings(devices: list[Device]) -> list[str]:
+    tables = [(device.name, device.table) for device in devices if isinstance(device.table, OpcUaTable)]
+    return [warning for name, table in tables for warning in opcua.warnings(name, table)]
 
 
 def _section(data: Mapping[str, object], place: Place) -> Mapping[str, object]:

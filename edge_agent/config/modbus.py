@@ -1,5 +1,6 @@
 """Modbus devices and their links: a link that several share has its own table, or a device brings its own."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,8 @@ from edge_agent.config.tables import ModbusTable
 
 SHARED = "modbus"
 """The driver of a device that names a link. Those with a link of their own say its transport as well."""
+MOST_LISTED = 4
+"""Devices that one sentence names."""
 DRIVERS = (SHARED, *(f"{SHARED}-{transport}" for transport in TRANSPORTS), "pymodbus")
 
 
@@ -68,6 +71,26 @@ def ports_taken_twice(devices: Iterable[Device], place: Place) -> None:
             place.wrong(
                 f"{first[line.serial]} and {name} both open {line.serial}; make it one [link.NAME] for both"
             )
+
+
+def warnings(devices: Iterable[Device]) -> list[str]:
+    """Return a sentence for every host and port to which more than one connection is opened."""
+    there: dict[str, dict[Link, str]] = defaultdict(dict)
+    for device in devices:
+        if isinstance(device.table, ModbusTable) and isinstance(device.table.link.table, UdpTable):
+            there[device.table.link.table.where].setdefault(device.table.link, device.name)
+    shared = f'one [link.NAME] is shared by devices with driver = "{SHARED}" and link = "NAME"'
+    return [
+        f"{where} gets {len(names)} connections, of devices {_listed([*names.values()])}: many gateways "
+        f"take few; {shared}"
+        for where, names in there.items()
+        if len(names) > 1
+    ]
+
+
+def _listed(names: list[str]) -> str:
+    more = len(names) - MOST_LISTED
+    return ", ".join(names[:MOST_LISTED]) + (f" and {more} more" if more > 0 else "")
 
 
 def _named(name: object, shared: Mapping[str, Link | None], place: Place) -> Link | None:

@@ -1,28 +1,49 @@
 """Tags that stand on the same registers: allowed, but often a slip in a spreadsheet."""
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 
 from edge_agent.config.modicon import both
 from edge_agent.config.schema import Device
 from edge_agent.core.registers import Address
 from edge_agent.core.tags import Tag
 
-Placed = tuple[Address, Tag]
+Placed = tuple[Address, Tag, str]
+"""Where a tag is, and its device's name."""
 
 
-def warnings(device: Device) -> list[str]:
-    """Return a sentence for every pair of neighbouring tags that share registers.
+def warnings(devices: Iterable[Device]) -> list[str]:
+    """Return a sentence for all pairs of tags in a device that share registers, and for all pairs of devices.
 
     Different bits of one register, and a register beside its bits, are as they should be.
     """
-    placed = [(s.tag.address, s.tag) for s in device.tags if isinstance(s.tag.address, Address)]
+    there: dict[str, list[Placed]] = defaultdict(list)
+    for device in devices:
+        there[device.where] += [
+            (s.tag.address, s.tag, device.name) for s in device.tags if isinstance(s.tag.address, Address)
+        ]
+    return [sentence for where, placed in there.items() for sentence in _warnings(where, placed)]
+
+
+def _warnings(where: str, placed: list[Placed]) -> Iterator[str]:
     placed.sort(key=lambda p: (p[0].table, p[0].offset, p[0].count, p[1].name))
-    return [
-        f"tags {a.name} ({_where(first)}) and {b.name} ({_where(second)}) "
-        + ("stand on the same registers" if _span(first) == _span(second) else "overlap")
-        for (first, a), (second, b) in _neighbours(placed)
-        if _collide(first, second)
-    ]
+    shared: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for first, second in _neighbours(placed):
+        if not _collide(first[0], second[0]):
+            continue
+        how = "stand on the same registers" if _span(first[0]) == _span(second[0]) else "overlap"
+        told = f"tags {_told(first)} and {_told(second)} {how}"
+        if first[2] == second[2]:
+            yield told
+        else:
+            shared[min(first[2], second[2]), max(first[2], second[2])].append(told)
+    host, _, unit = where.rpartition("/")
+    for (one, other), collisions in shared.items():
+        more = f", and {len(collisions) - 1} more" if len(collisions) > 1 else ""
+        yield (
+            f"devices {one} and {other} are both unit {unit} at {host}, and read the same: "
+            f"{collisions[0]}{more}; leave them in one of the two"
+        )
 
 
 def _neighbours(placed: list[Placed]) -> Iterator[tuple[Placed, Placed]]:
@@ -57,6 +78,6 @@ def _end(address: Address) -> int:
     return address.offset + address.count
 
 
-def _where(address: Address) -> str:
-    wire, _ = both(address)
-    return f"{wire}, {address.type}"
+def _told(placed: Placed) -> str:
+    address, tag, _ = placed
+    return f"{tag.name} ({both(address)[0]}, {address.type})"
