@@ -10,7 +10,6 @@ import msgspec
 from edge_agent.config.fields import Place, build, nearest
 from edge_agent.config.links import (
     NUMBERED,
-    SERIAL,
     TRANSPORTS,
     Link,
     LinkTable,
@@ -151,7 +150,14 @@ def _checked(table: LinkTable, place: Place) -> LinkTable:
 
 
 def _limits(table: ModbusTable, place: Place) -> None:
-    _within(table, "unit", *((1, 247) if table.link.table.transport in SERIAL else (0, 255)), place)
+    transport = table.link.table.transport
+    if transport in NUMBERED:
+        _within(table, "unit", 0, 255, place)
+    elif not 1 <= table.unit <= 247:
+        place.at("unit").wrong(
+            f"{table.unit} is not 1..247, as {transport} needs: 0 speaks to all, and none answers; "
+            "248 to 255 are reserved"
+        )
     _within(table, "max_gap", 0, 124, place)
     _within(table, "max_registers", 4, 125, place)
     _within(table, "max_bits", 1, 2000, place)
