@@ -82,8 +82,14 @@ class Tag(msgspec.Struct, frozen=True, kw_only=True):
     labels: tuple[tuple[int, str], ...] = ()
 
     def meaning(self, sample: "Sample") -> int | str | None:
-        """Return what the value stands for, None if it is a number and no more."""
-        return dict(self.labels).get(int(sample.value)) if self.labels and sample.quality else sample.exact
+        """Return what the value stands for, None if it is a number and no more.
+
+        A label is one number's alone.
+        """
+        if isinstance(sample.exact, str):
+            return sample.exact
+        number = sample.value if sample.exact is None else sample.exact
+        return next((label for value, label in self.labels if value == number), sample.exact)
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,32 @@ def test_a_value_that_its_scale_makes_infinite_is_bad() -> None:
     assert graded(Tag(name="a", address=None, scale=1e10), 1e305).reason is Reason.NOT_FINITE
 
 
+SWITCH = Tag(name="a.state", address=None, labels=((0, "off"), (1, "on"), (2**60 + 1, "far")))
+
+
+@pytest.mark.parametrize(
+    ("value", "exact", "means"),
+    [
+        (0.0, None, "off"),
+        (-0.0, None, "off"),
+        (1.0, None, "on"),
+        (0.9, None, None),
+        (1.5, None, None),
+        (-0.5, None, None),
+        (2.0, None, None),
+        (float(2**60), 2**60, 2**60),
+        (float(2**60), 2**60 + 1, "far"),
+        (1.0, "x", "x"),  # a text, whose value is its length
+    ],
+)
+def test_a_label_is_one_numbers_alone(value: float, exact: int | str | None, means: int | str | None) -> None:
+    assert SWITCH.meaning(Sample(value, Quality.GOOD, Reason.NONE, 0, exact)) == means
+
+
+def test_what_is_bad_has_no_label() -> None:
+    assert SWITCH.meaning(Sample(math.nan, Quality.BAD, Reason.TIMEOUT, 0)) is None
+
+
 numbers = st.floats(allow_nan=True, allow_infinity=True)
 finite = st.floats(allow_nan=False, allow_infinity=False)
 rows = st.tuples(numbers, st.sampled_from(Reason), finite, finite, numbers, numbers)
