@@ -8,6 +8,7 @@ import msgspec
 from edge_agent.config.fields import nearest
 from edge_agent.config.modicon import TABLES, from_modicon
 from edge_agent.config.rows import ModbusRow
+from edge_agent.core.kinds import KINDS
 from edge_agent.core.registers import BIT_TABLES, Address, Table
 
 _WHERE = re.compile(r"(\d+)(?:\.(\d+)(?:-(\d+))?)?")
@@ -31,7 +32,7 @@ def addresses_of(row: ModbusRow, notation: str, base: int) -> list[Address]:
         width=width,
         length=length,
         encoding=row.encoding,
-        nan=_patterns(row.nan),
+        nan=tuple(_pattern(number, kind) for number in _numbers(row.nan)),
     )
     addresses = [_element(first, i) for i in range(count)]
     problem = next(filter(None, (address.problem() for address in addresses)), None)
@@ -81,13 +82,25 @@ def _element(first: Address, i: int) -> Address:
     return msgspec.structs.replace(first, offset=first.offset + i * first.count)
 
 
-def _patterns(text: str) -> tuple[int, ...]:
+def _numbers(text: str) -> list[int]:
     try:
-        return tuple(int(part, 0) for part in text.split("|") if part.strip())
+        return [int(part, 0) for part in text.split("|") if part.strip()]
     except ValueError:
         raise ValueError(
-            f"nan {text!r} is not a register pattern such as 0x8000, or several with |"
+            f"nan {text!r} is not a register pattern such as 0x8000 or -32768, or several with |"
         ) from None
+
+
+def _pattern(number: int, kind: str) -> int:
+    """Return the bits of a mark: a negative one is the number that a signed type has there."""
+    if number >= 0 or kind not in KINDS:
+        return number
+    if not kind.startswith("int"):
+        raise ValueError(f"nan {number}: {kind} has no negative integers; write the pattern, such as 0x8000")
+    bits = 8 * KINDS[kind].size
+    if number < -(1 << bits - 1):
+        raise ValueError(f"nan {number} is below {-(1 << bits - 1)}, the least {kind}")
+    return number + (1 << bits)
 
 
 def _table(name: str) -> Table:
