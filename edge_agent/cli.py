@@ -2,10 +2,8 @@
 
 import logging
 import sys
-from decimal import Decimal, InvalidOperation
 from functools import partial
 from pathlib import Path
-from typing import NoReturn
 
 import click
 import msgspec
@@ -20,22 +18,13 @@ from edge_agent.commands.map import map_command
 from edge_agent.commands.pki import pki
 from edge_agent.commands.probe import probe
 from edge_agent.commands.replay import replay
-from edge_agent.commands.shared import BAD_CONFIGURATION, CONFIG, FILE_PATH, FOLDER_PATH, JSON, fail
+from edge_agent.commands.shared import CONFIG, FILE_PATH, FOLDER_PATH, JSON, fail, loaded, refuse
 from edge_agent.commands.sunspec import sunspec
+from edge_agent.commands.tags import read, record, write
 from edge_agent.commands.writing import audit, resume_writing, stop_writing
-from edge_agent.config import Config, ConfigError, load
+from edge_agent.config import Config, load
 
 STATE = "/var/lib/edge-agent"
-
-_SECONDS = click.FloatRange(min=0.01)
-_TAGS = click.argument("names", metavar="[TAG]...", nargs=-1)
-
-
-def _decimal(text: str) -> Decimal:
-    try:
-        return Decimal(text)
-    except InvalidOperation:
-        raise click.BadParameter(f"{text!r} is no number") from None
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -44,6 +33,9 @@ def main() -> None:
     """Read PLCs, run a neural network beside the machine, write the result back."""
 
 
+main.add_command(read)
+main.add_command(record)
+main.add_command(write)
 main.add_command(bundle)
 main.add_command(map_command)
 main.add_command(pki)
@@ -70,9 +62,9 @@ def check(config: Path, office: Path | None, *, by_tag: bool, as_json: bool) -> 
     """Check CONFIG and all it names without connecting. Every error is told at once."""
     from edge_agent.report import summary  # noqa: PLC0415 - each command imports what it needs
 
-    told = summary(_load(config, as_json=as_json, check_units=True, office=office))
+    told = summary(loaded(config, as_json=as_json, check_units=True, office=office))
     if told.budget.problems:
-        _refuse([f"{config}: {problem}" for problem in told.budget.problems], as_json=as_json)
+        refuse([f"{config}: {problem}" for problem in told.budget.problems], as_json=as_json)
     click.echo(msgspec.json.encode(told) if as_json else told.text(by_tag=by_tag))
 
 
@@ -86,7 +78,7 @@ def run(config: Path, log_level: str) -> None:
     from edge_agent import app  # noqa: PLC0415
 
     logging.basicConfig(level=log_level.upper(), format="%(levelname)s %(message)s", stream=sys.stderr)
-    checked = _load(config, lenient=True)
+    checked = loaded(config, lenient=True)
     for line in ("not a safety function: the PLC stays in charge", *_modes(checked)):
         logging.getLogger(__name__).info(line)
     for line in checked.warnings:
@@ -95,82 +87,6 @@ def run(config: Path, log_level: str) -> None:
         app.run(checked, partial(load, config))
     except OSError as error:
         fail(f"{checked.state}: {error.strerror or error}")
-
-
-@main.command()
-@CONFIG
-@_TAGS
-@JSON
-@click.option("--watch", is_flag=True, help="Go on until Ctrl-C, one line of JSON a time with --json.")
-@click.option("--every", type=_SECONDS, default=1.0, show_default=True, help="Seconds, with --watch.")
-@click.option("--times", is_flag=True, help="Also when the source and the server had each value (OPC UA).")
-def read(
-    config: Path, names: tuple[str, ...], every: float, *, as_json: bool, watch: bool, times: bool
-) -> None:
-    """Read tags and show value and quality. All, or those named; exit 1 if any is BAD."""
-    from edge_agent import commission  # noqa: PLC0415
-
-    try:
-        if watch:
-            from edge_agent.watch import watch as go_on  # noqa: PLC0415
-
-            go_on(commission.select(_load(config), names), every, as_json=as_json, times=times)
-            return
-        readings = commission.read(_load(config), names)
-    except commission.CommissionError as error:
-        fail(str(error))
-    if as_json:
-        click.echo(msgspec.json.encode(readings))
-    else:
-        for reading in readings:
-            click.echo(reading.text(times=times))
-    if any(reading.quality == "BAD" for reading in readings):
-        sys.exit(1)
-
-
-@main.command()
-@CONFIG
-@_TAGS
-@click.option("-o", "--out", type=FILE_PATH, required=True, help="The CSV file; must not exist yet.")
-@click.option("--seconds", type=_SECONDS, help="For how long; until Ctrl-C if not given.")
-@click.option("--times", is_flag=True, help="Also the columns TAG@source and TAG@server: when they had it.")
-@JSON
-def record(
-    config: Path, names: tuple[str, ...], out: Path, seconds: float | None, *, times: bool, as_json: bool
-) -> None:
-    """Record tags to a CSV file for training. All, or those named, one row a tick of the shortest scan."""
-    from edge_agent import commission  # noqa: PLC0415
-    from edge_agent.record import record as write_rows  # noqa: PLC0415
-
-    try:
-        recorded = write_rows(_load(config), names, out, seconds, times=times)
-    except FileExistsError:
-        fail(f"{out}: exists already, and is left as it is; name another file")
-    except OSError as error:
-        fail(f"{out}: {error.strerror}")
-    except commission.CommissionError as error:
-        fail(str(error))
-    click.echo(msgspec.json.encode(recorded) if as_json else recorded.text())
-
-
-@main.command()
-@CONFIG
-@click.argument("name", metavar="TAG")
-@click.argument("value", type=_decimal)
-@click.option("--yes", is_flag=True, help="Do not ask.")
-@click.option("--force", is_flag=True, help="Also write a tag that is not a declared output.")
-def write(config: Path, name: str, value: Decimal, *, yes: bool, force: bool) -> None:
-    """Write one output once, and read it back. In engineering units."""
-    from edge_agent import commission  # noqa: PLC0415
-
-    checked = _load(config)
-    try:
-        output = commission.output(checked, name, force=force)
-        if not yes:
-            click.confirm(f"Write {value:g} to {output.describe()}?", abort=True)
-        click.echo(commission.write(checked, output, value))
-    except commission.CommissionError as error:
-        fail(str(error))
 
 
 @main.command()
@@ -206,7 +122,7 @@ def doctor(config: Path | None, state: Path | None, path: Path | None, *, as_jso
     if path:
         _bench(path, as_json=as_json)
         return
-    checked = _load(config, as_json=as_json) if config else None
+    checked = loaded(config, as_json=as_json) if config else None
     findings = examine(state or Path(checked.state if checked else STATE), checked)
     if as_json:
         click.echo(msgspec.json.encode(findings))
@@ -246,34 +162,12 @@ def _bench(path: Path, *, as_json: bool) -> None:
     click.echo(msgspec.json.encode(found) if as_json else found.text())
 
 
-def _load(
-    config: Path,
-    *,
-    as_json: bool = False,
-    check_units: bool = False,
-    lenient: bool = False,
-    office: Path | None = None,
-) -> Config:
-    try:
-        return load(config, check_units=check_units, lenient=lenient, office=office)
-    except ConfigError as error:
-        _refuse(error.errors, as_json=as_json)
-
-
 def _modes(config: Config) -> list[str]:
     return [
         f"machine {m.name}: mode {m.mode}, "
         + (f"writes to {m.written.device}" if m.written else "writes nothing")
         for m in config.machines
     ]
-
-
-def _refuse(errors: list[str], *, as_json: bool) -> NoReturn:
-    if as_json:
-        click.echo(msgspec.json.encode({"errors": errors}))
-    for line in errors:
-        click.echo(line, err=True)
-    sys.exit(BAD_CONFIGURATION)
 
 
 if __name__ == "__main__":

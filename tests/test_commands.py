@@ -91,7 +91,10 @@ def test_a_bad_configuration_is_exit_code_78(command: Command, name: str) -> Non
     assert "bad.toml: machine.alpha.mode" in ended.stderr
 
 
-@pytest.mark.parametrize("args", [["--jason"], ["a.speed", "fast"], ["a.speed"]])
+@pytest.mark.parametrize(
+    "args",
+    [["--jason"], ["a.speed", "fast"], ["a.speed"], ["a.speed", "1", "--forse"], ["a.speed", "--yess"]],
+)
 def test_wrong_usage_is_exit_code_2(command: Command, args: list[str]) -> None:
     assert command("write", *args).returncode == 2
 

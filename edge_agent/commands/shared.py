@@ -7,6 +7,9 @@ from pathlib import Path
 from typing import NoReturn
 
 import click
+import msgspec
+
+from edge_agent.config import Config, ConfigError, load
 
 BAD_CONFIGURATION = 78
 """EX_CONFIG of sysexits.h: systemd is told not to restart on it."""
@@ -21,6 +24,30 @@ def fail(message: str, code: int = 1) -> NoReturn:
     """Say what is wrong on standard error and exit."""
     click.echo(message, err=True)
     sys.exit(code)
+
+
+def loaded(
+    config: Path,
+    *,
+    as_json: bool = False,
+    check_units: bool = False,
+    lenient: bool = False,
+    office: Path | None = None,
+) -> Config:
+    """Return the configuration, or say all that is wrong with it and exit; see `edge_agent.config.load`."""
+    try:
+        return load(config, check_units=check_units, lenient=lenient, office=office)
+    except ConfigError as error:
+        refuse(error.errors, as_json=as_json)
+
+
+def refuse(errors: list[str], *, as_json: bool) -> NoReturn:
+    """Say what is wrong with a configuration and exit."""
+    if as_json:
+        click.echo(msgspec.json.encode({"errors": errors}))
+    for line in errors:
+        click.echo(line, err=True)
+    sys.exit(BAD_CONFIGURATION)
 
 
 def who() -> str:

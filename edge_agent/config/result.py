@@ -69,14 +69,18 @@ def _nodes(machine: str, table: ResultTable) -> list[Tag]:
 
 
 def overlaps(devices: dict[str, Device], machines: list[Machine], place: Place) -> None:
-    """Keep an error for every output that some tag reads or another machine writes."""
+    """Keep an error for every output that some tag reads or another machine writes, or that has its name."""
     taken: dict[tuple[str, object], str] = {}
     for device in devices.values():
         taken |= dict.fromkeys(_owned(device, place), f"what the PLC owns in device {device.name}")
         for scanned in device.tags:
             for spot in _spots(device, [scanned.tag]):
                 taken.setdefault(spot, f"tag {scanned.tag.name}")
+    names = {scanned.tag.name for device in devices.values() for scanned in device.tags}
     for device, tags, what, where in _written(devices, machines, place):
+        if twice := names & {tag.name for tag in tags}:
+            where.wrong(f"{min(twice)} is the name of another tag; give it one of its own")
+        names |= {tag.name for tag in tags}
         _allowed(device, tags, devices, where)
         _take(taken, _spots(device, tags), what, where)
 

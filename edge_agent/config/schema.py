@@ -131,6 +131,12 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
         return [name for name in named if name]
 
     @property
+    def declared(self) -> list[tuple[str, Tag]]:
+        """The devices and tags of all that it may write: its result and its outputs, whatever its mode."""
+        result = [(self.result.device, tag) for tag in self.result.outputs] if self.result else []
+        return result + [(output.device, output.tag) for output in self.outputs]
+
+    @property
     def written(self) -> Result | None:
         """The result that this machine writes: none in shadow, whatever the configuration names."""
         return self.result if self.mode != "shadow" else None

@@ -45,7 +45,7 @@ def mask_of(address: Address) -> bytes:
 
 
 def _refuse_scaled(value: float | str) -> bytes:
-    raise ValueError(f"{value!r}: a value with a scale-factor register cannot be written")
+    raise ValueError(f"{value!r} does not fit: its scale factor has to be read and taken out first")
 
 
 def _text(address: Address, value: float | str) -> bytes:

@@ -369,7 +369,7 @@ def test_a_row_without_bytes_keeps_its_reason() -> None:
     ],
 )
 def test_what_an_address_cannot_take_is_refused(address: Address, value: float | str) -> None:
-    with pytest.raises(ValueError, match=r"does not fit|cannot be written"):
+    with pytest.raises(ValueError, match="does not fit"):
         codec_of([address]).encode([value])
 
 

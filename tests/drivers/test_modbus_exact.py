@@ -2,7 +2,6 @@
 
 import subprocess
 from collections.abc import Iterator
-from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -11,6 +10,7 @@ from libmodbus_server import compiled
 from edge_agent import commission
 from edge_agent.config import Config, load
 from edge_agent.record import record
+from edge_agent.write import order, write
 
 pytestmark = pytest.mark.sockets
 
@@ -40,8 +40,9 @@ def meter(tmp_path: Path) -> Iterator[Config]:
 
 def test_what_is_written_is_read_and_recorded_to_the_last_digit(meter: Config, tmp_path: Path) -> None:
     for name, value in (("count", "18446744073709551615"), ("energy", "-9007199254740.993")):
-        output = commission.output(meter, f"meter.{name}", force=True)
-        assert f"wrote {value}, read back {value}" in commission.write(meter, output, Decimal(value))
+        written = write(order(meter, f"meter.{name}", value))
+        assert written.verified
+        assert f"wrote {value}, read back {value}" in written.text()
     count, energy = commission.read(meter, [])
     assert (count.meaning, count.value, count.reason) == (2**64 - 1, 2.0**64, "ROUNDED")
     assert (energy.meaning, energy.value) == ("-9007199254740.993", -(2.0**53) * 0.001)
@@ -52,9 +53,8 @@ def test_what_is_written_is_read_and_recorded_to_the_last_digit(meter: Config, t
 
 @pytest.mark.parametrize("value", ["1e400", "inf", "0.0001", "1e30"])
 def test_what_a_counter_cannot_hold_is_not_written(meter: Config, value: str) -> None:
-    output = commission.output(meter, "meter.energy", force=True)
     with pytest.raises(commission.CommissionError, match="does not fit"):
-        commission.write(meter, output, Decimal(value))
+        write(order(meter, "meter.energy", value))
     assert (
         commission.read(meter, ["meter.energy"])[0].value == (104 << 48 | 105 << 32 | 106 << 16 | 107) * 0.001
     )

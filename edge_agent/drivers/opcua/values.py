@@ -52,7 +52,7 @@ class Reader:
         raw = values.raw
         try:
             number = np.array(raw, np.float64)
-            plain = not any(self._fields) and np.isfinite(number).all() and (np.abs(number) <= EXACT).all()
+            plain = not any(self._fields) and np.isfinite(number).all() and (np.abs(number) < EXACT).all()
         except (TypeError, ValueError, OverflowError):
             number, plain = np.zeros(len(raw)), False
         if not plain:

@@ -1,6 +1,7 @@
 /* A server on libmodbus.
  *   server [PORT]       Modbus TCP, one client at a time; prints its port
  *   server PORT pairs   the same, and only even numbers of registers from even addresses are given
+ *   server PORT deaf    the same, and what is written is acknowledged and forgotten
  *   server PORT HOLES   the same; HOLES are such as 48-51,60-79. A request that begins or ends in one is
  *                       refused, and so is one over more than 5 registers of one; others get 0 for them
  *   server DEVICE UNIT  Modbus RTU, 115200 8N1; prints 0
@@ -15,6 +16,7 @@
 
 enum { REGISTERS = 2000, BITS = 2000, HOLES = 16, TOLERATED = 5 };
 
+static modbus_mapping_t *nowhere;
 static int pairs, holes, first[HOLES], last[HOLES];
 
 static int refused(modbus_t *context, const uint8_t *request)
@@ -33,11 +35,18 @@ static int refused(modbus_t *context, const uint8_t *request)
     return 0;
 }
 
+static int is_write(modbus_t *context, const uint8_t *request)
+{
+    uint8_t function = request[modbus_get_header_length(context)];
+    return function == MODBUS_FC_WRITE_SINGLE_COIL || function == MODBUS_FC_WRITE_SINGLE_REGISTER
+        || function == MODBUS_FC_WRITE_MULTIPLE_COILS || function == MODBUS_FC_WRITE_MULTIPLE_REGISTERS;
+}
+
 static int answer(modbus_t *context, const uint8_t *request, int length, modbus_mapping_t *map)
 {
     if (refused(context, request))
         return modbus_reply_exception(context, request, MODBUS_EXCEPTION_ILLEGAL_DATA_ADDRESS);
-    return modbus_reply(context, request, length, map);
+    return modbus_reply(context, request, length, nowhere && is_write(context, request) ? nowhere : map);
 }
 
 static int port_of(int listener)
@@ -103,7 +112,9 @@ int main(int argc, char **argv)
     }
     if (!serial && argc > 2) {
         pairs = strcmp(argv[2], "pairs") == 0;
-        for (char *hole = strtok(argv[2], ","); !pairs && hole && holes < HOLES; hole = strtok(NULL, ",")) {
+        if (strcmp(argv[2], "deaf") == 0)
+            nowhere = modbus_mapping_new(BITS, BITS, REGISTERS, REGISTERS);
+        for (char *hole = strtok(argv[2], ","); !pairs && !nowhere && hole && holes < HOLES; hole = strtok(NULL, ",")) {
             if (sscanf(hole, "%d-%d", &first[holes], &last[holes]) != 2)
                 return 1;
             for (int n = first[holes]; n <= last[holes]; n++)
