@@ -92,7 +92,7 @@ def run(config: Path, log_level: str) -> None:
 @main.command()
 @CONFIG
 @JSON
-@click.option("--watch", is_flag=True, help="Go on until Ctrl-C.")
+@click.option("--watch", is_flag=True, help="Go on until Ctrl-C, one line of JSON a second with --json.")
 def status(config: Path, *, as_json: bool, watch: bool) -> None:
     """Show what the running agent of CONFIG sees."""
     from edge_agent import screen  # noqa: PLC0415
@@ -100,7 +100,9 @@ def status(config: Path, *, as_json: bool, watch: bool) -> None:
 
     try:
         state = folder(config)
-        if as_json:
+        if as_json and watch:
+            screen.stream(state)
+        elif as_json:
             click.echo(msgspec.json.encode(ask(state)))
         else:
             screen.show(state, watch=watch)

@@ -4,6 +4,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import click
+import msgspec
 from rich import box
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -16,6 +18,16 @@ EVERY = 1.0
 """Seconds between two looks."""
 FEW = 5
 """Names of tags that fit into a column."""
+
+
+def stream(state: Path) -> None:
+    """Print the status as lines of JSON until Ctrl-C. Raises `NotRunning` if nobody answers."""
+    try:
+        while True:
+            click.echo(msgspec.json.encode(ask(state)))
+            time.sleep(EVERY)
+    except KeyboardInterrupt:
+        return
 
 
 def show(state: Path, *, watch: bool) -> None:

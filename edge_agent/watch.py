@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import sys
 from collections.abc import Callable
 
 import click
@@ -18,11 +19,16 @@ _STYLE = {"GOOD": "", "UNCERTAIN": "yellow", "BAD": "red"}
 
 
 def watch(config: Config, every: float, *, as_json: bool, times: bool) -> None:
-    """Show all tags of `config` every so many seconds until Ctrl-C."""
+    """Show all tags of `config` every so many seconds until Ctrl-C; line by line where there is no screen.
+
+    Raises BrokenPipeError when nobody reads any more.
+    """
     logging.getLogger("edge_agent").setLevel(logging.ERROR)  # what breaks is seen in the readings
     try:
         if as_json:
-            asyncio.run(_every(config, every, _print))
+            asyncio.run(_every(config, every, lambda seen: click.echo(msgspec.json.encode(seen))))
+        elif not sys.stdout.isatty():
+            asyncio.run(_every(config, every, lambda seen: click.echo(render(seen, times=times).plain)))
         else:
             with Live(console=Console(), auto_refresh=False) as live:
                 asyncio.run(
@@ -40,8 +46,9 @@ def render(readings: list[Reading], *, times: bool = False) -> Text:
 async def _every(config: Config, every: float, show: Callable[[list[Reading]], None]) -> None:
     async with sampling(config, every) as sampler:
         async for tick in sampler.ticks():
-            show([reading(tag, tick.columns, row) for row, tag in enumerate(sampler.tags)])
-
-
-def _print(readings: list[Reading]) -> None:
-    click.echo(msgspec.json.encode(readings))
+            try:
+                show([reading(tag, tick.columns, row) for row, tag in enumerate(sampler.tags)])
+            except BrokenPipeError as error:
+                gone = error
+                break
+    raise gone  # not within the tasks' group: whoever runs the command knows it by its type

@@ -230,9 +230,26 @@ def test_status_shows_what_the_running_agent_sees(command: Command, folder: Path
         assert told["machines"][0]["score"] == pytest.approx(plc.frame().score, abs=0.05)
         assert told["machines"][0]["writes"]["verified"] > 0
         assert told["scans"][0]["cycles"] > 0
+        assert watched(folder) == told["name"]
         ended = command("status")
         assert ended.returncode == 0
         assert "ADVISORY" in ended.stdout
         assert "alarm NORMAL, warning NORMAL" in command("alarms").stdout
         assert agent.terminate() == 0
     assert command("status").returncode == 1
+
+
+def watched(folder: Path) -> str:
+    """Read two lines of `status --watch --json` and go; it ends quietly. Return the agent's name."""
+    command = [sys.executable, "-m", "edge_agent", "status", "c.toml", "--watch", "--json"]
+    with subprocess.Popen(
+        command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout
+        assert process.stderr
+        first, second = (json.loads(process.stdout.readline()) for _ in range(2))
+        assert second["uptime"] > first["uptime"]
+        process.stdout.close()
+        assert process.wait(30) == 1
+        assert process.stderr.read() == ""
+    return second["name"]

@@ -144,3 +144,15 @@ def test_watching_prints_a_line_of_json_a_time_until_ctrl_c(folder: Path) -> Non
     last = {r["name"]: r for r in seen[-1]}
     assert last["a.speed"]["quality"] == "GOOD"
     assert (last["a.nothing"]["quality"], last["a.nothing"]["value"]) == ("BAD", None)
+
+
+@pytest.mark.parametrize("how", [["--json"], []])
+def test_a_reader_that_goes_ends_the_watching_quietly(folder: Path, how: list[str]) -> None:
+    process = start(folder, "read", "c.toml", "a.speed", "--watch", "--every", "0.1", *how)
+    assert process.stdout
+    assert process.stderr
+    assert all("a.speed" in process.stdout.readline() for _ in range(2))
+    process.stdout.close()
+    assert process.wait(DEADLINE) == 1
+    assert process.stderr.read() == ""
+    process.stderr.close()
