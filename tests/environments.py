@@ -18,10 +18,10 @@ class Environment:
         self.folder = folder / "environment"
         self.elsewhere = folder / "elsewhere"
         self.elsewhere.mkdir()
-        _uv("venv", "--python", python, self.folder)
+        uv("venv", "--python", python, self.folder)
 
     def install(self, *requirements: object) -> None:
-        _uv("pip", "install", "--python", self.folder / "bin/python", *requirements)
+        uv("pip", "install", "--python", self.folder / "bin/python", *requirements)
 
     def run(
         self, command: str, *arguments: object, timeout: float = 60
@@ -38,7 +38,7 @@ class Environment:
 
     def distributions(self) -> set[str]:
         """Return the names of everything that is installed."""
-        listed = _uv("pip", "list", "--python", self.folder / "bin/python", "--format", "json")
+        listed = uv("pip", "list", "--python", self.folder / "bin/python", "--format", "json")
         rows: list[dict[str, Any]] = json.loads(listed)
         return {row["name"].lower() for row in rows}
 
@@ -51,7 +51,7 @@ class Environment:
 
 def build_wheel(folder: Path) -> Path:
     """Build the project's wheel into `folder`."""
-    _uv("build", "--wheel", "-o", folder)
+    uv("build", "--wheel", "-o", folder)
     (wheel,) = folder.glob("*.whl")
     return wheel
 
@@ -63,7 +63,7 @@ def gateway(folder: Path) -> Environment:
     return environment
 
 
-def _uv(*arguments: object) -> str:
+def uv(*arguments: object) -> str:
     command: Sequence[str] = [os.environ.get("UV", "uv"), *map(str, arguments)]
     done = subprocess.run(command, check=False, capture_output=True, text=True, cwd=ROOT, timeout=300)
     assert done.returncode == 0, f"{command}: {done.stderr[-3000:]}"

@@ -28,7 +28,7 @@ def _install(source: Path, target: Path) -> None:
         command = ["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"]
         subprocess.run(command, cwd=target, check=True, timeout=280)
         shutil.copy(lock, done)
-    for program in source.glob("*.js"):
+    for program in (*source.glob("*.js"), *source.glob("*.xml")):
         installed = target / program.name
         if not installed.exists() or not filecmp.cmp(program, installed, shallow=False):
             shutil.copy(program, target)

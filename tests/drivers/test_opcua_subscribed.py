@@ -32,8 +32,9 @@ MOST_SESSIONS = 4
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NodeServer]:
-    limits = {"maxNodesPerRead": 100, "maxSessions": MOST_SESSIONS}
-    server = NodeServer(tmp_path_factory.mktemp("peer"), free_port(), count=300, **limits)
+    limits = {"maxNodesPerRead": 100, "maxMonitoredItemsPerCall": 70}
+    more = {"limits": limits, "maxSessions": MOST_SESSIONS}
+    server = NodeServer(tmp_path_factory.mktemp("peer"), free_port(), count=300, **more)
     server.start()
     yield server
     server.kill()

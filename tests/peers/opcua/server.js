@@ -1,20 +1,23 @@
 // An OPC UA server by node-opcua: `node server.js OPTIONS`, a JSON object. Prints "ready"; obeys JSON lines on stdin.
 // Nodes are strings in urn:test:plant, which is registered behind `namespaces`, so that they shift its index.
-// `limits` are more of its operation limits; it tells `page` references at once and keeps one continuation point; it
-// has the nodes of typed.js if it is `typed`.
-// Its clock is `ahead`, in s; if it is `silent` it does not tell its limits; reading Slow takes `slow` ms; `types` are those of nodes v0, v1, ... if not Double.
+// Its clock is `ahead`, in s; of requests it takes `limits`, which it does not tell if it is `silent`; it tells `page`
+// references at once and keeps one continuation point; reading Slow takes `slow` ms; `types` are those of nodes v0,
+// v1, ... if not Double; with `every` there are nodes of every type too, with `typed` those of typed.js.
 "use strict";
 globalThis.crypto ??= require("node:crypto").webcrypto; // Node 18 has it only there
 const options = {
-    namespaces: [], types: {}, count: 0, ahead: 0, silent: false, slow: 800, maxSessions: 20, maxNodesPerRead: 1000,
+    namespaces: [], types: {}, count: 0, ahead: 0, silent: false, slow: 800, maxSessions: 20, limits: {}, every: false,
     ...JSON.parse(process.argv[2]),
 };
 setClock(options.ahead); // before anybody looks at it
 const readline = require("node:readline");
 const {
     DataType, DataValue, MessageSecurityMode, OPCUACertificateManager, OPCUAServer,
-    SecurityPolicy, StatusCodes, Variant, VariantArrayType,
+    Range, SecurityPolicy, StatusCodes, Variant, VariantArrayType,
 } = require("node-opcua");
+const every = require("./types.js");
+
+const LIMITS = ["i=11705", "i=11707", "i=11710", "i=11712", "i=11714"]; // MaxNodesPerRead and the like
 
 function scalar(type, value) {
     return { dataType: DataType[type], arrayType: VariantArrayType.Scalar, value };
@@ -39,10 +42,10 @@ async function main() {
             ? [MessageSecurityMode.SignAndEncrypt, MessageSecurityMode.Sign] : [MessageSecurityMode.None],
         allowAnonymous: true,
         userManager: { isValidUser: (name, password) => (options.users || {})[name] === password },
-        nodeset_filename: [require("node-opcua").nodesets.standard],
+        nodeset_filename: [require("node-opcua").nodesets.standard, ...(options.every ? [every.TYPES] : [])],
         serverCapabilities: {
             maxSessions: options.maxSessions, maxSubscriptions: 10 * options.maxSessions,
-            operationLimits: { maxNodesPerRead: options.maxNodesPerRead, maxNodesPerWrite: 500, ...options.limits },
+            operationLimits: { maxNodesPerRead: 1000, maxNodesPerWrite: 500, ...options.limits },
         },
     });
     await server.initialize();
@@ -52,13 +55,15 @@ async function main() {
     const variables = populate(space, namespace);
     if (options.typed) require("./typed.js").add(namespace);
     if (options.page) require("./pages.js").limit(server, options.page);
-    const untold = options.silent ? ["i=11705", "i=11710"] : []; // MaxNodesPerRead, MaxNodesPerBrowse
-    for (const limit of untold) tell(space, limit, scalar("UInt32", 0));
+    const replace = options.every ? every.populate(space) : null;
+    if (options.silent) for (const limit of LIMITS) tell(space, limit, scalar("UInt32", 0));
     await server.start();
     process.stdout.write("ready\n");
     for await (const line of readline.createInterface({ input: process.stdin })) {
         const order = JSON.parse(line);
         if (order.namespaces) tell(space, "i=2255", strings(order.namespaces)); // NamespaceArray
+        else if (order.structure) replace(order.structure, order.type, order.fields, order.kept);
+        else if (order.range) setRange(variables[order.name], order.range);
         else obey(namespace, variables, order);
         process.stdout.write("done\n");
     }
@@ -124,6 +129,11 @@ function obey(namespace, variables, { name, value, status, type, ahead }) {
     const at = new Date(Date.now() + 1000 * (ahead || 0));
     variable.setValueFromSource(scalar(DataType[variable.readValue().value.dataType], value),
         StatusCodes[status || "Good"], at);
+}
+
+function setRange(variable, [low, high]) {
+    variable.getPropertyByName("EURange").setValueFromSource(
+        { dataType: DataType.ExtensionObject, value: new Range({ low, high }) });
 }
 
 function strings(value) {
