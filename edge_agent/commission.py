@@ -47,7 +47,8 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
 
     def text(self, *, times: bool = False) -> str:
         """One line for a person."""
-        why = "" if self.quality == "GOOD" else f"  {self.reason} {self.said}".rstrip()
+        why = " ".join(filter(None, ["" if self.quality == "GOOD" else self.reason, self.said]))
+        why = f"  {why}" if why else ""
         where = f"{self.address:<16} {self.modicon:<9}"
         when = f"  source {self.time or '-'}  server {self.server_time or '-'}" if times else ""
         return f"{self.name:<32} {self.shown:>12} {self.unit:<8} {where} {self.quality}{why}{when}"

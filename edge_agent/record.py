@@ -14,7 +14,6 @@ import msgspec
 
 from edge_agent.commission import CommissionError, select, wall
 from edge_agent.config import Config
-from edge_agent.core.tags import Tag
 from edge_agent.drivers.opcua.address import NodeAddress
 from edge_agent.sampling import Sampler, Tick, sampling, shortest
 
@@ -43,13 +42,14 @@ class Recorded(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def record(
-    config: Config, names: Sequence[str], out: Path, seconds: float | None, *, times: bool = False
+    config: Config, names: Sequence[str], out: Path, seconds: float | None, more: Sequence[str] = ()
 ) -> Recorded:
     """Write one row a tick of the shortest scan, for `seconds` or until SIGINT or SIGTERM.
 
-    The first column is ``time``, ISO 8601 in UTC. A value that is BAD is an empty cell. With `times` the last
-    columns are ``TAG@source`` and ``TAG@server`` of each tag with such times: when each had the value. The
-    `seconds` begin when every device has answered or failed to.
+    The first column is ``time``, ISO 8601 in UTC. A value that is BAD is an empty cell. The last columns are
+    ``TAG@WHAT`` of each OPC UA tag and of what is in `more`: ``source`` and ``server`` are when each had the
+    value, ``said`` is the StatusCode where it is not just Good. The `seconds` begin when every device has
+    answered or failed to.
 
     Raises:
         CommissionError: a tag is not there, or not one value came; then no file is left.
@@ -57,7 +57,7 @@ def record(
     """
     chosen = select(config, names)
     with out.open("x", newline="", encoding="utf-8") as file:
-        rows = Rows(file, times=times)
+        rows = Rows(file, more)
         asyncio.run(_rows(chosen, rows, seconds))
     if not rows.values:
         out.unlink()
@@ -84,25 +84,25 @@ async def _rows(config: Config, rows: "Rows", seconds: float | None) -> None:
 class Rows:
     """The rows of one recording, and what is in them."""
 
-    def __init__(self, file: TextIO, *, times: bool) -> None:
-        self._file, self._writer, self._times = file, csv.writer(file), times
+    def __init__(self, file: TextIO, more: Sequence[str]) -> None:
+        self._file, self._writer, self._more = file, csv.writer(file), more
         self._flushed = 0.0
         self._sampler: Sampler | None = None
-        self._timed: list[int] = []
+        self._noted: list[int] = []
         self._last: Tick | None = None
         self.count = self.missed = self.holes = self.values = 0
 
     def begin(self, sampler: Sampler) -> None:
         """Write the names of the columns."""
         self._sampler = sampler
-        self._timed = [row for row, tag in enumerate(sampler.tags) if self._times and _has_times(tag)]
-        stamps = [f"{sampler.tags[row].name}@{who}" for row in self._timed for who in ("source", "server")]
-        self._writer.writerow(["time", *(tag.name for tag in sampler.tags), *stamps])
+        self._noted = [row for row, tag in enumerate(sampler.tags) if isinstance(tag.address, NodeAddress)]
+        notes = [f"{sampler.tags[row].name}@{what}" for row in self._noted for what in self._more]
+        self._writer.writerow(["time", *(tag.name for tag in sampler.tags), *notes])
 
     def add(self, tick: Tick, now: float) -> None:
         """Write a row; `now` is monotonic, in s."""
         row = cells(tick)
-        self._writer.writerow([_now(), *row, *_stamps(tick, self._timed)])
+        self._writer.writerow([_now(), *row, *_notes(tick, self._noted, self._more)])
         holes = row.count("")
         self.count, self.missed = self.count + 1, self.missed + tick.missed
         self.holes, self.values = self.holes + holes, self.values + len(row) - holes
@@ -145,13 +145,10 @@ def _cell(value: float, exact: int | str | None) -> str:
     return repr(value).removesuffix(".0") if exact is None else str(exact)
 
 
-def _has_times(tag: Tag) -> bool:
-    return isinstance(tag.address, NodeAddress)
-
-
-def _stamps(tick: Tick, rows: Sequence[int]) -> list[str]:
-    samples = [tick.columns[row] for row in rows]
-    return [wall(time) for sample in samples for time in (sample.source, sample.server)]
+def _notes(tick: Tick, rows: Sequence[int], more: Sequence[str]) -> list[str]:
+    samples = [tick.columns[row] for row in rows] if more else []
+    noted = [{"source": wall(s.source), "server": wall(s.server), "said": s.said} for s in samples]
+    return [note[what] for note in noted for what in more]
 
 
 def _now() -> str:

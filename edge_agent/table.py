@@ -61,13 +61,16 @@ class Table:
     def image_for_people(self, now: int) -> Columns:
         """Freeze a process image with all that devices said beside the values: see `Sample`."""
         said: dict[int, str] = {}
+        labels: dict[int, str] = {}
         times = np.zeros((2, len(self.latest)), np.int64)
         for start, part in self._more.items():
             said |= {start + row: word for row, word in part.said.items()}
+            labels |= {start + row: word for row, word in part.labels.items()}
             for column, kept in zip(times, (part.source, part.server), strict=True):
                 if kept is not None:
                     column[start : start + len(part)] = kept
-        return replace(self.image(now), exact=self.exact, said=said, source=times[0], server=times[1])
+        image, (source, server) = self.image(now), times
+        return replace(image, exact=self.exact, said=said, source=source, server=server, labels=labels)
 
     def image(self, now: int) -> Columns:
         """Freeze a process image; what is too old is BAD."""

@@ -49,16 +49,25 @@ def read(
 @click.option("-o", "--out", type=FILE_PATH, required=True, help="The CSV file; must not exist yet.")
 @click.option("--seconds", type=_SECONDS, help="For how long; until Ctrl-C if not given.")
 @click.option("--times", is_flag=True, help="Also the columns TAG@source and TAG@server: when they had it.")
+@click.option("--said", is_flag=True, help="Also the column TAG@said: the StatusCode, where not just Good.")
 @JSON
 def record(
-    config: Path, names: tuple[str, ...], out: Path, seconds: float | None, *, times: bool, as_json: bool
+    config: Path,
+    names: tuple[str, ...],
+    out: Path,
+    seconds: float | None,
+    *,
+    times: bool,
+    said: bool,
+    as_json: bool,
 ) -> None:
     """Record tags to a CSV file for training. All, or those named, one row a tick of the shortest scan."""
     from edge_agent import commission  # noqa: PLC0415
     from edge_agent.record import record as write_rows  # noqa: PLC0415
 
     try:
-        recorded = write_rows(loaded(config), names, out, seconds, times=times)
+        more = [*(["source", "server"] if times else []), *(["said"] if said else [])]
+        recorded = write_rows(loaded(config), names, out, seconds, more)
     except FileExistsError:
         fail(f"{out}: exists already, and is left as it is; name another file")
     except OSError as error:

@@ -89,7 +89,7 @@ class Tag(msgspec.Struct, frozen=True, kw_only=True):
         if isinstance(sample.exact, str):
             return sample.exact
         number = sample.value if sample.exact is None else sample.exact
-        return next((label for value, label in self.labels if value == number), sample.exact)
+        return next((label for value, label in self.labels if value == number), sample.label or sample.exact)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +97,10 @@ class Sample:
     """One row of an image. `value` is NaN if and only if `quality` is BAD. `at` is monotonic, in ns.
 
     `exact` is what a float64 cannot say: a text, a time, an integer beyond 2**53 or, if that is scaled, its
-    decimal number as text. `said` is the device's own word for why the value is not good, `source` when it
-    got it, by its own clock, and `server` when whoever serves it had it, by theirs: both in ns since 1970, 0
-    if that is not said.
+    decimal number as text. `said` is the device's own word for why the value is not good, or good in a way of
+    its own, such as forced by hand. `source` is when it got the value, by its own clock, and `server` when
+    whoever serves it had it, by theirs: both in ns since 1970, 0 if that is not said. `label` is what the
+    device calls this value of an enumeration.
     """
 
     value: float
@@ -110,6 +111,7 @@ class Sample:
     said: str = ""
     source: int = 0
     server: int = 0
+    label: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +121,8 @@ class Columns:
     `value` float64[n] in engineering units, `quality` and `reason` uint8[n], `at` int64[n] monotonic ns.
     `value` is NaN exactly where `quality` is BAD. `exact` has the rows that a float64 cannot hold: texts
     (their `value` is their length), times, and integers beyond 2**53 (ROUNDED in `value`), if they are scaled
-    their decimal numbers as text. `said`, and `source` and `server` (int64[n]), are as in `Sample`, where the
-    protocol has them; an image does without.
+    their decimal numbers as text. `said`, `source` and `server` (int64[n]) and, by row, `labels` are as in
+    `Sample`, where the protocol has them; an image does without.
     """
 
     value: Floats
@@ -131,6 +133,7 @@ class Columns:
     said: Mapping[int, str] = field(default_factory=lambda: _SILENCE)
     source: Nanoseconds | None = None
     server: Nanoseconds | None = None
+    labels: Mapping[int, str] = field(default_factory=lambda: _SILENCE)
 
     @classmethod
     def bad(cls, n: int, reason: Reason, at: int) -> "Columns":
@@ -152,6 +155,7 @@ class Columns:
             self.said.get(row, ""),
             0 if self.source is None else int(self.source[row]),
             0 if self.server is None else int(self.server[row]),
+            self.labels.get(row, ""),
         )
 
     def __len__(self) -> int:
@@ -173,6 +177,7 @@ class Columns:
             _of_rows(self.said, first, last) if self.said else _SILENCE,
             None if self.source is None else self.source[rows],
             None if self.server is None else self.server[rows],
+            _of_rows(self.labels, first, last) if self.labels else _SILENCE,
         )
 
     def frozen(self) -> "Columns":

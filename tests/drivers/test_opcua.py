@@ -108,18 +108,20 @@ async def test_elements_of_arrays_and_fields_of_structures_are_tags(
         *inside("array", "[1]", "[0]", "[2]"),
         *inside("matrix", "[1,0]"),
         *inside("motor", "Current", "Axes[1].Speed", "Axes[0].Name", "Torque", "Axes[2].Speed", "Axes"),
+        *inside("motor", "Weight"),
     ]
     plan = driver.plan_read(wanted)
     await driver.connect()
     columns = await driver.read(plan)
     nan = np.nan
-    np.testing.assert_array_equal(columns.value, [2, 1, nan, 3, 12.5, -2.5, 1, nan, nan, nan])
+    np.testing.assert_array_equal(columns.value, [2, 1, nan, 3, 12.5, -2.5, 1, nan, nan, nan, nan])
+    assert columns.reason[7] == Reason.NO_VALUE
     assert columns.exact == {6: "x"}
     assert [r.getMessage().split(") ")[1] for r in caplog.records if r.name == opcua.__name__] == [
         "has only 2 elements at the top",
-        "has no Torque; there is Current, Axes",
         "has only 2 elements at Axes",
         "is not a number but an array; say which element, such as field [0]",
+        "has no Weight; there is Current, Torque, Axes",
     ]
 
 

@@ -193,7 +193,7 @@ async def test_a_server_that_hangs_is_a_dead_link(
 async def test_a_node_that_a_download_brings_is_found_without_a_restart(
     driver: OpcUa, server: NodeServer, monkeypatch: pytest.MonkeyPatch, monitored: Monitored | None
 ) -> None:
-    monkeypatch.setattr(known, "LOCATE_AGAIN", 0.2)
+    monkeypatch.setattr(known, "LOOK_AGAIN", 0.2)
     name = "later" if monitored else "soon"
     path = f"/Objects/nsu=urn:test:plant;Press/nsu=urn:test:plant;{name}"
     plan = driver.plan_read([Tag(name=name, address=parse_address(path, "", monitored)), tag("v4")])

@@ -79,6 +79,11 @@ class NodeAddress:
     field: Field = ()
     monitored: Monitored | None = None
 
+    @property
+    def is_inside(self) -> bool:
+        """Whether it is a field of a structure."""
+        return any(isinstance(part, str) for part in self.field)
+
     def __str__(self) -> str:
         return f"{self.node} {field_text(self.field)}" if self.field else str(self.node)
 

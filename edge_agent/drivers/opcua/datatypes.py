@@ -1,74 +1,136 @@
-"""What the data types of a server are called, and which built-in type each rests on (Part 3, 5.8.3)."""
+"""What a server says of its data types: the layout of structures, the names of an enumeration's values.
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+Each is asked for once and kept, so whoever looks again does so with a new `DataTypes`: a download may have
+given a type of the same id another layout.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 from asyncua import ua
 
-from edge_agent.drivers.opcua.references import Kind, References
+from edge_agent.core.tags import Tag
+from edge_agent.drivers.opcua.address import NodeAddress
+from edge_agent.drivers.opcua.resolve import Node, child
 from edge_agent.drivers.opcua.services import attribute
 from edge_agent.drivers.opcua.session import Session
+from edge_agent.drivers.opcua.structures import Decoder, decoder_of
 
-_SUPERTYPE = Kind(ua.ObjectIds.HasSubtype, forward=False)
-_BUILT_IN = {kind.value: kind.name for kind in ua.VariantType} | {
-    ua.ObjectIds.Number: "Number",
-    ua.ObjectIds.Integer: "Integer",
-    ua.ObjectIds.UInteger: "UInteger",
-    ua.ObjectIds.Enumeration: "Enumeration",
-    ua.ObjectIds.Structure: "Structure",
-    ua.ObjectIds.BaseDataType: "Variant",
-}
-"""Types of the standard that say how a value is encoded, or that any of several may come."""
-_DEEPEST = 20
-"""Steps to a built-in type; what goes on is a subtype of itself."""
+_ANY = {ua.ObjectIds.BaseDataType, ua.ObjectIds.Number, ua.ObjectIds.Integer, ua.ObjectIds.UInteger}
+_BUILT_IN = {kind.value for kind in ua.VariantType} | _ANY
+_NAMES = ("EnumStrings", "EnumValues")
+"""Properties of an enumeration (Part 3, 8.14): where servers before OPC UA 1.04 have the names."""
 
 
 @dataclass(frozen=True, slots=True)
-class DataType:
-    """A data type by its browse name. `base` is the standard's, ``?`` if the server does not tell."""
+class Described:
+    """Of the rows of a plan: the decoders of structures, and what the values of enumerations are called."""
 
-    name: str
-    base: str
-
-    def text(self, *, array: bool) -> str:
-        """Return it as people read it, such as ``WORD[] (UInt16)``."""
-        name = f"{self.name}[]" if array else self.name
-        return name if self.base in (self.name, "?") else f"{name} ({self.base})"
+    decoders: Mapping[int, Decoder] = field(default_factory=dict)
+    names: Mapping[int, Mapping[int, str]] = field(default_factory=dict)
 
 
-async def data_types(
-    session: Session, references: References, types: Iterable[ua.NodeId]
-) -> dict[ua.NodeId, DataType]:
-    """Return what each type is. Raises `LinkDown`."""
-    wanted = list(dict.fromkeys(types))
-    names = await session.read([attribute(node, ua.AttributeIds.BrowseName) for node in wanted])
-    bases = dict(zip(wanted, wanted, strict=True))
-    for _ in range(_DEEPEST):
-        open_ = {base for base in bases.values() if _built_in(base) is None}
-        if not open_:
-            break
-        above = await references.of(list(open_), _SUPERTYPE)
-        up = {node: _first(leading.references, node) for node, leading in above.items()}
-        bases = {node: up.get(base, base) for node, base in bases.items()}
-    return {
-        node: DataType(_name(name, node), _built_in(bases[node]) or "?")
-        for node, name in zip(wanted, names, strict=True)
-    }
+async def describe(session: Session, tags: Sequence[Tag], found: Mapping[Node, ua.NodeId]) -> Described:
+    """Ask for the type of each tag's node and for what is said of it. Raises `LinkDown`.
+
+    Names are left out where the tag has labels of its own, or where its value is scaled.
+    """
+    rows = [
+        (row, tag.address, _is_plain(tag))
+        for row, tag in enumerate(tags)
+        if isinstance(tag.address, NodeAddress) and tag.address.node in found
+    ]
+    rows = [(row, address, plain) for row, address, plain in rows if plain or address.is_inside]
+    asked = [attribute(found[address.node], ua.AttributeIds.DataType) for _, address, _ in rows]
+    types, decoders, names = DataTypes(session), {}, {}
+    for (row, address, plain), answer in zip(rows, await session.read(asked), strict=True):
+        data_type = answer.Value.Value
+        if not isinstance(data_type, ua.NodeId):
+            continue
+        decoder = await types.decoder(data_type) if address.is_inside else None
+        if decoder is not None:
+            decoders[row] = decoder
+        called = decoder.names(address.field) if decoder else await types.names(data_type)
+        if called and plain:
+            names[row] = called
+    return Described(decoders, names)
 
 
-def _built_in(node: ua.NodeId) -> str | None:
-    return _BUILT_IN.get(node.Identifier) if node.NamespaceIndex == 0 else None
+def _is_plain(tag: Tag) -> bool:
+    return not tag.labels and tag.scale == 1 and tag.offset == 0
 
 
-def _first(references: list[ua.ReferenceDescription], node: ua.NodeId) -> ua.NodeId:
-    if not references:
-        return node
-    above = references[0].NodeId
-    return ua.NodeId(above.Identifier, above.NamespaceIndex)
+class DataTypes:
+    """The data types of one server. Every method raises `LinkDown`. Implements `structures.Types`."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._definitions: dict[ua.NodeId, Any] = {}
+        self._decoders: dict[ua.NodeId, Decoder | None] = {}
+        self._kinds: dict[ua.NodeId, ua.VariantType | None] = {}
+        self._names: dict[ua.NodeId, Mapping[int, str]] = {}
+
+    async def decoder(self, data_type: ua.NodeId) -> Decoder | None:
+        """Return the decoder of a structure, None if the server does not describe it."""
+        if data_type not in self._decoders:
+            self._decoders[data_type] = await decoder_of(data_type, self)
+        return self._decoders[data_type]
+
+    async def definition(self, data_type: ua.NodeId) -> Any:
+        """Return the DataTypeDefinition, None if the server does not tell."""
+        if _is_built_in(data_type):
+            return None
+        if data_type not in self._definitions:
+            [answer] = await self._session.read([attribute(data_type, ua.AttributeIds.DataTypeDefinition)])
+            self._definitions[data_type] = None if answer.StatusCode.is_bad() else answer.Value.Value
+        return self._definitions[data_type]
+
+    async def variant_type(self, data_type: ua.NodeId) -> ua.VariantType | None:
+        """Return the built-in type that it is a subtype of, None if the server does not tell."""
+        if data_type not in self._kinds:
+            kind = await self._session.variant_type(data_type)
+            if kind == ua.VariantType.Variant and not _is_built_in(data_type):
+                # A subtype of anything cannot be decoded, unless it is an enumeration in the wrong place.
+                is_enumeration = isinstance(await self.definition(data_type), ua.EnumDefinition)
+                kind = ua.VariantType.Int32 if is_enumeration else None
+            self._kinds[data_type] = kind
+        return self._kinds[data_type]
+
+    async def names(self, data_type: ua.NodeId) -> Mapping[int, str]:
+        """Return what the values of an enumeration are called; nothing of any other type."""
+        if _is_built_in(data_type):
+            return {}
+        if data_type not in self._names:
+            self._names[data_type] = await self._named(data_type)
+        return self._names[data_type]
+
+    async def _named(self, data_type: ua.NodeId) -> Mapping[int, str]:
+        definition = await self.definition(data_type)
+        if isinstance(definition, ua.StructureDefinition):
+            return {}
+        if await self.variant_type(data_type) != ua.VariantType.Int32:
+            return {}  # of a set of options they would name bits
+        if isinstance(definition, ua.EnumDefinition) and definition.Fields:
+            return {int(one.Value): _text(one) for one in definition.Fields}
+        return await self._properties(data_type)
+
+    async def _properties(self, data_type: ua.NodeId) -> Mapping[int, str]:
+        found = await self._session.translate([child(data_type, name) for name in _NAMES])
+        targets = [result.Targets[0].TargetId for result in found if result.Targets]
+        asked = [attribute(ua.NodeId(target.Identifier, target.NamespaceIndex)) for target in targets]
+        for answer in await self._session.read(asked):
+            match answer.Value.Value:
+                case [ua.LocalizedText(), *_] as texts:
+                    return {number: text.Text or "" for number, text in enumerate(texts)}
+                case [ua.EnumValueType(), *_] as values:
+                    return {int(value.Value): _text(value) for value in values}
+        return {}
 
 
-def _name(answer: ua.DataValue, node: ua.NodeId) -> str:
-    name = answer.Value.Value
-    if isinstance(name, ua.QualifiedName):
-        return str(name.Name)
-    return _built_in(node) or str(node.to_string())
+def _is_built_in(data_type: ua.NodeId) -> bool:
+    return data_type.NamespaceIndex == 0 and data_type.Identifier in _BUILT_IN
+
+
+def _text(one: Any) -> str:
+    return one.DisplayName.Text or getattr(one, "Name", None) or ""

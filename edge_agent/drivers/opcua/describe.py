@@ -9,12 +9,12 @@ from edge_agent.core.tags import Reason
 from edge_agent.drivers import LinkDown
 from edge_agent.drivers.opcua.address import BrowsePath, NodeId
 from edge_agent.drivers.opcua.browse import Found, Node, tree
-from edge_agent.drivers.opcua.datatypes import DataType, data_types
 from edge_agent.drivers.opcua.holding import apart, held
 from edge_agent.drivers.opcua.references import References
 from edge_agent.drivers.opcua.services import attribute
 from edge_agent.drivers.opcua.session import Session
 from edge_agent.drivers.opcua.structures import Decoder, NoSuchField, decoder_of
+from edge_agent.drivers.opcua.typenames import DataType, data_types
 
 _KINDS = (ua.AttributeIds.DataType, ua.AttributeIds.ValueRank, ua.AttributeIds.UserAccessLevel)
 _UNKNOWN = DataType("?", "?")

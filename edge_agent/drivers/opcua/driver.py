@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from asyncua import ua
 
-from edge_agent.core.tags import Columns, Tag
+from edge_agent.core.tags import Columns, Nanoseconds, Tag
 from edge_agent.drivers import LinkDown
 from edge_agent.drivers.opcua.breaking import Insecure, deadline
 from edge_agent.drivers.opcua.clock import Clock, Times
@@ -20,6 +20,7 @@ from edge_agent.drivers.opcua.known import Known
 from edge_agent.drivers.opcua.plans import ReadPlan, WritePlan, addresses_of
 from edge_agent.drivers.opcua.security import Agreed, Security, wants
 from edge_agent.drivers.opcua.session import SESSION_TIMEOUT, Session
+from edge_agent.drivers.opcua.status import code
 from edge_agent.drivers.opcua.values import Reader
 from edge_agent.drivers.opcua.writing import item, refuse, said
 
@@ -128,6 +129,7 @@ class OpcUa:
             await known.learn([plan])
         located = known.located[plan]
         subscription = known.subscriptions.get(plan)
+        at: int | Nanoseconds
         if subscription is None:
             values = await known.session.read_values(located.requests)
             at = time.monotonic_ns()
@@ -135,9 +137,9 @@ class OpcUa:
             assert known.publisher is not None
             known.publisher.check()
             values = await subscription.values()
-            at = subscription.heard_at
-        await known.look_again(plan, values)
-        columns = plan.reader.columns(located.spread(values), located.decoders, at)
+            at = subscription.at
+        columns = plan.reader.columns(located.spread(values), located.described, located.times(at))
+        await known.look_again(plan, values, columns)
         plan.times.look(columns, time.time())
         return columns
 
@@ -153,7 +155,7 @@ class OpcUa:
         rows = zip(plan.tags, plan.nodes, await known.types_of(plan), values, strict=True)
         items = [item(tag, known.ids[node], kind, value) for tag, node, kind, value in rows]
         answers = list(zip(plan.tags, await known.session.write(items), strict=True))
-        if any(status.value in _CHANGED for _, status in answers):
+        if any(code(status.value) in _CHANGED for _, status in answers):
             del known.types[plan]  # found anew by the next write
         refuse([said(tag, status) for tag, status in answers if not status.is_good()])
 

@@ -5,20 +5,24 @@ from collections.abc import Callable, Sequence
 
 from asyncua import ua
 
-from edge_agent.core.tags import Reason
+from edge_agent.core.tags import Columns, Reason, Tag
 from edge_agent.drivers import LinkDown, Refused
 from edge_agent.drivers.opcua.breaking import deadline
+from edge_agent.drivers.opcua.datatypes import describe
 from edge_agent.drivers.opcua.plans import Located, ReadPlan, WritePlan, locate
 from edge_agent.drivers.opcua.publisher import Publisher
 from edge_agent.drivers.opcua.resolve import Node, resolve
 from edge_agent.drivers.opcua.session import Session
+from edge_agent.drivers.opcua.status import SEMANTICS_CHANGED, STRUCTURE_CHANGED, code
 from edge_agent.drivers.opcua.subscription import Subscription
 from edge_agent.drivers.opcua.units import differences
 from edge_agent.drivers.opcua.wire import Values
 from edge_agent.drivers.opcua.writing import output_types, refuse
 
-LOCATE_AGAIN = 10.0
-"""Seconds after which nodes that the server did not know are looked for again."""
+LOOK_AGAIN = 10.0
+"""Seconds after which what does not fit is looked at again: nodes that are not there, types, units."""
+DESCRIBE_AGAIN = 60.0
+"""Seconds after which types are asked for again though all fits: other fields may have the same size."""
 SETUP = 10
 """Timeouts that finding nodes and subscribing to them may take together, however many there are."""
 _UNKNOWN = {ua.StatusCodes.BadNodeIdUnknown, ua.StatusCodes.BadNodeIdInvalid}
@@ -54,8 +58,7 @@ class Known:
                 else:
                     await self._try_types(plan)
             tags = {tag.name: tag for plan in read_plans for tag in plan.tags}
-            for text in await differences(session, list(tags.values()), self.ids):
-                self._complain(text)
+            await self._compare(list(tags.values()))
             await self._subscribe(read_plans)
 
     async def types_of(self, plan: WritePlan) -> list[ua.VariantType]:
@@ -65,24 +68,51 @@ class Known:
             await self._find_types(plan)
         return self.types[plan]
 
-    async def look_again(self, plan: ReadPlan, values: Values) -> None:
-        """Look for nodes that the server does not know, once in a while: a download may have moved them.
+    async def look_again(self, plan: ReadPlan, values: Values, columns: Columns) -> None:
+        """Look again at what does not fit, once in a while: a download may have moved nodes or changed types.
 
-        Raises `LinkDown` if they are there, or elsewhere, now.
+        `columns` are what was made of `values`. Raises `LinkDown` if nodes are there, or elsewhere, now.
         """
         located = self.located[plan]
-        if time.monotonic() < located.located_at + LOCATE_AGAIN:
+        located.changed |= values.bits & (SEMANTICS_CHANGED | STRUCTURE_CHANGED)
+        if time.monotonic() < located.looked_at + LOOK_AGAIN:
             return
-        located.located_at = time.monotonic()
+        located.looked_at = time.monotonic()
+        changed, located.changed, values.bits = located.changed, 0, 0
         missing = located.where is not None and -1 in located.where
-        if not missing and _UNKNOWN.isdisjoint(values.status):
-            return
+        if missing or not _UNKNOWN.isdisjoint(map(code, values.status)):
+            await self._find_again(plan)
+        if changed & SEMANTICS_CHANGED:
+            await self._compare(plan.tags)
+        if changed & STRUCTURE_CHANGED or self._is_doubtful(plan, located, columns):
+            await self._describe(plan, located)
+
+    async def _find_again(self, plan: ReadPlan) -> None:
         before = dict(self.ids)
         async with deadline(self.session.url, self._timeout):
             await self.session.look()
             await self._find(plan.nodes)
         if self.ids != before:
             raise LinkDown(f"{self.session.url}: the nodes of the server changed", Reason.NO_LINK)
+
+    def _is_doubtful(self, plan: ReadPlan, located: Located, columns: Columns) -> bool:
+        old = time.monotonic() > located.described_at + DESCRIBE_AGAIN
+        structured = plan.structured
+        return bool(structured) and (old or bool((columns.reason[structured] == Reason.UNDECODABLE).any()))
+
+    async def _describe(self, plan: ReadPlan, located: Located) -> None:
+        before, located.described_at = located.described, time.monotonic()
+        async with deadline(self.session.url, SETUP * self._timeout):
+            located.described = await describe(self.session, plan.tags, self.ids)
+        now = located.described.decoders
+        for row, decoder in before.decoders.items():
+            if now.get(row) != decoder:
+                tag = plan.tags[row]
+                self._complain(f"{tag.name} ({tag.address}) has another structure now and is read by that")
+
+    async def _compare(self, tags: Sequence[Tag]) -> None:
+        for text in await differences(self.session, tags, self.ids):
+            self._complain(text)
 
     async def keep(self, plans: Sequence[ReadPlan | WritePlan]) -> None:
         """Forget all other plans, and end their subscriptions. Raises `LinkDown`."""
@@ -126,7 +156,10 @@ class Known:
             if plan.period is None or not located.requests:
                 continue
             monitored = located.monitored(plan, plan.period)
-            made = Subscription(self.session, located.requests, monitored, plan.period, self._timeout)
+            tags = located.first_tags(plan)
+            made = Subscription(
+                self.session, located.requests, monitored, tags, period=plan.period, timeout=self._timeout
+            )
             self.subscriptions[plan] = made
             await made.create(self._complain)
             made_all.append(made)

@@ -3,19 +3,21 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+import numpy as np
+import numpy.typing as npt
 from asyncua import ua
 
-from edge_agent.core.tags import Tag
+from edge_agent.core.tags import Nanoseconds, Tag
 from edge_agent.drivers.opcua.address import Monitored, NodeAddress
 from edge_agent.drivers.opcua.clock import Times
+from edge_agent.drivers.opcua.datatypes import Described, describe
 from edge_agent.drivers.opcua.encoded import Wanted, wanted
 from edge_agent.drivers.opcua.resolve import Node
-from edge_agent.drivers.opcua.services import attribute
 from edge_agent.drivers.opcua.session import Session
-from edge_agent.drivers.opcua.structures import Decoder, decoder_of
 from edge_agent.drivers.opcua.values import Reader
 from edge_agent.drivers.opcua.wire import Values
 
+Rows = npt.NDArray[np.intp]
 UNKNOWN = ua.StatusCodes.BadNodeIdUnknown
 
 
@@ -33,6 +35,11 @@ class ReadPlan:
         """The period of the subscription, in s; None if it is read, as not all of its tags are monitored."""
         monitored = [address.monitored.period for address in self.addresses if address.monitored]
         return min(monitored) if monitored and len(monitored) == len(self.addresses) else None
+
+    @property
+    def structured(self) -> list[int]:
+        """The rows that are fields of structures."""
+        return [row for row, address in enumerate(self.addresses) if address.is_inside]
 
     @property
     def nodes(self) -> list[Node]:
@@ -58,13 +65,20 @@ class Located:
     """A read plan on one server.
 
     `requests` name each node once that there is. Row i of the plan is request `where[i]`, -1 if there is no
-    such node; None if they are one to one.
+    such node; None if they are one to one. `looked_at` and `described_at` are monotonic, in s; `changed` has
+    the bits of `status` that were told since.
     """
 
     requests: list[Wanted]
     where: list[int] | None
-    decoders: dict[int, Decoder] = field(default_factory=dict)
-    located_at: float = 0.0
+    looked_at: float
+    described: Described = field(default_factory=Described)
+    described_at: float = 0.0
+    changed: int = 0
+    _places: Rows | None = None
+
+    def __post_init__(self) -> None:
+        self._places = None if self.where is None else np.array(self.where, np.intp)
 
     def spread(self, values: Values) -> Values:
         """Return the values of the requests as values of the rows."""
@@ -76,6 +90,16 @@ class Located:
             [0 if i < 0 else values.source[i] for i in self.where],
             [0 if i < 0 else values.server[i] for i in self.where],
         )
+
+    def times(self, at: int | Nanoseconds) -> int | Nanoseconds:
+        """Return the times of the requests as times of the rows."""
+        return at if isinstance(at, int) or self._places is None else at[self._places]
+
+    def first_tags(self, plan: ReadPlan) -> list[Tag]:
+        """Return the first tag of each request."""
+        rows = range(len(plan.tags)) if self.where is None else self.where
+        first = dict(zip(reversed(rows), reversed(plan.tags), strict=True))
+        return [first[request] for request in range(len(self.requests))]
 
     def monitored(self, plan: ReadPlan, period: float) -> list[Monitored]:
         """Return how the node of each request is looked at."""
@@ -98,23 +122,11 @@ def addresses_of(tags: Sequence[Tag]) -> tuple[NodeAddress, ...]:
 
 
 async def locate(session: Session, plan: ReadPlan, found: dict[Node, ua.NodeId], now: float) -> Located:
-    """Make the requests of a plan, and the decoders of its structures. Raises `LinkDown`."""
+    """Make the requests of a plan, and ask what its values are. Raises `LinkDown`."""
     ids = {node: found[node] for node in plan.nodes if node in found}
     order = {node: i for i, node in enumerate(ids)}
     where = [order.get(node, -1) for node in plan.nodes]
-    located = Located([wanted(node) for node in ids.values()], where, located_at=now)
-    if where == list(range(len(ids))):
-        located.where = None
-    for row, address in enumerate(plan.addresses):
-        if any(isinstance(part, str) for part in address.field) and address.node in found:
-            decoder = await _decoder(session, found[address.node])
-            if decoder is not None:
-                located.decoders[row] = decoder
-    return located
-
-
-async def _decoder(session: Session, node: ua.NodeId) -> Decoder | None:
-    [answer] = await session.read([attribute(node, ua.AttributeIds.DataType)])
-    if not isinstance(answer.Value.Value, ua.NodeId):
-        return None
-    return await decoder_of(answer.Value.Value, session.definition)
+    one_to_one = where == list(range(len(ids)))
+    requests = [wanted(node) for node in ids.values()]
+    described = await describe(session, plan.tags, found)
+    return Located(requests, None if one_to_one else where, now, described, now)

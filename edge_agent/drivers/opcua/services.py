@@ -51,6 +51,7 @@ class Services:
             values.status += answer.status
             values.source += answer.source
             values.server += answer.server
+            values.bits |= answer.bits
             return len(answer.raw)
 
         await self._in_parts(nodes, ask)

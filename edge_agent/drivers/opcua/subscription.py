@@ -7,19 +7,21 @@ value that differs at two checks, with no notification in between.
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 from asyncua import ua
 
-from edge_agent.core.tags import Reason
+from edge_agent.core.tags import Nanoseconds, Reason, Tag
 from edge_agent.drivers import LinkDown
 from edge_agent.drivers.opcua.address import Monitored
 from edge_agent.drivers.opcua.breaking import breaking
 from edge_agent.drivers.opcua.encoded import Wanted
 from edge_agent.drivers.opcua.services import attribute
 from edge_agent.drivers.opcua.session import Session
+from edge_agent.drivers.opcua.status import code, name
 from edge_agent.drivers.opcua.wire import Publication, Values
 
 LIFETIME = 15.0
@@ -29,6 +31,10 @@ SILENCE = 4
 CHECK_ALL = 10.0
 """Seconds in which the check read comes around."""
 CHECK_EVERY = 1.0
+_NEVER = 86_400.0
+"""Seconds between two looks of a server that says even more, or infinity."""
+_SLOWER = 1.25
+"""So many times slower than was asked for is too slow: what comes of it is told, and counts as older."""
 _NO_FILTER = {
     ua.StatusCodes.BadMonitoredItemFilterUnsupported,
     ua.StatusCodes.BadFilterNotAllowed,
@@ -40,7 +46,7 @@ _NO_FILTER = {
 class Subscription:
     """The monitored items of one scan class, published every `period`, in s.
 
-    `wanted` says how each of the nodes of `requests` is looked at.
+    `wanted` says how each of the nodes of `requests` is looked at, `tags` whose they are.
     """
 
     def __init__(
@@ -48,10 +54,12 @@ class Subscription:
         session: Session,
         requests: Sequence[Wanted],
         wanted: Sequence[Monitored],
+        tags: Sequence[Tag],
+        *,
         period: float,
         timeout: float,
     ) -> None:
-        self._session, self._requests, self._wanted = session, requests, list(wanted)
+        self._session, self._requests, self._wanted, self._tags = session, requests, list(wanted), tags
         self.period, self._timeout = period, timeout
         self.id = 0
         self.latest = Values()
@@ -60,6 +68,7 @@ class Subscription:
         self._noted = [0] * len(requests)
         self._polled: list[int] = []
         self._suspects: dict[int, int] = {}
+        self._older: Nanoseconds = np.zeros(len(requests), np.int64)
         self._next_check, self._checked = 0.0, 0
         self.stale = False
         """Notifications were lost: what is not read again may be old."""
@@ -70,23 +79,35 @@ class Subscription:
             made = await self._session.create_subscription(self.period, LIFETIME)
         self.id = made.SubscriptionId
         interval = made.RevisedPublishingInterval / 1000
-        if interval > 1.5 * self.period:
+        if interval > _SLOWER * self.period:
             complain(f"publishes every {interval:g} s, not every {self.period:g} s; use a slower scan")
-        self.period = max(self.period, interval)
-        refused = await self._monitor(range(len(self._requests)))
+        results = await self._monitor(range(len(self._requests)))
+        self._compare_with_asked(results, complain)
+        refused = _refused(results)
         unfiltered = [row for row, status in refused.items() if status in _NO_FILTER]
         if unfiltered:
             complain(f"takes no deadband for {len(unfiltered)} nodes; they tell every change")
             for row in unfiltered:
                 self._wanted[row] = replace(self._wanted[row], deadband=0.0)
             refused = {row: status for row, status in refused.items() if row not in unfiltered}
-            refused |= await self._monitor(unfiltered)
+            results = await self._monitor(unfiltered)
+            self._compare_with_asked(results, complain)
+            refused |= _refused(results)
+        self.period = max(self.period, interval)
         self._polled = sorted(refused)
         if refused:
-            names = ", ".join(sorted({ua.StatusCode(status).name for status in refused.values()}))
+            names = ", ".join(sorted({name(status) for status in refused.values()}))
             complain(f"{len(refused)} nodes cannot be subscribed to and are read instead: {names}")
         await self.refresh()
         self._next_check = time.monotonic() + CHECK_EVERY
+
+    @property
+    def at(self) -> Nanoseconds:
+        """When each value was right for certain, monotonic, in ns.
+
+        Whoever says nothing says that nothing changed, but only since the server looked last.
+        """
+        return self.heard_at - self._older
 
     async def refresh(self) -> None:
         """Read every value. Raises `LinkDown`."""
@@ -96,8 +117,8 @@ class Subscription:
     def hear(self, told: Publication) -> None:
         """Take what the server published. Raises `LinkDown` if it was the last, or of an unknown item."""
         if told.ended is not None:
-            name = ua.StatusCode(told.ended).name
-            raise LinkDown(f"{self._session.url}: the subscription ended: {name}", Reason.NO_LINK)
+            text = f"{self._session.url}: the subscription ended: {name(told.ended)}"
+            raise LinkDown(text, Reason.NO_LINK)
         if max(told.handles, default=0) >= max(1, len(self._requests)):
             text = f"{self._session.url}: a value of an item that nobody asked for"
             raise LinkDown(text, Reason.BAD_REPLY)
@@ -132,6 +153,7 @@ class Subscription:
 
     def _put(self, rows: Sequence[int], told: Values) -> None:
         latest = self.latest
+        latest.bits |= told.bits
         columns: list[tuple[list[Any], list[Any]]] = [
             (latest.raw, told.raw),
             (latest.status, told.status),
@@ -142,26 +164,50 @@ class Subscription:
             for row, value in zip(rows, new, strict=True):
                 column[row] = value
 
-    async def _monitor(self, rows: Sequence[int]) -> dict[int, int]:
-        """Create monitored items; return the status of those that were refused."""
-        refused = {}
+    async def _monitor(self, rows: Sequence[int]) -> dict[int, ua.MonitoredItemCreateResult]:
+        made: dict[int, ua.MonitoredItemCreateResult] = {}
         at_once = self._session.items_at_once
         for start in range(0, len(rows), at_once):
             part = rows[start : start + at_once]
             with breaking(self._session.url):
                 results = await self._session.monitor(self.id, [self._item(row) for row in part])
-            for row, result in zip(part, results, strict=True):
-                if result.StatusCode.is_bad():
-                    refused[row] = result.StatusCode.value
-        return refused
+            made |= dict(zip(part, results, strict=True))
+        return made
+
+    def _compare_with_asked(
+        self, results: Mapping[int, ua.MonitoredItemCreateResult], complain: Callable[[str], None]
+    ) -> None:
+        """Tell of nodes at which the server looks less often, or of which it keeps less, than was asked."""
+        made = {row: result for row, result in results.items() if result.StatusCode.is_good()}
+        asked = {row: max(self.period, self._sampling(row)) for row in made}
+        revised = {row: min(result.RevisedSamplingInterval / 1000, _NEVER) for row, result in made.items()}
+        slow = [row for row in made if revised[row] > _SLOWER * asked[row]]
+        for row in slow:
+            self._older[row] = round(1e9 * (revised[row] - asked[row]))
+        if slow:
+            row = max(slow, key=lambda row: revised[row])
+            text = f"looks at {self._some(row, slow)} every {revised[row]:g} s, not every {asked[row]:g} s"
+            complain(f"{text}: values count as that much older; give such a tag a slower scan")
+        short = [row for row, result in made.items() if result.RevisedQueueSize < self._wanted[row].queue]
+        if short:
+            kept, queue = made[short[0]].RevisedQueueSize, self._wanted[short[0]].queue
+            text = f"keeps {kept} values of {self._some(short[0], short)}, not {queue}"
+            complain(f"{text}: of what changes faster than it tells the oldest are lost")
+
+    def _some(self, row: int, rows: Sequence[int]) -> str:
+        more = f" and {len(rows) - 1} more" if len(rows) > 1 else ""
+        return f"{self._tags[row].name} ({self._tags[row].address}){more}"
+
+    def _sampling(self, row: int) -> float:
+        sampling = self._wanted[row].sampling
+        return self.period if sampling is None else sampling
 
     def _item(self, row: int) -> ua.MonitoredItemCreateRequest:
         item = self._wanted[row]
-        sampling = self.period if item.sampling is None else item.sampling
         # An image takes one value a cycle: of a longer queue that is the newest, the last to be told.
         wanted: dict[str, Any] = {
             "ClientHandle": row,
-            "SamplingInterval": sampling * 1000,
+            "SamplingInterval": self._sampling(row) * 1000,
             "QueueSize": item.queue,
             "DiscardOldest": True,
         }
@@ -195,8 +241,12 @@ class Subscription:
 
     def _same(self, row: int, raw: Any, status: int) -> bool:
         told = self.latest.raw[row]
-        if status != self.latest.status[row]:
+        if code(status) != code(self.latest.status[row]):
             return False
         if isinstance(raw, int | float) and isinstance(told, int | float):
             return abs(raw - told) <= self._wanted[row].deadband or (raw != raw and told != told)  # noqa: PLR0124 - NaN
         return bool(told == raw)
+
+
+def _refused(results: Mapping[int, ua.MonitoredItemCreateResult]) -> dict[int, int]:
+    return {row: result.StatusCode.value for row, result in results.items() if result.StatusCode.is_bad()}

@@ -4,15 +4,16 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import cache
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from asyncua import ua
 
-from edge_agent.core.tags import Bytes, Columns, Grader, Nanoseconds, Reason, Tag
+from edge_agent.core.tags import Bytes, Columns, Floats, Grader, Nanoseconds, Reason, Tag
 from edge_agent.drivers.opcua.address import NodeAddress
+from edge_agent.drivers.opcua.datatypes import Described
+from edge_agent.drivers.opcua.status import name
 from edge_agent.drivers.opcua.structures import Decoder, NoSuchField, pick
 from edge_agent.drivers.opcua.wire import Values
 
@@ -45,9 +46,10 @@ class Reader:
         self._fields = [tag.address.field for tag in tags if isinstance(tag.address, NodeAddress)]
         self._complain = complain
 
-    def columns(self, values: Values, decoders: dict[int, Decoder], at: int) -> Columns:
-        """Grade one value a tag. `decoders` are those of the rows that need one; `at` is monotonic, in ns."""
-        reason = reasons(np.array(values.status, np.uint32))
+    def columns(self, values: Values, described: Described, at: int | Nanoseconds) -> Columns:
+        """Grade one value a tag; `at` is monotonic, in ns."""
+        status = np.array(values.status, np.uint32)
+        reason = reasons(status)
         exact: dict[int, int | str] = {}
         raw = values.raw
         try:
@@ -58,13 +60,14 @@ class Reader:
         if not plain:
             for row, value in enumerate(raw):
                 if reason[row] in (Reason.NONE, Reason.DEVICE_UNCERTAIN):
-                    number[row], why = self._number(row, value, decoders.get(row), exact)
+                    number[row], why = self._number(row, value, described.decoders.get(row), exact)
                     if why:
                         reason[row] = why
         graded = self._grader.grade(number, reason, at, exact)
-        said = {row: _name(status) for row, status in enumerate(values.status) if status >> 30}
+        said = {row: name(values.status[row]) for row in np.flatnonzero(status >> 16).tolist()}
         source, server = _since_1970(values.source), _since_1970(values.server)
-        return replace(graded, said=said, source=source, server=server)
+        labels = _labels(graded.value, described)
+        return replace(graded, said=said, source=source, server=server, labels=labels)
 
     def _number(
         self, row: int, value: Any, decoder: Decoder | None, exact: dict[int, int | str]
@@ -109,9 +112,8 @@ def reasons(status: Statuses) -> Bytes:
     return reason
 
 
-@cache
-def _name(status: int) -> str:
-    return str(ua.StatusCode(status).name)
+def _labels(value: Floats, described: Described) -> dict[int, str]:
+    return {row: names[number] for row, names in described.names.items() if (number := value[row]) in names}
 
 
 def _since_1970(times: Sequence[int]) -> Nanoseconds:

@@ -43,12 +43,14 @@ class Values:
 
     `raw` is a number, or None where there is no value, or else a Variant; `status` the StatusCode; `source`
     and `server` are the SourceTimestamp and the ServerTimestamp in 100 ns since 1601, 0 if there is none.
+    `bits` has each bit that any status has.
     """
 
     raw: list[Any] = field(default_factory=list)
     status: list[int] = field(default_factory=list)
     source: list[int] = field(default_factory=list)
     server: list[int] = field(default_factory=list)
+    bits: int = 0
 
 
 @dataclass(slots=True)
@@ -127,6 +129,7 @@ def _data_values(data: Bytes, at: int, count: int, into: Values) -> int:
                 at = buffer.cur_pos
         if mask & 0x02:
             (status,) = _UINT32(data, at)
+            into.bits |= status
             at += 4
         if mask & 0x04:
             (source,) = _INT64(data, at)
