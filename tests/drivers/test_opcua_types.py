@@ -152,6 +152,17 @@ async def test_every_numeric_type_is_written_and_no_other(
     assert caplog.text.count("is not a single number of a known type") == len(others)
 
 
+async def test_what_this_login_may_not_write_is_told_at_connect(
+    driver: OpcUa, caplog: pytest.LogCaptureFixture
+) -> None:
+    plan = driver.plan_write([tag("ReadOnlyForUs")])
+    await driver.connect()
+    text = "BadUserAccessDenied: this login may not write it (UserAccessLevel)"
+    assert f"cannot be written: ReadOnlyForUs ({TYPES}s=ReadOnlyForUs): {text}" in caplog.text
+    with pytest.raises(Refused, match="this login may not write it"):
+        await driver.write(plan, [1])
+
+
 @pytest.mark.parametrize("monitored", [None, Monitored(0.1)])
 async def test_a_structure_that_becomes_another_under_a_living_session(
     driver: OpcUa,

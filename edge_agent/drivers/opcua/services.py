@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from asyncua import Client, Node, ua
 from asyncua.common.ua_utils import data_type_to_variant_type
@@ -18,6 +18,8 @@ UNLIMITED = 10_000  # nodes in one request, where the server names no limit
 PART = 250  # nodes in one read: between two parts others have their turn, here and on the server
 
 T = TypeVar("T")
+A = TypeVar("A")
+Service = Literal["read", "write", "browse", "translate", "monitor"]
 
 
 class Services:
@@ -26,20 +28,18 @@ class Services:
     def __init__(self, url: str, client: Client) -> None:
         self.url = url
         self._client = client
-        self._at_once = self._paths_at_once = self.items_at_once = UNLIMITED
+        self.limits: dict[Service, int] = {}
+        """How many nodes one request may name: as the server told, or as was found out."""
 
     async def read(self, nodes: Sequence[ua.ReadValueId]) -> list[ua.DataValue]:
         """Read attributes in as few requests as the server allows; one answer a node, in order."""
-        answers: list[ua.DataValue] = []
 
-        async def ask(part: list[ua.ReadValueId]) -> int:
+        async def ask(part: list[ua.ReadValueId]) -> list[ua.DataValue]:
             request = ua.ReadParameters(TimestampsToReturn=ua.TimestampsToReturn.Neither, NodesToRead=part)
             answer: list[ua.DataValue] = await self._client.uaclient.read(request)
-            answers.extend(answer)
-            return len(answer)
+            return answer
 
-        await self._in_parts(nodes, ask)
-        return answers
+        return await self._listed("read", nodes, ask)
 
     async def read_values(self, nodes: Sequence[Wanted]) -> Values:
         """Read values with their times, as `read` does and in a quarter of its time."""
@@ -54,44 +54,56 @@ class Services:
             values.bits |= answer.bits
             return len(answer.raw)
 
-        await self._in_parts(nodes, ask)
+        await self._in_parts("read", nodes, ask)
         return values
 
     async def request(self, request: Any, timeout: float | None = None) -> Any:
         """Send any request and return the undecoded answer; a fault of the service is raised."""
         return await self._client.uaclient._send_request(request, timeout)  # noqa: SLF001
 
-    async def _in_parts(self, nodes: Sequence[T], ask: Callable[[list[T]], Awaitable[int]]) -> None:
+    async def _in_parts(
+        self, service: Service, nodes: Sequence[T], ask: Callable[[list[T]], Awaitable[int]]
+    ) -> None:
+        """Ask for all nodes in as few requests as the server takes; what it takes is halved until it does."""
         done = 0
         while done < len(nodes):
-            part = list(nodes[done : done + min(PART, self._at_once)])
+            at_once = min(self.limits.get(service, UNLIMITED), PART if service == "read" else UNLIMITED)
+            part = list(nodes[done : done + at_once])
             with breaking(self.url):
                 try:
                     answered = await ask(part)
                 except ua.uaerrors.BadTooManyOperations:
                     if len(part) == 1:
                         raise
-                    self._at_once = len(part) // 2
+                    self.limits[service] = len(part) // 2
                     continue
             self._expect(len(part), answered)
             done += len(part)
 
+    async def _listed(
+        self, service: Service, nodes: Sequence[T], ask: Callable[[list[T]], Awaitable[list[A]]]
+    ) -> list[A]:
+        answers: list[A] = []
+
+        async def count(part: list[T]) -> int:
+            answer = await ask(part)
+            answers.extend(answer)
+            return len(answer)
+
+        await self._in_parts(service, nodes, count)
+        return answers
+
     async def translate(self, paths: list[ua.BrowsePath]) -> list[ua.BrowsePathResult]:
         """Follow browse paths; one result a path, in order."""
-        results: list[ua.BrowsePathResult] = []
-        for start in range(0, len(paths), self._paths_at_once):
-            part = paths[start : start + self._paths_at_once]
-            with breaking(self.url):
-                answer = await self._client.uaclient.translate_browsepaths_to_nodeids(part)
-            self._expect(len(part), len(answer))
-            results += answer
-        return results
+        follow = self._client.uaclient.translate_browsepaths_to_nodeids
+        return await self._listed("translate", paths, follow)
 
     async def write(self, items: list[ua.WriteValue]) -> list[ua.StatusCode]:
         """Write all `items` in one request; one status an item, in order.
 
         Raises:
-            Refused: too many for one request.
+            Refused: too many for one request, which is never split: half of what belongs together is written
+                by nobody.
         """
         request = ua.WriteParameters(NodesToWrite=items)
         with breaking(self.url):
@@ -127,17 +139,15 @@ class Services:
         self, subscription: int, items: list[ua.MonitoredItemCreateRequest]
     ) -> list[ua.MonitoredItemCreateResult]:
         """Add items to a subscription; one result an item, in order."""
-        request = ua.CreateMonitoredItemsParameters(subscription, ua.TimestampsToReturn.Both, items)
-        results: list[ua.MonitoredItemCreateResult] = await self._client.uaclient.create_monitored_items(
-            request
-        )
-        self._expect(len(items), len(results))
-        return results
 
-    async def definition(self, data_type: ua.NodeId) -> Any:
-        """Return the DataTypeDefinition of a data type, None if the server does not tell it."""
-        [answer] = await self.read([attribute(data_type, ua.AttributeIds.DataTypeDefinition)])
-        return None if answer.StatusCode.is_bad() else answer.Value.Value
+        async def ask(part: list[ua.MonitoredItemCreateRequest]) -> list[ua.MonitoredItemCreateResult]:
+            request = ua.CreateMonitoredItemsParameters(subscription, ua.TimestampsToReturn.Both, part)
+            made: list[ua.MonitoredItemCreateResult] = await self._client.uaclient.create_monitored_items(
+                request
+            )
+            return made
+
+        return await self._listed("monitor", items, ask)
 
     async def variant_type(self, data_type: ua.NodeId) -> ua.VariantType | None:
         """Return the built-in type that `data_type` is a subtype of, None if the server does not tell."""
@@ -150,6 +160,17 @@ class Services:
     def _expect(self, n: int, answers: int) -> None:
         if answers != n:
             raise LinkDown(f"{self.url} gave {answers} answers for {n} nodes", Reason.BAD_REPLY)
+
+
+def _below(node: ua.NodeId) -> ua.BrowseDescription:
+    return ua.BrowseDescription(
+        NodeId=node,
+        BrowseDirection=ua.BrowseDirection.Forward,
+        ReferenceTypeId=ua.NodeId(ua.ObjectIds.HierarchicalReferences),
+        IncludeSubtypes=True,
+        NodeClassMask=ua.NodeClass.Object | ua.NodeClass.Variable,
+        ResultMask=ua.BrowseResultMask.All,
+    )
 
 
 def attribute(node: ua.NodeId, kind: ua.AttributeIds = ua.AttributeIds.Value) -> ua.ReadValueId:

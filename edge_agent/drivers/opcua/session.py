@@ -18,7 +18,7 @@ from edge_agent.drivers import LinkDown
 from edge_agent.drivers.opcua.breaking import Insecure, breaking, tell_refusals
 from edge_agent.drivers.opcua.clock import Clock
 from edge_agent.drivers.opcua.security import Agreed
-from edge_agent.drivers.opcua.services import UNLIMITED, Services, attribute
+from edge_agent.drivers.opcua.services import Service, Services, attribute
 
 SESSION_TIMEOUT = 15.0
 """Seconds, asked of the server, for which a lost session takes one of the few that a PLC has."""
@@ -26,11 +26,16 @@ CHANNEL_LIFETIME = 3_600_000  # ms, asked of the server
 CLOSE_GRACE = 0.5  # s to give the session back: a small PLC has five
 
 _NAMESPACES, _TIME = ua.ObjectIds.Server_NamespaceArray, ua.ObjectIds.Server_ServerStatus_CurrentTime
-_LIMITS = (
-    ua.ObjectIds.Server_ServerCapabilities_OperationLimits_MaxNodesPerRead,
-    ua.ObjectIds.Server_ServerCapabilities_OperationLimits_MaxNodesPerTranslateBrowsePathsToNodeIds,
-    ua.ObjectIds.Server_ServerCapabilities_OperationLimits_MaxMonitoredItemsPerCall,
+_OF_TRANSLATE = (
+    ua.ObjectIds.Server_ServerCapabilities_OperationLimits_MaxNodesPerTranslateBrowsePathsToNodeIds
 )
+_LIMITS: dict[Service, int] = {
+    "read": ua.ObjectIds.Server_ServerCapabilities_OperationLimits_MaxNodesPerRead,
+    "write": ua.ObjectIds.Server_ServerCapabilities_OperationLimits_MaxNodesPerWrite,
+    "browse": ua.ObjectIds.Server_ServerCapabilities_OperationLimits_MaxNodesPerBrowse,
+    "translate": _OF_TRANSLATE,
+    "monitor": ua.ObjectIds.Server_ServerCapabilities_OperationLimits_MaxMonitoredItemsPerCall,
+}
 
 
 class Session(Services):
@@ -82,15 +87,13 @@ class Session(Services):
         """Ask for the namespaces, for how many nodes each request may name, and for the time."""
         asked = time.time()
         namespaces, now, *limits = await self.read(
-            [attribute(ua.NodeId(name)) for name in (_NAMESPACES, _TIME, *_LIMITS)]
+            [attribute(ua.NodeId(name)) for name in (_NAMESPACES, _TIME, *_LIMITS.values())]
         )
         if not isinstance(namespaces.Value.Value, list):
             raise LinkDown(f"{self.url} does not tell its namespaces", Reason.BAD_REPLY)
         self.namespaces = namespaces.Value.Value
-        said = [answer.Value.Value for answer in limits]
-        self._at_once, self._paths_at_once, self.items_at_once = (
-            limit if isinstance(limit, int) and limit else UNLIMITED for limit in said
-        )
+        told = {service: answer.Value.Value for service, answer in zip(_LIMITS, limits, strict=True)}
+        self.limits = {service: most for service, most in told.items() if isinstance(most, int) and most}
         self._compare(now, asked)
 
     def _compare(self, answer: ua.DataValue, asked: float) -> None:

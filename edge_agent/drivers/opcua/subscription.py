@@ -165,14 +165,8 @@ class Subscription:
                 column[row] = value
 
     async def _monitor(self, rows: Sequence[int]) -> dict[int, ua.MonitoredItemCreateResult]:
-        made: dict[int, ua.MonitoredItemCreateResult] = {}
-        at_once = self._session.items_at_once
-        for start in range(0, len(rows), at_once):
-            part = rows[start : start + at_once]
-            with breaking(self._session.url):
-                results = await self._session.monitor(self.id, [self._item(row) for row in part])
-            made |= dict(zip(part, results, strict=True))
-        return made
+        items = [self._item(row) for row in rows]
+        return dict(zip(rows, await self._session.monitor(self.id, items), strict=True))
 
     def _compare_with_asked(
         self, results: Mapping[int, ua.MonitoredItemCreateResult], complain: Callable[[str], None]

@@ -8,8 +8,10 @@ from asyncua import ua
 
 from edge_agent.core.tags import Tag
 from edge_agent.drivers import Refused
+from edge_agent.drivers.opcua.datatypes import DataTypes
 from edge_agent.drivers.opcua.services import attribute
 from edge_agent.drivers.opcua.session import Session
+from edge_agent.drivers.opcua.status import name
 
 _INTEGERS = {
     ua.VariantType.SByte: (-(2**7), 2**7 - 1),
@@ -24,6 +26,11 @@ _INTEGERS = {
 _FLOATS = {ua.VariantType.Float, ua.VariantType.Double}
 _NUMBERS = {ua.VariantType.Boolean, *_INTEGERS, *_FLOATS}
 _FLOAT_MAX = float(np.finfo(np.float32).max)
+_ASKED = (
+    *(ua.AttributeIds.DataType, ua.AttributeIds.ValueRank, ua.AttributeIds.AccessLevel),
+    *(ua.AttributeIds.UserAccessLevel, ua.AttributeIds.AccessLevelEx),
+)
+_CURRENT_WRITE = 1 << ua.AccessLevel.CurrentWrite
 
 
 async def output_types(
@@ -33,24 +40,32 @@ async def output_types(
 
     Raises:
         LinkDown: no answer.
-        Refused: a node is unknown, not writable, or not a single number.
+        Refused: a node is unknown, not writable, not writable by this login, or not a single number; or there
+            are more outputs than the server takes in one Write.
     """
-    kinds = (ua.AttributeIds.DataType, ua.AttributeIds.ValueRank, ua.AttributeIds.AccessLevel)
-    answers = await session.read([attribute(node, kind) for node in nodes for kind in kinds])
-    types, problems = [], []
+    most = session.limits.get("write", len(tags))
+    if len(tags) > most:
+        text = f"{len(tags)} outputs are written together, the server takes {most} in one Write"
+        raise Refused(f"{text} (MaxNodesPerWrite); declare fewer, or spread them over several devices")
+    answers = await session.read([attribute(node, kind) for node in nodes for kind in _ASKED])
+    data_types, types, problems = DataTypes(session), [], []
     for row, tag in enumerate(tags):
-        three = answers[3 * row : 3 * row + 3]
-        bad = [answer.StatusCode for answer in three if answer.StatusCode.is_bad()]
-        match [answer.Value.Value for answer in three]:
+        *needed, extended = answers[len(_ASKED) * row : len(_ASKED) * (row + 1)]
+        bad = [answer.StatusCode for answer in needed if answer.StatusCode.is_bad()]
+        match [answer.Value.Value for answer in needed]:
             case _ if bad:
                 problems.append(said(tag, bad[0]))
-            case [ua.NodeId() as data_type, int(rank), int(access)]:
-                kind = await session.variant_type(data_type)
+            case [ua.NodeId() as data_type, int(rank), int(access), int(ours)]:
+                kind = await data_types.variant_type(data_type)
                 types.append(kind)
+                more = extended.Value.Value  # only servers of OPC UA 1.04 and later have it
                 if kind not in _NUMBERS or rank >= 0:
                     problems.append(f"{tag.name} ({tag.address}) is not a single number of a known type")
-                elif not access & 1 << ua.AccessLevel.CurrentWrite:
+                elif not access & (more if isinstance(more, int) else access) & _CURRENT_WRITE:
                     problems.append(said(tag, ua.StatusCode(ua.StatusCodes.BadNotWritable)))
+                elif not ours & _CURRENT_WRITE:
+                    denied = said(tag, ua.StatusCode(ua.StatusCodes.BadUserAccessDenied))
+                    problems.append(f"{denied}: this login may not write it (UserAccessLevel)")
             case _:
                 problems.append(f"{tag.name} ({tag.address}) does not tell its type")
     refuse(problems)
@@ -66,7 +81,7 @@ def item(tag: Tag, node: ua.NodeId, kind: ua.VariantType, value: float) -> ua.Wr
 
 def said(tag: Tag, status: ua.StatusCode) -> str:
     """Return what the server said of a tag."""
-    return f"{tag.name} ({tag.address}): {status.name}"
+    return f"{tag.name} ({tag.address}): {name(status.value)}"
 
 
 def refuse(problems: list[str]) -> None:
