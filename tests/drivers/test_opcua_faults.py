@@ -13,7 +13,6 @@ from opcua_process import PLANT, Server, free_port, tags
 
 from edge_agent.core.tags import Quality, Reason, Tag
 from edge_agent.drivers import LinkDown, Refused
-from edge_agent.drivers.opcua import session as opcua_session
 from edge_agent.drivers.opcua.address import Monitored, parse_address
 from edge_agent.drivers.opcua.breaking import breaking
 from edge_agent.drivers.opcua.driver import OpcUa
@@ -107,17 +106,6 @@ async def test_a_silent_server_cannot_be_connected_to(server: Server, frozen: Ca
             await driver.connect()
     await driver.close()
     assert await descriptors() == before
-
-
-async def test_a_session_outlives_a_pause_longer_than_its_timeout(
-    driver: OpcUa, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(opcua_session, "SESSION_TIMEOUT", 300)
-    monkeypatch.setattr(opcua_session, "CHANNEL_LIFETIME", 600)
-    plan = driver.plan_read(tags("Double"))
-    await driver.connect()
-    await asyncio.sleep(1.5)
-    assert (await driver.read(plan))[0].quality == Quality.GOOD
 
 
 async def test_a_killed_server_is_a_dead_link_and_a_changed_namespace_index_is_found(server: Server) -> None:

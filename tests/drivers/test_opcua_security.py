@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from asyncua import ua
 from authority import NOW, Identity, crl, identity
 from click.testing import CliRunner
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
@@ -78,16 +77,6 @@ async def test_every_policy_in_both_modes(site: Site, policy: str, mode: str) ->
     assert await site.value(policy=policy, mode=mode) == 1.5
 
 
-async def test_a_channel_is_renewed_under_the_session(site: Site) -> None:
-    driver = OpcUa(site.server.url, 5, Security(site.pki.folder))
-    plan = driver.plan_read(tags("Vibration"))
-    await driver.connect()
-    for _ in range(3):
-        await driver.session._client.open_secure_channel(renew=True)
-        assert (await driver.read(plan)).value.tolist() == [1.5]
-    await driver.close()
-
-
 async def test_an_unknown_server_is_refused_and_kept_for_an_operator(site: Site) -> None:
     site.trusts()
     with pytest.raises(Insecure, match=r"plc: thumbprint: .* is not in trusted/certs") as refused:
@@ -110,19 +99,24 @@ async def test_the_host_in_the_url_has_to_be_the_certificates(site: Site) -> Non
         site.server.url = f"opc.tcp://localhost:{site.server.port}"
 
 
-async def test_a_policy_that_the_server_lacks_is_told_with_those_it_has(site: Site) -> None:
-    only = OpcUa(site.server.url, 5, Security(site.pki.folder))._security
-    assert only is not None
-    with pytest.raises(Insecure, match=r"offers Basic256 Sign; wanted is Aes256_Sha256_RsaPss or .* SignAnd"):
-        only.choose("x", [_deprecated()])
-
-
-def _deprecated() -> Any:
-
-    uri = "http://opcfoundation.org/UA/SecurityPolicy#Basic256"
-    return ua.EndpointDescription(
-        "opc.tcp://x", SecurityMode=ua.MessageSecurityMode.Sign, SecurityPolicyUri=uri
-    )
+async def test_a_server_with_the_deprecated_policies_alone_gets_nothing(tmp_path: Path) -> None:
+    policies = ["Basic256", "Basic128Rsa15"]
+    server = NodeServer(tmp_path, free_port(), PLC, policies=policies)
+    pki = PkiFolder(tmp_path / "pki")
+    pki.add("trusted/certs", PLC.der, "plc.der")
+    server.trust((await asyncio.to_thread(pki.own, datetime.now(UTC)))[0].file.read_bytes())
+    await asyncio.to_thread(server.start)
+    driver = OpcUa(server.url, 5, Security(pki.folder))
+    try:
+        with pytest.raises(
+            Insecure, match=r"wanted is Aes256_Sha256_RsaPss or .* in mode SignAnd"
+        ) as refused:
+            await driver.connect()
+        assert all(f"{policy} SignAndEncrypt" in str(refused.value) for policy in policies)
+        assert not refused.value.ours
+    finally:
+        await driver.close()
+        server.kill()
 
 
 class TestLogin:

@@ -15,6 +15,7 @@ from asyncua import ua
 from edge_agent.core.tags import Columns, Nanoseconds, Tag
 from edge_agent.drivers import LinkDown
 from edge_agent.drivers.opcua.breaking import Insecure, deadline
+from edge_agent.drivers.opcua.certificates import Certificates
 from edge_agent.drivers.opcua.clock import Clock, Times
 from edge_agent.drivers.opcua.known import Known
 from edge_agent.drivers.opcua.plans import ReadPlan, WritePlan, addresses_of
@@ -60,6 +61,8 @@ class OpcUa:
         self._plans: list[ReadPlan | WritePlan] = []
         self._warned: set[str] = set()
         self._known: Known | None = None
+        self.certificates: Certificates | None = None
+        """Both sides' of the last session, None if nothing secures it."""
 
     def plan_read(self, tags: Sequence[Tag]) -> ReadPlan:
         """Compile a scan class, or return that of the same tags; subscribed to if all are monitored."""
@@ -110,7 +113,17 @@ class OpcUa:
                 break
 
     async def _open(self, agreed: Agreed | None) -> None:
-        session = Session(self.url, self.timeout, agreed, self._expiry, self._clock)
+        certificates = Certificates(self.url, self.timeout, agreed, self._warn_once) if agreed else None
+        self.certificates = certificates
+        session = Session(
+            self.url,
+            self.timeout,
+            agreed,
+            expiry=self._expiry,
+            clock=self._clock,
+            examine=certificates.examine if certificates else None,
+            on_ended=self.on_lost,
+        )
         known = self._known = Known(session, self.timeout, self._warn_once, self.on_lost)
         async with deadline(self.url, self.timeout):
             await session.open()
@@ -181,8 +194,7 @@ class OpcUa:
     def _open_one(self) -> Known:
         if self._known is None:
             raise LinkDown(f"{self.url} is not connected")
-        if self._known.session.moved is not None:
-            raise self._known.session.moved
+        self._known.session.check()
         return self._known
 
     async def close(self) -> None:

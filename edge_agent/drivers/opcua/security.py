@@ -20,7 +20,7 @@ from edge_agent.credentials import NoCredential, UserCertificate, UserName
 from edge_agent.drivers import LinkDown
 from edge_agent.drivers.opcua.breaking import Insecure, breaking
 from edge_agent.pki.certificate import Unreadable, chain_of
-from edge_agent.pki.folder import PkiFolder
+from edge_agent.pki.folder import PkiFolder, Trust
 from edge_agent.pki.own import ClockNotSet, Own
 from edge_agent.pki.verify import Objection, Peer, objections
 
@@ -94,17 +94,9 @@ class Security:
 
         A certificate that is refused is put into the rejected folder. Raises `LinkDown`.
         """
-        endpoint = self.choose(url, await endpoints(url, timeout))
+        endpoint, folder = self.choose(url, await endpoints(url, timeout)), PkiFolder(self.pki)
         try:
-            chain = chain_of(endpoint.ServerCertificate or b"")
-            folder = PkiFolder(self.pki)
-            refused = [o for o in self.examine(url, endpoint, chain, folder) if o.refuses]
-            if refused:
-                if chain:
-                    folder.reject(chain[0])
-                text = "; ".join(map(str, refused))
-                text = f"{url}: certificate refused: {text}; see edge-agent pki explain CONFIG"
-                raise Insecure(text, refused[0].status, ours=False)
+            chain = self.trusted(url, endpoint, folder)
             login = credentials.login(self.login) if self.login else None
             trust = folder.trust()
         except Unreadable as error:
@@ -113,8 +105,29 @@ class Security:
             raise Insecure(f"{url}: {error}", "BadIdentityTokenInvalid", ours=False) from None
         except OSError as error:
             raise LinkDown(f"{self.pki}: {error.strerror}") from None
-        known = [*trust.trusted, *trust.issuers]
-        return [Agreed(self, endpoint, chain[0], one, _issuers(one.certificate, known), login) for one in own]
+        return [
+            Agreed(self, endpoint, chain[0], one, issuers_of(one.certificate, trust), login) for one in own
+        ]
+
+    def trusted(
+        self, url: str, endpoint: ua.EndpointDescription, folder: PkiFolder, *, alive: bool = False
+    ) -> list[x509.Certificate]:
+        """Return the server's chain. A certificate that is refused is put into the rejected folder.
+
+        A session that is `alive` does not end with a certificate: its machine runs, and it is the next that
+        is refused. Raises `Insecure`, `Unreadable`, OSError.
+        """
+        chain = chain_of(endpoint.ServerCertificate or b"")
+        refused = [o for o in self.examine(url, endpoint, chain, folder) if o.refuses]
+        if alive:
+            refused = [o for o in refused if o.status != "BadCertificateTimeInvalid"]
+        if refused:
+            if chain:
+                folder.reject(chain[0])
+            text = "; ".join(map(str, refused))
+            text = f"{url}: certificate refused: {text}; see edge-agent pki explain CONFIG"
+            raise Insecure(text, refused[0].status, ours=False)
+        return chain
 
     def choose(self, url: str, offered: list[ua.EndpointDescription]) -> ua.EndpointDescription:
         """Take the strongest policy that is allowed, in the mode that is asked for. Raises `Insecure`."""
@@ -184,8 +197,9 @@ def _same(one: ua.EndpointDescription, other: ua.EndpointDescription) -> bool:
     )
 
 
-def _issuers(certificate: x509.Certificate, known: list[x509.Certificate]) -> list[x509.Certificate]:
+def issuers_of(certificate: x509.Certificate, trust: Trust) -> list[x509.Certificate]:
     """Return the issuers of our own certificate, to be sent along."""
+    known = [*trust.trusted, *trust.issuers]
     found: list[x509.Certificate] = []
     while certificate.issuer != certificate.subject and len(found) < 8:
         issuer = next((other for other in known if other.subject == certificate.issuer), None)

@@ -7,6 +7,7 @@ session and channel from expiring between scans.
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import datetime
 
@@ -23,6 +24,8 @@ from edge_agent.drivers.opcua.services import Service, Services, attribute
 SESSION_TIMEOUT = 15.0
 """Seconds, asked of the server, for which a lost session takes one of the few that a PLC has."""
 CHANNEL_LIFETIME = 3_600_000  # ms, asked of the server
+LONGEST_BEAT = 10.0
+"""Seconds at most between two looks at what may not change while a session lives."""
 CLOSE_GRACE = 0.5  # s to give the session back: a small PLC has five
 
 _NAMESPACES, _TIME = ua.ObjectIds.Server_NamespaceArray, ua.ObjectIds.Server_ServerStatus_CurrentTime
@@ -42,7 +45,8 @@ class Session(Services):
     """Opened once, closed once. Every method but `close` raises `LinkDown` when the link breaks.
 
     Without `agreed` the session is anonymous and nothing is signed or encrypted. The server may forget the
-    session after `expiry`, in s, without a request. `clock` hears the server's time.
+    session after `expiry`, in s, without a request. `clock` hears the server's time. `examine` is asked at
+    every beat why the session has to end, if it has; that it ended so is told `on_ended`.
     """
 
     def __init__(
@@ -50,18 +54,21 @@ class Session(Services):
         url: str,
         timeout: float,
         agreed: Agreed | None = None,
+        *,
         expiry: float = SESSION_TIMEOUT,
         clock: Clock | None = None,
+        examine: Callable[[], Awaitable[LinkDown | None]] | None = None,
+        on_ended: Callable[[LinkDown], None] | None = None,
     ) -> None:
         super().__init__(url, Client(url, timeout=timeout))
-        self._agreed, self._clock = agreed, clock
+        self._agreed, self._clock, self._examine, self._on_ended = agreed, clock, examine, on_ended
         self._client.name = self._client.description = "edge-agent"
         self._client.session_timeout = 1000 * expiry
         self._client.secure_channel_timeout = CHANNEL_LIFETIME
         self._keeper: asyncio.Task[None] | None = None
         self.namespaces: list[str] = []
-        self.moved: LinkDown | None = None
-        """The nodes that were found may be others by now. A server must not do that (OPC 10000-5, 6.3.1)."""
+        self.ended: LinkDown | None = None
+        """Why it must not be used any more, though the server would."""
 
     async def open(self) -> None:
         """Connect, and ask for the namespaces and for how many nodes may be read at once."""
@@ -121,6 +128,13 @@ class Session(Services):
                 client.user_private_key = key
                 await client.activate_session(certificate=certificate)
 
+    def check(self) -> None:
+        """Raise `LinkDown` if the session has ended, and whatever a bug raised."""
+        if self.ended is not None:
+            raise self.ended
+        if self._keeper is not None and self._keeper.done() and not self._keeper.cancelled():
+            self._keeper.result()
+
     async def close(self) -> None:
         """Give the session back if the server still listens, and drop the socket. At most `CLOSE_GRACE`."""
         protocol = self._client.uaclient.protocol
@@ -143,18 +157,27 @@ class Session(Services):
         """Read and renew often enough, until the link breaks: whoever uses it next will see that."""
         loop = asyncio.get_running_loop()
         channel = self._client.secure_channel_timeout / 1000
-        pause = min(self._client.session_timeout / 1000 / 3, channel / 4)
+        pause = min(LONGEST_BEAT, self._client.session_timeout / 1000 / 3, channel / 4)
         renew_at = loop.time() + channel / 2
         with suppress(LinkDown):
             while True:
                 await asyncio.sleep(pause)
-                asked = time.time()
-                now, said = await self.read([attribute(ua.NodeId(name)) for name in (_TIME, _NAMESPACES)])
-                self._compare(now, asked)
-                if (said.Value.Value or [])[: len(self.namespaces)] != self.namespaces:
-                    self.moved = LinkDown(f"{self.url}: the server's namespaces have other indices now")
+                self.ended = await self._beat()
+                if self.ended is not None:
+                    if self._on_ended is not None:
+                        self._on_ended(self.ended)
                     return
                 if loop.time() >= renew_at:
                     with breaking(self.url):
                         await self._client.open_secure_channel(renew=True)
                     renew_at = loop.time() + channel / 2
+
+    async def _beat(self) -> LinkDown | None:
+        """Ask for what may not change; return why the session has to end. Raises `LinkDown`."""
+        asked = time.time()
+        now, said = await self.read([attribute(ua.NodeId(name)) for name in (_TIME, _NAMESPACES)])
+        self._compare(now, asked)
+        # The nodes that were found may be others by now. A server must not do that (OPC 10000-5, 6.3.1).
+        if (said.Value.Value or [])[: len(self.namespaces)] != self.namespaces:
+            return LinkDown(f"{self.url}: the server's namespaces have other indices now")
+        return None if self._examine is None else await self._examine()
