@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 import math
+import os
+import signal
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +23,8 @@ from edge_agent.pki.folder import PkiFolder
 
 pytestmark = pytest.mark.sockets
 NODE = "nsu=urn:test:plant;s="
+HEARTBEAT = 7
+"""What Count is when the server starts."""
 FIELDS = {"heartbeat": "Count", "state": "State", "score": "v4"}
 CONFIG = """
 [agent]
@@ -86,6 +90,15 @@ class Site:
 
         return dict(zip(FIELDS, asyncio.run(ask()), strict=True))
 
+    def advisory(self) -> dict[str, Any] | None:
+        """The result if it is one, written since the server began."""
+        found = self.result()
+        return found if found["state"] == State.ADVISORY and found["heartbeat"] != HEARTBEAT else None
+
+    def healthy(self) -> bool:
+        (device,) = self.agent.status()["devices"]
+        return bool(device["healthy"])
+
 
 @pytest.fixture(scope="module")
 def site(dense_tflite: bytes, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
@@ -96,16 +109,33 @@ def site(dense_tflite: bytes, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 
 def test_inputs_and_result_cross_an_encrypted_wire(site: Site) -> None:
-    def advisory() -> dict[str, Any] | None:
-        found = site.result()
-        return found if found["state"] == State.ADVISORY else None
-
-    first = until(advisory, "a result on the server", 60)
+    first = until(site.advisory, "a result on the server", 60)
     assert math.isfinite(first["score"])
     until(lambda: site.result()["heartbeat"] != first["heartbeat"], "the next heartbeat")
     writes = site.agent.machine("pump")["writes"]
     assert writes["verified"] > 0
     assert writes["refused"] == writes["read back different"] == 0
+
+
+def test_a_server_that_falls_silent_and_wakes_up(site: Site) -> None:
+    assert site.server.process is not None
+    os.kill(site.server.process.pid, signal.SIGSTOP)
+    try:
+        until(lambda: not site.healthy(), "silence is seen", 30)
+        until(lambda: site.agent.machine("pump")["state"] != "ADVISORY", "its machine says so")
+    finally:
+        os.kill(site.server.process.pid, signal.SIGCONT)
+    until(site.healthy, "it answers again", 60)
+    before = site.result()["heartbeat"]
+    until(lambda: site.result()["heartbeat"] != before and site.advisory(), "results again", 60)
+
+
+def test_a_server_that_restarts(site: Site) -> None:
+    site.server.kill()
+    until(lambda: not site.healthy(), "the loss is seen", 30)
+    site.server.start()
+    until(site.advisory, "a result on the new server", 60)
+    assert site.healthy()
 
 
 def test_a_server_that_shows_another_certificate_gets_nothing(site: Site) -> None:
