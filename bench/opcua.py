@@ -1,13 +1,14 @@
 """OPC UA beside a bare asyncua loop and node-opcua's client, on the same server; and a thousand reconnects.
 
 python bench/opcua.py                 1,000 nodes at 100 ms by subscription, 10,000 at 1 s by reading
-python bench/opcua.py --reconnect 1000
+python bench/opcua.py --reconnect 1000 [--secured]
 
 Each client is a process of its own on one core, the server on the other. CPU is that of the client.
 """
 
 import argparse
 import asyncio
+import gc
 import json
 import logging
 import os
@@ -18,6 +19,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Coroutine
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -163,17 +165,23 @@ CLIENTS: dict[str, Callable[[str, int, float, float], Coroutine[Any, Any, Any]]]
 }
 
 
-async def reconnect(url: str, times: int) -> None:
-    """Connect, read, lose the socket, `times` times: memory, tasks and descriptors have to stay."""
+async def reconnect(url: str, times: int, pki: Path | None) -> None:
+    """Connect, read, lose the socket, `times` times: memory, tasks and descriptors have to stay.
+
+    With `pki`, our folder of certificates, by Basic256Sha256, signed and encrypted.
+    """
     from edge_agent.core.tags import Tag
     from edge_agent.drivers import LinkDown
     from edge_agent.drivers.opcua.address import Monitored, parse_address
     from edge_agent.drivers.opcua.driver import OpcUa
+    from edge_agent.drivers.opcua.security import Security
 
-    driver = OpcUa(url, 5)
+    security = Security(pki, policy="Basic256Sha256") if pki else None
+    driver = OpcUa(url, 10, security, expiry=5)
     subscribed = Tag(name="v0", address=parse_address(f"nsu={URI};s=v0", "", Monitored(0.1)))
     read = Tag(name="v1", address=parse_address(f"nsu={URI};s=v1"))
     plans = [driver.plan_read([subscribed]), driver.plan_read([read])]
+    seen, started = [], time.monotonic()
     for done in range(times + 1):
         await driver.connect()
         for plan in plans:
@@ -188,8 +196,17 @@ async def reconnect(url: str, times: int) -> None:
             raise AssertionError("a socket that is gone must be a dead link")
         if done % max(1, times // 10) == 0:
             await asyncio.sleep(0.1)
-            state = f"{memory():7.1f} MB {len(asyncio.all_tasks())} tasks {descriptors()} descriptors"
-            print(f"{done:6} {state}", flush=True)
+            gc.collect()
+            state = memory(), len(asyncio.all_tasks()), descriptors()
+            seen.append(state)
+            took = time.monotonic() - started
+            print(
+                f"{done:6} {took:6.0f} s {state[0]:7.1f} MB {state[1]} tasks {state[2]} descriptors",
+                flush=True,
+            )
+    first, last = seen[1], seen[-1]
+    assert last[1:] == first[1:], "tasks or descriptors were left"
+    assert last[0] < first[0] + 5, "memory was left"
 
 
 PEERS = ("node-opcua, read", "node-opcua, subscribe")
@@ -239,6 +256,27 @@ def table(seconds: float, only: str) -> None:
                 server.kill()
 
 
+def reconnects(times: int, *, secured: bool) -> None:
+    from authority import identity  # type: ignore[import-not-found]
+    from node_opcua import NodeServer
+    from opcua_process import free_port
+
+    from edge_agent.pki.folder import PkiFolder
+
+    with tempfile.TemporaryDirectory() as name:
+        folder, plc = Path(name), identity("plc", hosts=("localhost",))
+        policies = ["Basic256Sha256"] if secured else []
+        server = NodeServer(folder, free_port(), plc, policies=policies, count=2, maxSessions=10_000)
+        pki = PkiFolder(folder / "pki")
+        server.trust(pki.own(datetime.now(UTC))[0].file.read_bytes())
+        pki.add("trusted/certs", plc.der, "plc.der")
+        server.start()
+        try:
+            asyncio.run(reconnect(server.url, times, pki.folder if secured else None))
+        finally:
+            server.kill()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -246,6 +284,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=20)
     parser.add_argument("--only", default="", help="part of a client's name")
     parser.add_argument("--reconnect", type=int)
+    parser.add_argument("--secured", action="store_true", help="reconnect by Basic256Sha256")
     parser.add_argument("--client", nargs=5, help=argparse.SUPPRESS)
     options = parser.parse_args()
     logging.disable(logging.CRITICAL)
@@ -253,15 +292,7 @@ def main() -> None:
         name, url, count, period, seconds = options.client
         asyncio.run(CLIENTS[name](url, int(count), float(period), float(seconds)))
     elif options.reconnect:
-        from node_opcua import NodeServer
-        from opcua_process import free_port
-
-        with tempfile.TemporaryDirectory() as folder:
-            server = NodeServer(Path(folder), free_port(), count=2, maxSessions=10_000).start()
-            try:
-                asyncio.run(reconnect(server.url, options.reconnect))
-            finally:
-                server.kill()
+        reconnects(options.reconnect, secured=options.secured)
     else:
         table(options.seconds, options.only)
 
