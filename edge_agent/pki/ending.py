@@ -61,11 +61,6 @@ def endings(folder: PkiFolder, now: datetime) -> list[Ending]:
     return sorted(found, key=lambda ending: ending.until)
 
 
-def due(folder: PkiFolder, now: datetime) -> list[Ending]:
-    """Return what somebody has to see to by now. Reads every file: call it once an hour."""
-    return [ending for ending in endings(folder, now) if ending.is_due(now)]
-
-
 def _ours(folder: PkiFolder, now: datetime) -> Iterator[Ending]:
     """The newest of ours; the one before while it lasts, as some server may know no other."""
     found = folder.certificates("own/certs")[0]

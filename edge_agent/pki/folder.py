@@ -80,13 +80,6 @@ class PkiFolder:
             first = [one for one in left if own.has_begun(one.certificate, now)]
             return [*first, *(one for one in left if one not in first)] or found[:1]
 
-    def successor(self, now: datetime) -> Own | None:
-        """Make a successor if ours ends soon, which takes seconds; None if not. Raises what `own` does."""
-        if not own.needs_successor([one for _, one in self.certificates("own/certs")[0]], now):
-            return None  # known without the keys, which take a while to read
-        before = {one.file for one in self.ours()[0]}
-        return next((one for one in self.own(now) if one.file not in before), None)
-
     def renew(self, now: datetime) -> Own:
         """Make a successor now. Raises `ClockNotSet`."""
         with self._locked():
@@ -129,9 +122,9 @@ class PkiFolder:
         )
 
     def mark(self) -> frozenset[tuple[str, int, int, int]]:
-        """Return what is another one whenever somebody changed a file that says whom we trust."""
+        """Return what is another whenever somebody changed a file that says who we are or whom we trust."""
         found = []
-        for part in ("trusted/certs", "trusted/crl", "issuers/certs", "issuers/crl"):
+        for part in ("own/certs", "trusted/certs", "trusted/crl", "issuers/certs", "issuers/crl"):
             with suppress(FileNotFoundError), os.scandir(self.folder / part) as entries:
                 stats = [(entry.path, entry.stat()) for entry in entries]
                 found += [(path, stat.st_ino, stat.st_mtime_ns, stat.st_size) for path, stat in stats]

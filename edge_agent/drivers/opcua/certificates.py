@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 from cryptography import x509
 
@@ -25,9 +24,6 @@ EXAMINE = 3600.0
 """Seconds between two examinations though nobody changed the folder: certificates end by themselves."""
 NOTICE = (30, 7, 1)
 """Days before the end of a certificate at which that is told."""
-_LOOKED_AT = ("own/certs", "trusted/certs", "trusted/crl", "issuers/certs", "issuers/crl")
-
-_State = frozenset[tuple[str, int, int]]
 
 
 class Certificates:
@@ -36,7 +32,7 @@ class Certificates:
     def __init__(self, url: str, timeout: float, agreed: Agreed, tell: Callable[[str], None]) -> None:
         self._url, self._timeout, self._agreed, self._tell = url, timeout, agreed, tell
         self._folder = PkiFolder(agreed.asked.pki)
-        self._examined_at, self._state = -EXAMINE, _State()
+        self._examined_at, self._mark = -EXAMINE, self._folder.mark()
         self._taken = agreed.own
 
     @property
@@ -48,10 +44,11 @@ class Certificates:
     async def examine(self) -> LinkDown | None:
         """Look again if it is time; return why the session has to end."""
         try:
-            state = await asyncio.to_thread(_state_of, self._folder.folder)
-            if state == self._state and time.monotonic() < self._examined_at + EXAMINE:
+            mark = await asyncio.to_thread(self._folder.mark)
+            if mark == self._mark and time.monotonic() < self._examined_at + EXAMINE:
                 return None
-            self._state, self._examined_at = state, time.monotonic()
+            # Taken before anything is read: what changes in between is read again.
+            self._mark, self._examined_at = mark, time.monotonic()
             await asyncio.to_thread(self._still_trusted)
         except Insecure as refused:
             return refused
@@ -111,9 +108,3 @@ def _ending(whose: str, certificate: x509.Certificate, now: datetime, what: str)
     if days:
         left = f"{min(days)} day{'s' if min(days) > 1 else ''}"
         yield f"{whose} ends on {end:%Y-%m-%d}, within {left}; {what}"
-
-
-def _state_of(folder: Path) -> _State:
-    """Return what changes when a file of the folder does."""
-    found = [file for part in _LOOKED_AT for file in (folder / part).glob("*")]
-    return frozenset((str(file), stat.st_mtime_ns, stat.st_size) for file in found for stat in [file.stat()])

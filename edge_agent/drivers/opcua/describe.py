@@ -9,11 +9,12 @@ from edge_agent.core.tags import Reason
 from edge_agent.drivers import LinkDown
 from edge_agent.drivers.opcua.address import BrowsePath, NodeId
 from edge_agent.drivers.opcua.browse import Found, Node, tree
+from edge_agent.drivers.opcua.datatypes import DataTypes
 from edge_agent.drivers.opcua.holding import apart, held
 from edge_agent.drivers.opcua.references import References
 from edge_agent.drivers.opcua.services import attribute
 from edge_agent.drivers.opcua.session import Session
-from edge_agent.drivers.opcua.structures import Decoder, NoSuchField, decoder_of
+from edge_agent.drivers.opcua.structures import Decoder, NoSuchField
 from edge_agent.drivers.opcua.typenames import DataType, data_types
 
 _KINDS = (ua.AttributeIds.DataType, ua.AttributeIds.ValueRank, ua.AttributeIds.UserAccessLevel)
@@ -42,7 +43,11 @@ async def _values(session: Session, references: References, variables: Sequence[
     values = await _read(session, [node.id for node in variables])
     types = [row[0].Value.Value for row in rows if isinstance(row[0].Value.Value, ua.NodeId)]
     known = await data_types(session, references, types)
-    decoders = {node: await _decoder(session, node, kind) for node, kind in known.items()}
+    structures = DataTypes(session)
+    decoders = {
+        node: await structures.decoder(node) if _may_be_structure(kind) else None
+        for node, kind in known.items()
+    }
     for node, value, (type_, rank, access) in zip(variables, values, rows, strict=True):
         kind = known.get(type_.Value.Value, _UNKNOWN)
         decoder = decoders.get(type_.Value.Value)
@@ -71,10 +76,9 @@ async def _read(session: Session, nodes: Sequence[ua.NodeId]) -> list[ua.DataVal
         return [*await _read(session, nodes[:half]), *await _read(session, nodes[half:])]
 
 
-async def _decoder(session: Session, node: ua.NodeId, kind: DataType) -> Decoder | None:
-    """Return how values are taken apart. Some servers have structures that are no subtypes of Structure."""
-    may_be = kind.base in ("Structure", "Variant", "?") and kind.name != kind.base
-    return await decoder_of(node, session.definition) if may_be else None
+def _may_be_structure(kind: DataType) -> bool:
+    """Some servers have structures that are no subtypes of Structure."""
+    return kind.base in ("Structure", "Variant", "?") and kind.name != kind.base
 
 
 async def _units(session: Session, variables: Sequence[Node]) -> None:
