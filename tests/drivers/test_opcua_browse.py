@@ -83,7 +83,7 @@ class TestTypes:
         values = read_back(small.url, tmp_path, file)
         assert values["Words_2"] == 3
         assert values | {"Words_0": 1} == {
-            "Enum": 2,
+            "Enum": "Fault",
             "Word": 513,
             "StatusWord": 7,
             "Name": "press 7",

@@ -221,10 +221,12 @@ async def test_a_folder_that_cannot_be_read_ends_no_session_and_is_told(tmp_path
     told: list[str] = []
     watched = certificates(tmp_path, identity("plc", hosts=("localhost",), end=ends(300)), told)
     assert await watched.examine() is None
-    (tmp_path / "pki/trusted/crl/works.crl").write_bytes(b"half a li")
+    (tmp_path / "pki/trusted/crl").rmdir()
+    (tmp_path / "pki/trusted/crl").write_bytes(b"no folder")
     assert await watched.examine() is None
-    (tmp_path / "pki/trusted/crl/works.crl").unlink()
-    (tmp_path / "pki/own/certs/copy.der").write_bytes(b"half a ce")
+    (tmp_path / "pki/trusted/crl").unlink()
+    for file in (tmp_path / "pki/own/certs").iterdir():
+        file.write_bytes(b"half a certificate")
     assert await watched.examine() is None
     assert [text.split(":")[0] for text in told] == [
         "its certificate cannot be examined, the session goes on",

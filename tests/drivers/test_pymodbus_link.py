@@ -32,7 +32,7 @@ async def test_libmodbus_is_read_and_written(libmodbus: int) -> None:  # noqa: F
 async def test_what_pymodbus_takes_for_success_is_a_bad_reply(reply: str) -> None:
     wrong = bytes.fromhex(reply)
     async with served(always(lambda t, u, p: frame(t, u, wrong))) as ours:
-        (endpoint,) = ours.link._endpoints
+        (endpoint,) = ours.link._endpoints._all
         driver = Modbus(PymodbusLink("127.0.0.1", endpoint.port, 0.3), 3)
         await driver.connect()
         with pytest.raises(LinkDown) as down:
@@ -43,7 +43,7 @@ async def test_what_pymodbus_takes_for_success_is_a_bad_reply(reply: str) -> Non
 
 async def test_silence_is_a_timeout_and_nobody_there_is_no_link() -> None:
     async with served(always(lambda t, u, p: b"")) as ours:
-        (endpoint,) = ours.link._endpoints
+        (endpoint,) = ours.link._endpoints._all
         driver = Modbus(PymodbusLink("127.0.0.1", endpoint.port, 0.1), 3)
         await driver.connect()
         with pytest.raises(LinkDown) as down:

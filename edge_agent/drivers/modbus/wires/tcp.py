@@ -7,6 +7,7 @@ receiving on it.
 import asyncio
 import select
 import socket
+import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,6 +17,8 @@ from edge_agent.drivers.modbus.wires.system import reason, waiting
 
 _KEEPALIVE = ((socket.TCP_KEEPIDLE, 30), (socket.TCP_KEEPINTVL, 10), (socket.TCP_KEEPCNT, 3))
 """Seconds of silence before the first question, seconds between questions, how many without an answer."""
+_NOTHING_LATER = struct.pack("ii", 1, 0)
+"""struct linger of socket(7): else the kernel delivers a write that was given up, once the cable is back."""
 ROOM = 4096
 """Bytes that are read at once from one socket; the longest frame has 260."""
 
@@ -63,8 +66,7 @@ class Tcp:
         """Connect. Raises OSError."""
         async with asyncio.timeout(timeout):
             sock = await _connected(self.host, self.port)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        keep_alive(sock)
+        prepare(sock)
         return _Socket(sock, listener, self.watch)
 
 
@@ -114,8 +116,10 @@ class _Socket:
             listener.lost(why)
 
 
-def keep_alive(sock: socket.socket) -> None:
-    """Let the system ask now and then whether the other side is still there."""
+def prepare(sock: socket.socket) -> None:
+    """Send at once or never, and let the system ask now and then whether the other side is still there."""
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NOTHING_LATER)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for option, value in _KEEPALIVE:
         sock.setsockopt(socket.IPPROTO_TCP, option, value)

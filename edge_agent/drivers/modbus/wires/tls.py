@@ -10,7 +10,7 @@ from typing import cast
 
 from edge_agent.drivers.modbus.wires import Listener, Misconfigured, Wire
 from edge_agent.drivers.modbus.wires.system import reason, waiting
-from edge_agent.drivers.modbus.wires.tcp import keep_alive
+from edge_agent.drivers.modbus.wires.tcp import prepare
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ class Tls:
                 raise OSError(f"no host can be named {self.host!r}: {error}") from None
         if transport.is_closing():
             raise ConnectionAbortedError("closed by the device")
-        keep_alive(transport.get_extra_info("socket"))
+        prepare(transport.get_extra_info("socket"))
         return stream
 
 
