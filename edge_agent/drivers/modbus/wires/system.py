@@ -14,9 +14,18 @@ _OF_ANOTHER_TIME = (9, 10)
 
 def waiting(fd: int) -> bool:
     """Whether a socket or a terminal has something that was not read: bytes, or that it is gone."""
+    return _counts(fd, termios.FIONREAD)
+
+
+def unsent(fd: int) -> bool:
+    """Whether a TCP socket has something that the other side has not acknowledged (tcp(7), SIOCOUTQ)."""
+    return _counts(fd, termios.TIOCOUTQ)
+
+
+def _counts(fd: int, which: int) -> bool:
     count = array.array("i", [0])
     try:
-        fcntl.ioctl(fd, termios.FIONREAD, count)
+        fcntl.ioctl(fd, which, count)
     except OSError:
         return True
     return count[0] > 0

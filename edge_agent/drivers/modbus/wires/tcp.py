@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from edge_agent.drivers.modbus.wires import Listener, Wire
-from edge_agent.drivers.modbus.wires.system import reason, waiting
+from edge_agent.drivers.modbus.wires.system import reason, unsent, waiting
 
 _KEEPALIVE = ((socket.TCP_KEEPIDLE, 30), (socket.TCP_KEEPINTVL, 10), (socket.TCP_KEEPCNT, 3))
 """Seconds of silence before the first question, seconds between questions, how many without an answer."""
@@ -94,6 +94,7 @@ class _Socket:
         self._listener = None
         if self._sock.fileno() >= 0:
             self._watch.remove(self._sock.fileno())
+            forget_unsent(self._sock)
             self._sock.close()
 
     def _read(self) -> None:
@@ -117,12 +118,20 @@ class _Socket:
 
 
 def prepare(sock: socket.socket) -> None:
-    """Send at once or never, and let the system ask now and then whether the other side is still there."""
+    """Send at once, and let the system ask now and then whether the other side is still there."""
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NOTHING_LATER)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     for option, value in _KEEPALIVE:
         sock.setsockopt(socket.IPPROTO_TCP, option, value)
+
+
+def forget_unsent(sock: socket.socket) -> None:
+    """Let what the other side has not taken yet go with the connection, if there is any.
+
+    There are servers that do not survive being reset, so a connection with nothing under way ends as usual.
+    """
+    if unsent(sock.fileno()):
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NOTHING_LATER)
 
 
 async def _connected(host: str, port: int) -> socket.socket:

@@ -10,7 +10,7 @@ from typing import cast
 
 from edge_agent.drivers.modbus.wires import Listener, Misconfigured, Wire
 from edge_agent.drivers.modbus.wires.system import reason, waiting
-from edge_agent.drivers.modbus.wires.tcp import prepare
+from edge_agent.drivers.modbus.wires.tcp import forget_unsent, prepare
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,10 @@ class _Stream(asyncio.Protocol):
     def close(self) -> None:
         self._listener = None
         if self._transport is not None:
+            sock = self._transport.get_extra_info("socket")  # none any more if it was lost
             with suppress(OSError):
+                if sock is not None:
+                    forget_unsent(sock)
                 self._transport.abort()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
