@@ -92,12 +92,14 @@ def run(config: Path, log_level: str) -> None:
 @main.command()
 @CONFIG
 @JSON
-@click.option("--watch", is_flag=True, help="Go on until Ctrl-C, one line of JSON a second with --json.")
+@click.option("--watch", is_flag=True, help="Go on until q or Ctrl-C, one line of JSON a second with --json.")
 def status(config: Path, *, as_json: bool, watch: bool) -> None:
     """Show what the running agent of CONFIG sees."""
     from edge_agent import screen  # noqa: PLC0415
     from edge_agent.status import NotRunning, ask, folder  # noqa: PLC0415
 
+    if watch and not (as_json or sys.stdout.isatty()):
+        raise click.UsageError("--watch draws on a terminal; a program asks with --json")
     try:
         state = folder(config)
         if as_json and watch:

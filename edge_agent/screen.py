@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import click
 import msgspec
@@ -12,6 +13,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from edge_agent.pager import QUIT, Keys, Pager
 from edge_agent.status import MachineStatus, NotRunning, OutputStatus, Status, ask
 
 EVERY = 1.0
@@ -38,28 +40,30 @@ def show(state: Path, *, watch: bool) -> None:
         console.print(render(first))
         return
     try:
-        follow(console, first, lambda: ask(state), time.sleep)
+        with Keys() as keys:
+            follow(console, first, lambda: ask(state), keys.wait)
     except KeyboardInterrupt:
         return
 
 
-def follow(
-    console: Console, last: Status, look: Callable[[], Status], sleep: Callable[[float], object]
-) -> None:
-    """Draw what `look` returns, again and again, until it raises anything but `NotRunning`.
+def follow(console: Console, first: Status, look: Callable[[], Status], wait: Callable[[float], str]) -> None:
+    """Draw what `look` returns, again and again, until the key that ends it, or `look` raises.
 
-    While nobody answers what was seen last stays, and it is said above it that it is old.
+    While nobody answers, with `NotRunning`, what was seen last stays, and it is said above it that it is old.
+    `wait` gives the key that was pressed within so many seconds, "" if none was.
     """
-    seen = time.time()
-    with Live(render(last), console=console, auto_refresh=False) as live:
-        while True:
-            sleep(EVERY)
-            try:
-                last, seen = look(), time.time()
-                live.update(render(last), refresh=True)
-            except NotRunning as error:
-                old = f"NO CONNECTION: {error}; what follows is of {clock(seen)} and no longer true"
-                live.update(Group(Text(old, "bold white on magenta"), render(last)), refresh=True)
+    pager, seen, due = Pager(render(first)), time.time(), time.monotonic() + EVERY
+    with Live(pager, console=console, auto_refresh=False, screen=True) as live:
+        while (key := wait(max(0.0, due - time.monotonic()))) != QUIT:
+            pager.press(key)
+            if not key or time.monotonic() >= due:
+                due = time.monotonic() + EVERY
+                try:
+                    pager.what, pager.above, seen = render(look()), Text(), time.time()
+                except NotRunning as error:
+                    old = f"NO CONNECTION: {error}; what follows is of {clock(seen)} and no longer true"
+                    pager.above = Text(old, "bold white on magenta")
+            live.refresh()
 
 
 def clock(wall: float) -> str:
@@ -102,12 +106,13 @@ def _table(*heads: str, title: str | None = None) -> Table:
 def _machines(status: Status) -> RenderableType:
     table = _table("machine", "", "score", "state", "since", "why", "writes", "bundle", title=status.name)
     for m in status.machines:
+        condition = _condition(m)
         table.add_row(
             m.name,
-            _condition(m),
-            "-" if m.score is None else f"{m.score:.3g}",
+            condition.word,
+            _score(m, condition.output),
             f"{m.state}\n{m.mode}",
-            "-" if m.since is None else moment(m.since),
+            "-" if condition.since is None else moment(condition.since),
             Text("\n".join(_why(m))),
             _writes(m),
             m.bundle if m.model_runs else f"{m.bundle}\n[red]model is down[/]",
@@ -115,23 +120,52 @@ def _machines(status: Status) -> RenderableType:
     return table
 
 
-def _condition(m: MachineStatus) -> Text:
-    """Say the worst that is true of a machine. The word says it, the colour only helps."""
-    if m.alarm:
-        return Text("ALARM", "bold white on red")
-    if m.state in ("FALLBACK", "FAULT"):
-        return Text("NO RESULT", "bold white on magenta")
-    if any(o.warning_state in ("UNACKNOWLEDGED", "ACKNOWLEDGED") for o in m.outputs):
-        return Text("WARNING", "bold black on yellow")
-    if m.reason != "NONE":
-        return Text("waiting", "cyan")
-    if m.outside:
-        return Text("UNCERTAIN", "bold black on yellow")
-    return Text("SHELVED", "bold cyan") if any(map(_shelved, m.outputs)) else Text("normal", "green")
+class _Condition(NamedTuple):
+    """The worst that is true of a machine, since when, and the output that makes it, if one does."""
+
+    word: Text
+    since: float | None
+    output: OutputStatus | None = None
+
+
+def _condition(m: MachineStatus) -> _Condition:
+    """Say the worst. The word says it, the colour only helps."""
+    alarm, warning, shelved = (next(filter(makes, m.outputs), None) for makes in (_raised, _warned, _shelved))
+    for holds, word, style, output in (
+        (m.alarm, "ALARM", "bold white on red", alarm),
+        (m.state in ("FALLBACK", "FAULT"), "NO RESULT", "bold white on magenta", None),
+        (warning, "WARNING", "bold black on yellow", warning),
+        (m.reason != "NONE", "waiting", "cyan", None),
+        (m.outside, "UNCERTAIN", "bold black on yellow", None),
+        (shelved, "SHELVED", "bold cyan", shelved),
+    ):
+        if holds:
+            return _Condition(Text(word, style), _since(output) if output else m.since, output)
+    return _Condition(Text("normal", "green"), m.since)
+
+
+def _since(o: OutputStatus) -> float | None:
+    warns = not o.alarm and (_warned(o) or o.alarm_state == "NORMAL")
+    return o.warning_since if warns else o.alarm_since
+
+
+def _raised(o: OutputStatus) -> bool:
+    return o.alarm
+
+
+def _warned(o: OutputStatus) -> bool:
+    return o.warning_state in ("UNACKNOWLEDGED", "ACKNOWLEDGED")
 
 
 def _shelved(o: OutputStatus) -> bool:
     return "SHELVED" in (o.alarm_state, o.warning_state)
+
+
+def _score(m: MachineStatus, made: OutputStatus | None) -> str:
+    """Return the score of the output that makes the condition, or of the first, named if there are more."""
+    score = made.score if made else m.score
+    said = "-" if score is None else f"{score:.3g}"
+    return f"{said}\n{made.name}" if made and len(m.outputs) > 1 else said
 
 
 def _writes(m: MachineStatus) -> Text:
@@ -151,15 +185,16 @@ def _why(m: MachineStatus) -> list[str]:
 
 
 def _alarms(status: Status) -> RenderableType | None:
-    """Draw the alarms that are not normal; None if all are."""
-    table = _table("since", "machine", "output", "alarm", "warning", "score", title="alarms")
+    """Draw the alarms that are not normal, a row for each level; None if all are."""
+    table = _table("since", "machine", "output", "level", "state", "score", title="alarms")
     for m in status.machines:
         for o in m.outputs:
-            if (o.alarm_state, o.warning_state) != ("NORMAL", "NORMAL"):
-                since = "-" if o.since is None else moment(o.since)
-                score = "-" if o.score is None else f"{o.score:.3g}"
-                states = [_left(state, o.shelved_until) for state in (o.alarm_state, o.warning_state)]
-                table.add_row(since, m.name, o.name, *states, score)
+            levels = ("alarm", o.alarm_state, o.alarm_since), ("warning", o.warning_state, o.warning_since)
+            for level, state, at in levels:
+                if state != "NORMAL":
+                    since = "-" if at is None else moment(at)
+                    score = "-" if o.score is None else f"{o.score:.3g}"
+                    table.add_row(since, m.name, o.name, level, _left(state, o.shelved_until), score)
     return table if table.row_count else None
 
 

@@ -13,6 +13,7 @@ from edge_agent.build import Parts
 from edge_agent.core.comparison import shortfalls
 from edge_agent.core.outputs import Reading
 from edge_agent.core.permit import Denied
+from edge_agent.core.since import Since
 from edge_agent.core.tags import Quality, Reason
 from edge_agent.historian import Historian
 from edge_agent.machine import Machine
@@ -83,9 +84,7 @@ def _machine(machine: Machine) -> MachineStatus:
         since=_wall(machine.since.state),
         score=_known(verdict.score),
         alarm=verdict.alarm,
-        outputs=[
-            _output(reading, machine.since.alarms.get(reading.output, 0)) for reading in verdict.readings
-        ],
+        outputs=[_output(reading, machine.since) for reading in verdict.readings],
         inputs={name: _known(value) for name, value in values},
         writes={outcome.value: count for outcome, count in machine.written.items()},
         last_write=machine.publisher.last.value if machine.publisher.last else "",
@@ -125,7 +124,7 @@ def _candidate(machine: Machine) -> CandidateStatus | None:
     )
 
 
-def _output(reading: Reading, since: int) -> OutputStatus:
+def _output(reading: Reading, since: Since) -> OutputStatus:
     return OutputStatus(
         name=reading.output,
         score=_known(reading.score),
@@ -134,7 +133,8 @@ def _output(reading: Reading, since: int) -> OutputStatus:
         alarm=reading.alarm,
         alarm_state=reading.alarm_state.name,
         warning_state=reading.warning_state.name,
-        since=_wall(since),
+        alarm_since=_wall(since.alarms.get(reading.output, 0)),
+        warning_since=_wall(since.warnings.get(reading.output, 0)),
         shelved_until=_wall(reading.shelved_until),
     )
 

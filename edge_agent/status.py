@@ -46,8 +46,9 @@ class OutputStatus(msgspec.Struct, frozen=True, kw_only=True):
     alarm: bool
     alarm_state: str
     warning_state: str
-    since: float | None
-    """When one of the two was raised or went away, in seconds since 1970."""
+    alarm_since: float | None = None
+    """When the alarm was raised or went away, in seconds since 1970; None before the first verdict."""
+    warning_since: float | None = None
     shelved_until: float | None = None
     """When what is shelved comes back by itself, in seconds since 1970."""
 

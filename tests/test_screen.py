@@ -1,6 +1,7 @@
 """The status in a terminal: every condition has a word, and what is old is said to be."""
 
 import io
+import time
 from collections.abc import Iterator
 from typing import Any, get_origin
 
@@ -23,7 +24,7 @@ from edge_agent.status import (
 
 OUTPUT = OutputStatus(
     name="wear", score=0.91, value=None, confidence=None, alarm=False, alarm_state="NORMAL",
-    warning_state="NORMAL", since=1.0,
+    warning_state="NORMAL", alarm_since=1.0, warning_since=1.0,
 )  # fmt: skip
 DEVICE = DeviceStatus(
     name="plc", healthy=False, reads=3, failures=1, round_trip=0.0125, bad_tags=["plc.vib[a]"],
@@ -91,6 +92,34 @@ def test_alarms_are_listed_until_they_are_normal() -> None:
     assert "disk is full" in drawn(status(machine(), history_trouble="disk is full"))
 
 
+def at(second: int) -> str:
+    return time.strftime("%H:%M", time.localtime(second * 3600))
+
+
+def test_an_alarm_is_as_old_as_its_raise_and_not_as_the_state_of_its_machine() -> None:
+    worn = msgspec.structs.replace(
+        OUTPUT, alarm=True, alarm_state="ACKNOWLEDGED", alarm_since=3 * 3600.0,
+        warning_state="ACKNOWLEDGED", warning_since=2 * 3600.0,
+    )  # fmt: skip
+    told = drawn(status(machine(alarm=True, since=3600.0, outputs=[worn])))
+    assert at(1) not in told, "since the machine gives results"
+    listed = [" ".join(line.split()) for line in told.splitlines() if "ACKNOWLEDGED" in line]
+    assert [line.split(" pump wear ") for line in listed] == [
+        [f"1970-01-01 {at(3)}", "alarm ACKNOWLEDGED 0.91"],
+        [f"1970-01-01 {at(2)}", "warning ACKNOWLEDGED 0.91"],
+    ]
+    assert told.count(at(3)) == 2, "and in the table of machines"
+    warned = msgspec.structs.replace(worn, alarm=False, alarm_state="NORMAL")
+    assert drawn(status(machine(since=3600.0, outputs=[warned]))).count(at(2)) == 2
+
+
+def test_of_two_outputs_the_one_in_alarm_is_shown() -> None:
+    calm = msgspec.structs.replace(OUTPUT, name="wear", score=0.05)
+    leak = msgspec.structs.replace(OUTPUT, name="leak", score=0.97, alarm=True, alarm_state="UNACKNOWLEDGED")
+    told = drawn(status(machine(alarm=True, score=0.05, outputs=[calm, leak])))
+    assert "0.97" in next(line for line in told.splitlines() if "ADVISORY" in line)
+
+
 def test_a_candidate_is_listed_with_what_it_lacks() -> None:
     assert "candidates" not in drawn(status(machine()))
     tally = Tally(active="a", candidate="b", cycles=9000, flips=12, only_active=2, only_candidate=3, missed=7)
@@ -140,7 +169,7 @@ def test_a_restart_of_the_agent_is_survived_and_said() -> None:
 
     console = Console(file=io.StringIO(), width=200, force_terminal=True)
     with pytest.raises(_Enough):
-        follow(console, status(machine()), look, lambda _: None)
+        follow(console, status(machine()), look, lambda _: "")
     assert isinstance(console.file, io.StringIO)
     said = console.file.getvalue()
     assert "NO CONNECTION: no agent answers" in said

@@ -5,6 +5,7 @@ from edge_agent.core.outputs import Reading
 from edge_agent.core.pipeline import Verdict
 
 _RAISED = (AlarmState.UNACKNOWLEDGED, AlarmState.ACKNOWLEDGED)
+_UNSEEN = Reading(output="")
 
 
 class Since:
@@ -14,7 +15,8 @@ class Since:
         self.state = 0
         """Of the state, its reason, or the input that is named."""
         self.alarms: dict[str, int] = {}
-        """When alarm or warning of an output were raised or went away. What people do moves nothing."""
+        """When the alarm of an output was raised or went away. What people do moves nothing."""
+        self.warnings: dict[str, int] = {}
 
     def see(self, before: Verdict, after: Verdict, now: int) -> None:
         """Compare two verdicts that follow each other; the second was made at `now`."""
@@ -28,14 +30,11 @@ class Since:
             return
         was = {reading.output: reading for reading in before.readings}
         for reading in after.readings:
-            earlier = was.get(reading.output)
-            if reading.output not in self.alarms or earlier is None or _moved(earlier, reading):
-                self.alarms[reading.output] = now
-
-
-def _moved(before: Reading, after: Reading) -> bool:
-    levels = (before.alarm_state, after.alarm_state), (before.warning_state, after.warning_state)
-    return any(_began(was, then) for was, then in levels)
+            name, earlier = reading.output, was.get(reading.output, _UNSEEN)
+            if name not in self.alarms or _began(earlier.alarm_state, reading.alarm_state):
+                self.alarms[name] = now
+            if name not in self.warnings or _began(earlier.warning_state, reading.warning_state):
+                self.warnings[name] = now
 
 
 def _began(was: AlarmState, then: AlarmState) -> bool:

@@ -50,3 +50,22 @@ def test_an_alarm_is_as_old_as_its_raise_whatever_people_do_about_it() -> None:
         assert since.alarms["leak"] == 1
         before, was = after, state
     assert seen == [1, 1, 3, 3, 3, 3, 3, 8, 9, 9, 11, 11, 13]
+
+
+def test_an_escalated_warning_keeps_its_own_time() -> None:
+    since = Since()
+    steps = [
+        (NORMAL, NORMAL),
+        (NORMAL, UNACKNOWLEDGED),
+        (UNACKNOWLEDGED, UNACKNOWLEDGED),
+        (NORMAL, ACKNOWLEDGED),
+    ]
+    before = verdict(State.ADVISORY)
+    seen = []
+    for now, (alarm, warning) in enumerate(steps, start=1):
+        reading = Reading(output="wear", alarm_state=alarm, warning_state=warning, changed=True)
+        after = Verdict(state=State.ADVISORY, reason=Reason.NONE, changed=True, readings=(reading,))
+        since.see(before, after, now)
+        seen.append((since.alarms["wear"], since.warnings["wear"]))
+        before = after
+    assert seen == [(1, 1), (1, 2), (3, 2), (4, 2)]

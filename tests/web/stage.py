@@ -63,7 +63,7 @@ bundle = "bearing.bundle"
 MINUTE = 60.0
 OUTPUT = OutputStatus(
     name="bearing_wear", score=None, value=None, confidence=None, alarm=False, alarm_state="NORMAL",
-    warning_state="NORMAL", since=None,
+    warning_state="NORMAL",
 )  # fmt: skip
 
 Scene = Callable[[MachineStatus], MachineStatus]
@@ -107,19 +107,22 @@ def alarm(machine: MachineStatus, state: AlarmState = AlarmState.UNACKNOWLEDGED)
         Cause(number=4, kind="above_others", input="bearing_temp", value=11.2, unit="degC"),
     ]
     found = replace(found, remarks=causes, reasons=[cause.text for cause in causes])
-    return output(found, score=0.934, alarm=True, alarm_state=state.name, since=since)
+    return output(found, score=0.934, alarm=True, alarm_state=state.name, alarm_since=since)
 
 
 def warning(machine: MachineStatus) -> MachineStatus:
-    return output(replace(well(machine), score=0.41), score=0.41, warning_state="ACKNOWLEDGED", since=1.7e9)
+    return output(
+        replace(well(machine), score=0.41), score=0.41, warning_state="ACKNOWLEDGED", warning_since=1.7e9
+    )
 
 
 def shelved(machine: MachineStatus) -> MachineStatus:
     now = time.time()
     found = replace(well(machine), score=0.91)
     return output(
-        found, score=0.91, alarm_state="SHELVED", since=now - 20 * MINUTE, shelved_until=now + 42.5 * MINUTE
-    )
+        found, score=0.91, alarm_state="SHELVED", alarm_since=now - 20 * MINUTE,
+        shelved_until=now + 42.5 * MINUTE,
+    )  # fmt: skip
 
 
 def uncertain(machine: MachineStatus) -> MachineStatus:

@@ -52,6 +52,8 @@ function shelve(machine, output) {
   return choice;
 }
 
+const since = ({ output, level }) => output[`${level}_since`];
+
 // An output has an alarm and a warning; one row for each that is not normal.
 function rows() {
   const found = [];
@@ -60,7 +62,7 @@ function rows() {
       for (const [level, key] of [["alarm", "alarm_state"], ["warning", "warning_state"]])
         if (output[key] !== "NORMAL") found.push({ machine, output, level, how: output[key] });
   const rank = (r) => [WAITING.includes(r.how) ? 0 : 1, r.level === "alarm" ? 0 : 1];
-  return found.sort((a, b) => rank(a)[0] - rank(b)[0] || rank(a)[1] - rank(b)[1] || b.output.since - a.output.since);
+  return found.sort((a, b) => rank(a)[0] - rank(b)[0] || rank(a)[1] - rank(b)[1] || since(b) - since(a));
 }
 
 function actions({ machine, output, how }) {
@@ -86,7 +88,7 @@ export function drawAlarms() {
     const limits = asset(machine.name)?.outputs.find((o) => o.name === output.name)?.[level];
     return row(
       `${machine.name} ${output.name} ${level}`,
-      when(output.since),
+      when(since(found)),
       element("td", { class: `level ${level}` }, say(`condition.${level}`)),
       machine.name,
       output.name,

@@ -27,7 +27,7 @@ const shelved = (output) => [output.alarm_state, output.warning_state].includes(
 
 function since(machine, how) {
   if (how === "lost") return state.at;
-  const raised = machine.outputs.filter(standing).map((output) => output.since);
+  const raised = machine.outputs.filter(standing).map((output) => output[how === "warning" || output.alarm_state === "NORMAL" ? "warning_since" : "alarm_since"]);
   return ["alarm", "warning", "shelved"].includes(how) && raised.length ? Math.min(...raised) : machine.since;
 }
 
