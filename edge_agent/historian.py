@@ -171,6 +171,7 @@ class Historian:
             failed = not kept or (failed and not some)
             for waiter in waiters:
                 waiter.tell(kept)
+            self._store.aggregate()
         self.lost += len(again)
         self._store.close()
 

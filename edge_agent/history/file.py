@@ -5,11 +5,11 @@ import sqlite3
 import time
 from pathlib import Path
 
-from edge_agent.history import audit
+from edge_agent.history import aggregator, audit
 
 log = logging.getLogger(__name__)
 
-VERSION = 3
+VERSION = 4
 LARGEST = 10**9
 """Bytes. The cap comes before the disk's: a full disk cannot even be tidied up."""
 PAGE = 4096
@@ -46,6 +46,7 @@ STEPS = {
         CREATE UNIQUE INDEX alarm_once ON alarm(boot, monotonic, machine, output);
         CREATE UNIQUE INDEX event_once ON event(boot, monotonic, subject, kind);
         """,
+    3: aggregator.TABLES,
 }
 """What brings a file of a version to the next."""
 
@@ -54,8 +55,15 @@ DELETE FROM {0} WHERE id <= (SELECT min(id) FROM {0})
     + min(2000, ((SELECT max(id) FROM {0}) - (SELECT min(id) FROM {0})) / 64)
 """
 """Few at a time, because an alarm may wait behind them. Each least and largest asked for alone is no scan."""
-_GOING = ("result", "event", "alarm")
+_GOING = ("result", "minute", "event", "hour", "alarm")
 """What makes room, in this order. The audit never does."""
+SHARE = 0.25
+"""Of the file, from which on minutes make room before results do."""
+_MINUTES = """
+SELECT (max(id) - min(id)) * (SELECT avg(length(scores) + length(inputs)) FROM
+    (SELECT scores, inputs FROM minute ORDER BY id DESC LIMIT 100)) FROM
+    (SELECT (SELECT min(id) FROM minute) AS id UNION ALL SELECT (SELECT max(id) FROM minute))
+"""
 
 _BROKEN = ("file is not a database", "malformed", "file is encrypted")
 
@@ -84,12 +92,19 @@ def says_damaged(error: Exception) -> bool:
 
 
 def make_room(connection: sqlite3.Connection) -> bool:
-    """Drop the oldest rows: results first, then events, alarms last. Return whether there were any."""
-    for table in _GOING:
+    """Drop the oldest rows: results first, alarms last. Return whether there were any."""
+    for table in ("minute", *_GOING) if _minutes(connection) > SHARE else _GOING:
         with connection:
             if connection.execute(_OLDEST.format(table)).rowcount > 0:
                 return True
     return False
+
+
+def _minutes(connection: sqlite3.Connection) -> float:
+    """Return about which share of the file the minutes take."""
+    (taken,) = connection.execute(_MINUTES).fetchone()
+    (pages,) = connection.execute("PRAGMA page_count").fetchone()
+    return (taken or 0.0) / (int(pages) * PAGE)
 
 
 def limit(connection: sqlite3.Connection, largest: int) -> None:

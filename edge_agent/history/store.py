@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from edge_agent.history import file, rows
+from edge_agent.history.aggregator import Aggregator
 from edge_agent.history.rows import Clock, Row
 from edge_agent.moment import boot_id, synchronised
 
@@ -23,7 +24,7 @@ class Store:
     def __init__(self, path: Path, largest: int, floor: int) -> None:
         self._path, self._largest, self._floor = path, largest, floor
         self._connection: sqlite3.Connection | None = None
-        self._boot = 0
+        self._boot, self._aggregator = 0, Aggregator()
         self._unchecked, self._tight = True, False
         self.trouble = self.note = ""
         """Why nothing is kept at present; what else somebody should know."""
@@ -39,6 +40,15 @@ class Store:
             return False
         self.trouble = ""
         return True
+
+    def aggregate(self) -> None:
+        """Go on with the aggregates of what is kept, by a part that an alarm can wait for."""
+        if self._connection is None:
+            return
+        try:
+            self._step_or_make_room(self._connection)
+        except sqlite3.Error as error:
+            self._fail(error)
 
     def close(self) -> None:
         """Close the file."""
@@ -60,6 +70,7 @@ class Store:
             connection.close()
             raise
         self._unchecked = self._tight = False
+        self._aggregator = Aggregator()
         return connection
 
     def _clock(self) -> Clock:
@@ -90,6 +101,13 @@ class Store:
         with connection:
             for row in some:
                 row.insert(connection, clock)
+
+    def _step_or_make_room(self, connection: sqlite3.Connection) -> None:
+        try:
+            self._aggregator.step(connection)
+        except sqlite3.OperationalError as error:
+            if "full" not in str(error) or not file.make_room(connection):
+                raise
 
     def _fail(self, error: sqlite3.Error | OSError) -> None:
         self.trouble = str(error)

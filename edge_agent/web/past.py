@@ -1,7 +1,7 @@
 """What the page asks of the history: bounded, thinned out, on a connection that can only read."""
 
 import asyncio
-import json
+import math
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
@@ -10,27 +10,26 @@ from pathlib import Path
 from typing import TypeVar
 
 import msgspec
+import numpy as np
 
-EXACT = 250_000
-"""Rows of all machines in a range up to which every one of them is looked at."""
+from edge_agent.core.tags import Floats
+from edge_agent.web.between import between
+from edge_agent.web.points import Question, points
+from edge_agent.web.spans import Span, spans
+
 MOST_POINTS = 1000
-LATEST = 200
+MOST = 200
 """Rows of a list, the latest first."""
 DEADLINE = 5.0
 """Seconds after which a question is given up."""
 _STEPS = 10_000
 """Steps of SQLite's machine between looks at the clock."""
 
-_TIME_OF = "SELECT time FROM result WHERE id >= ? ORDER BY id LIMIT 1"
-_BOUNDS = "SELECT (SELECT min(id) FROM result), (SELECT max(id) FROM result)"
-_THINNED = (
-    "SELECT min(score), max(score), max(id) FROM result "
-    "WHERE id BETWEEN ? AND ? AND machine = ? AND time BETWEEN ? AND ? "
-    "GROUP BY CAST((time - ?) / ? AS INTEGER)"
+_ALARMS = (
+    "SELECT time, machine, output, active, score, alarm, warning FROM alarm "
+    "WHERE id >= ? AND id < ? ORDER BY id DESC LIMIT ?"
 )
-_ROW = "SELECT time, score, inputs, outputs FROM result WHERE id = ?"
-_ALARMS = "SELECT time, machine, output, active, score, alarm, warning FROM alarm ORDER BY id DESC LIMIT ?"
-_EVENTS = "SELECT time, subject, kind, text FROM event ORDER BY id DESC LIMIT ?"
+_EVENTS = "SELECT time, subject, kind, text FROM event WHERE id >= ? AND id < ? ORDER BY id DESC LIMIT ?"
 
 A = TypeVar("A")
 Column = list[float | None]
@@ -39,16 +38,19 @@ Column = list[float | None]
 class Past(msgspec.Struct, frozen=True, kw_only=True):
     """Numbers of a machine over a time, by ``score OUTPUT`` and ``input NAME``.
 
-    Each point is the last row of its part of the range; `low` and `high` are the lowest and highest score of
-    the first output in it. `sampled` says that the parts were not looked at whole, so a peak may be missing.
-    `at` is wall time in seconds since 1970.
+    Each point is the last of its part of the range; `low` and `high` are the lowest and highest in it, of
+    those columns where any differs from the last. `at` is wall time in seconds since 1970. `resolution` is in
+    seconds: 0 where every row was looked at, else that of the aggregates. `behind` says that a part is
+    missing which is not aggregated yet. `spans` are when the machine was not normal.
     """
 
     at: list[float]
     columns: dict[str, Column]
     low: dict[str, Column]
     high: dict[str, Column]
-    sampled: bool
+    resolution: int
+    behind: bool
+    spans: list[Span]
 
 
 class AlarmRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,21 +75,11 @@ class EventRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Log(msgspec.Struct, frozen=True, kw_only=True):
-    """The latest changes of alarms and the latest events, the latest first."""
+    """Changes of alarms and events, the latest first. `more`: there were earlier ones in the range."""
 
     alarms: list[AlarmRow]
     events: list[EventRow]
-
-
-class Question(msgspec.Struct, frozen=True, kw_only=True):
-    """A machine, the names of its inputs and outputs, and a range of wall time in at most `points` parts."""
-
-    machine: str
-    inputs: list[str]
-    outputs: list[str]
-    since: float
-    until: float
-    points: int
+    more: bool
 
 
 class NoHistory(Exception):
@@ -105,9 +97,9 @@ class History:
         """Answer a question. Raises `NoHistory`."""
         return await self._in_thread(lambda connection: _past(connection, question))
 
-    async def log(self) -> Log:
-        """Return what happened lately. Raises `NoHistory`."""
-        return await self._in_thread(_log)
+    async def log(self, since: float, until: float) -> Log:
+        """Return what happened between two wall times. Raises `NoHistory`."""
+        return await self._in_thread(lambda connection: _log(connection, since, until))
 
     async def _in_thread(self, answer: Callable[[sqlite3.Connection], A]) -> A:
         async with self._lock:
@@ -139,68 +131,39 @@ def _reading(path: Path) -> Iterator[sqlite3.Connection]:
 
 
 def _past(connection: sqlite3.Connection, question: Question) -> Past:
-    low_id, high_id = connection.execute(_BOUNDS).fetchone()
-    if low_id is None:
-        return Past(at=[], columns={}, low={}, high={}, sampled=False)
-    first = _id_at(connection, question.since, low_id, high_id)
-    last = _id_at(connection, question.until, low_id, high_id)
-    spans, sampled = _spans(first, last, question.points)
-    width = (question.until - question.since) / question.points
-    limits = (question.machine, question.since, question.until, question.since, width)
-    found = [row for span in spans for row in connection.execute(_THINNED, (*span, *limits))]
-    found.sort(key=lambda row: row[2])
-    rows = [connection.execute(_ROW, (number,)).fetchone() for _, _, number in found]
-    return _columns(question, found, rows, sampled=sampled)
-
-
-def _id_at(connection: sqlite3.Connection, wall: float, low: int, high: int) -> int:
-    """Return the first id of `wall` or later. Rows are in the order of time, but for steps of the clock."""
-    high += 1
-    while low < high:
-        middle = (low + high) // 2
-        (at,) = connection.execute(_TIME_OF, (middle,)).fetchone()
-        low, high = (middle + 1, high) if at < wall else (low, middle)
-    return low
-
-
-def _spans(first: int, last: int, points: int) -> tuple[list[tuple[int, int]], bool]:
-    """Return the ids to look at, from and to: all of them, or the end of each part of a long range."""
-    if last - first <= EXACT:
-        return [(first, last)], False
-    part, looked = (last - first) / points, EXACT // points
-    ends = [first + round(part * (number + 1)) for number in range(points)]
-    return [(end - looked, end) for end in ends], True
-
-
-def _columns(
-    question: Question,
-    found: list[tuple[float | None, float | None, int]],
-    rows: list[tuple[float, float | None, str, str | None]],
-    *,
-    sampled: bool,
-) -> Past:
-    scores = [f"score {name}" for name in question.outputs]
-    columns: dict[str, Column] = {key: [] for key in scores}
-    columns |= {f"input {name}": [] for name in question.inputs}
-    for _, score, inputs, outputs in rows:
-        said = json.loads(outputs) if outputs else {}
-        for number, name in enumerate(question.outputs):
-            columns[f"score {name}"].append(said.get(name, {}).get("score", None if number else score))
-        values = json.loads(inputs)
-        # A row of before the machine's inputs were changed says nothing about those of today.
-        fits = len(values) == len(question.inputs)
-        for number, name in enumerate(question.inputs):
-            columns[f"input {name}"].append(values[number] if fits else None)
+    found = points(connection, question)
+    at, low, high, last = found.points
+    names = [f"score {name}" for name in question.outputs] + [f"input {name}" for name in question.inputs]
+    # Where each part has one number the lowest and highest say nothing more.
+    apart = [
+        name
+        for number, name in enumerate(names)
+        if not all(np.array_equal(c[:, number], last[:, number], equal_nan=True) for c in (low, high))
+    ]
+    columns, lowest, highest = (
+        {name: _numbers(column[:, number]) for number, name in enumerate(names) if name in wanted}
+        for column, wanted in ((last, names), (low, apart), (high, apart))
+    )
     return Past(
-        at=[row[0] for row in rows],
+        at=at.tolist(),
         columns=columns,
-        low={scores[0]: [low for low, _, _ in found]},
-        high={scores[0]: [high for _, high, _ in found]},
-        sampled=sampled,
+        low=lowest,
+        high=highest,
+        resolution=found.resolution,
+        behind=found.behind,
+        spans=spans(connection, question, time.time()),
     )
 
 
-def _log(connection: sqlite3.Connection) -> Log:
+def _numbers(column: Floats) -> Column:
+    return [None if math.isnan(value) else value for value in column.tolist()]
+
+
+def _log(connection: sqlite3.Connection, since: float, until: float) -> Log:
+    asked = [
+        connection.execute(query, (*between(connection, table, since, until)[:2], MOST + 1)).fetchall()
+        for query, table in ((_ALARMS, "alarm"), (_EVENTS, "event"))
+    ]
     alarms = [
         AlarmRow(
             at=at,
@@ -211,10 +174,9 @@ def _log(connection: sqlite3.Connection) -> Log:
             alarm=alarm,
             warning=warning,
         )
-        for at, machine, output, active, score, alarm, warning in connection.execute(_ALARMS, (LATEST,))
+        for at, machine, output, active, score, alarm, warning in asked[0][:MOST]
     ]
     events = [
-        EventRow(at=at, subject=subject, kind=kind, text=text)
-        for at, subject, kind, text in connection.execute(_EVENTS, (LATEST,))
+        EventRow(at=at, subject=subject, kind=kind, text=text) for at, subject, kind, text in asked[1][:MOST]
     ]
-    return Log(alarms=alarms, events=events)
+    return Log(alarms=alarms, events=events, more=any(len(rows) > MOST for rows in asked))

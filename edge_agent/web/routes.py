@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
@@ -17,10 +18,12 @@ from edge_agent.config.web import Web
 from edge_agent.observed import Observed
 from edge_agent.web.feed import Feed, TooManyPages
 from edge_agent.web.guard import Careful, Refused, Token, json_response
-from edge_agent.web.past import MOST_POINTS, History, NoHistory, Question
+from edge_agent.web.past import MOST_POINTS, History, NoHistory
+from edge_agent.web.points import Question
 
 STATIC = Path(__file__).with_name("static")
 LARGEST_ORDER = 4096
+_RANGE = "since and until are numbers, seconds since 1970, and since comes before until"
 ORDER_DEADLINE = 5.0
 """Seconds for an order to come whole."""
 
@@ -58,14 +61,12 @@ class Pages:
         if machine is None:
             return _error(404, f"there is no machine {name!r}")
         try:
-            since, until = float(asked["since"]), float(asked["until"])
+            since, until = _range(asked)
             points = int(asked.get("points", MOST_POINTS))
         except (KeyError, ValueError):
-            return _error(400, "since and until are numbers, seconds since 1970")
-        if not (
-            math.isfinite(since) and math.isfinite(until) and since < until and 0 < points <= MOST_POINTS
-        ):
-            return _error(400, f"since comes before until, and points are 1 to {MOST_POINTS}")
+            return _error(400, _RANGE)
+        if not 0 < points <= MOST_POINTS:
+            return _error(400, f"points are 1 to {MOST_POINTS}")
         manifest = machine.model.bundle.manifest
         question = Question(
             machine=name,
@@ -80,10 +81,14 @@ class Pages:
         except NoHistory as error:
             return _error(503, str(error))
 
-    async def log(self, _: Request) -> Response:
-        """The latest changes of alarms, and the latest events."""
+    async def log(self, request: Request) -> Response:
+        """The latest changes of alarms and events, between ``since`` and ``until`` if they are given."""
+        asked = request.query_params
         try:
-            return json_response(await self._history.log())
+            since, until = _range(asked) if asked else (0.0, math.inf)
+            return json_response(await self._history.log(since, until))
+        except (KeyError, ValueError):
+            return _error(400, _RANGE)
         except NoHistory as error:
             return _error(503, str(error))
 
@@ -135,6 +140,14 @@ def application(web: Web, observed: Observed, feed: Feed) -> Starlette:
         ],
         middleware=[Middleware(Careful, web)],
     )
+
+
+def _range(asked: Mapping[str, str]) -> tuple[float, float]:
+    """Return ``since`` and ``until``. Raises KeyError and ValueError."""
+    since, until = float(asked["since"]), float(asked["until"])
+    if not (math.isfinite(since) and math.isfinite(until) and since < until):
+        raise ValueError
+    return since, until
 
 
 async def _body(request: Request) -> bytes:

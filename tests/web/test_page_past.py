@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from edge_agent.history import file
-from edge_agent.web import past
-from edge_agent.web.past import History, NoHistory, Past, Question
+from edge_agent.web import past, points
+from edge_agent.web.past import History, NoHistory, Past
+from edge_agent.web.points import Question
 
 pytestmark = pytest.mark.sockets
 START, ROWS = 1_700_000_000.0, 400
@@ -61,11 +62,12 @@ async def test_with_room_for_every_row_every_row_is_there(kept: Path) -> None:
     found = await History(kept).past(question())
     rows = range(1, ROWS, 2)
     assert found.at == [START + row for row in rows]
-    assert found.columns["score wear"] == found.low["score wear"] == [score(row) for row in rows]
+    assert found.columns["score wear"] == [score(row) for row in rows]
+    assert found.low == found.high == {}, "each point is one row"
     assert found.columns["score leak"] == [None if score(row) is None else 0.5 for row in rows]
     # Before the machine had its second input its rows say nothing of today's.
     assert found.columns["input flow"] == [float(row) if row >= ROWS / 2 else None for row in rows]
-    assert not found.sampled
+    assert (found.resolution, found.behind) == (0, False)
 
 
 async def test_few_points_hide_no_peak(kept: Path) -> None:
@@ -75,6 +77,9 @@ async def test_few_points_hide_no_peak(kept: Path) -> None:
     known = [[value for value in part if value is not None] for part in parts]
     assert found.high["score wear"] == [max(part) for part in known]
     assert found.low["score wear"] == [min(part) for part in known]
+    assert found.low["input flow"] == [None, None, 201.0, 301.0]
+    assert found.high["input flow"] == [None, None, 299.0, 399.0]
+    assert "score leak" not in found.low, "it was the same all the time"
 
 
 async def test_a_range_is_that_range(kept: Path) -> None:
@@ -84,12 +89,14 @@ async def test_a_range_is_that_range(kept: Path) -> None:
     assert (await History(kept).past(question(since=ROWS + 10, until=ROWS + 20))).at == []
 
 
-async def test_a_long_range_is_sampled_and_says_so(kept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(past, "EXACT", 40)
+async def test_what_is_not_aggregated_yet_is_left_out_and_told(
+    kept: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After an upgrade, while the agent still goes through what is there."""
+    monkeypatch.setattr(points, "EXACT", 40)
     found = await History(kept).past(question(points=10))
-    assert found.sampled
-    assert 10 <= len(found.at) <= 20
-    assert found.at == sorted(found.at)
+    assert found.behind
+    assert found.at[0] >= START + ROWS - 40, "no point that would hide a peak"
     for at, value in zip(found.at, found.columns["score wear"], strict=True):
         assert value == score(round(at - START))
 
@@ -112,5 +119,14 @@ async def test_a_question_that_takes_too_long_is_given_up(
 
 async def test_an_empty_history_has_no_points(tmp_path: Path) -> None:
     file.connect(tmp_path / "empty.db")[0].close()
-    nothing = Past(at=[], columns={}, low={}, high={}, sampled=False)
-    assert await History(tmp_path / "empty.db").past(question()) == nothing
+    found = await History(tmp_path / "empty.db").past(question())
+    assert found == Past(
+        at=[],
+        columns={key: [] for key in found.columns},
+        low={},
+        high={},
+        resolution=0,
+        behind=False,
+        spans=[],
+    )
+    assert set(found.columns) == {"score wear", "score leak", "input flow", "input head"}

@@ -177,11 +177,22 @@ def test_history_answers_what_was_live_a_moment_ago(running: Plant) -> None:
         return running.http.get(f"/api/history?machine=pump&since={now - 60}&until={now}&points=50").json
 
     found = until(lambda: past() if len(past()["at"]) >= 3 else None, "three points")
-    assert found["sampled"] is False
+    assert (found["resolution"], found["behind"]) == (0, False)
     assert found["at"] == sorted(found["at"])
     assert len(found["at"]) <= 51
     lengths = {len(column) for part in ("columns", "low", "high") for column in found[part].values()}
     assert lengths == {len(found["at"])}
+    spans = [(span["how"], span["until"] <= time.time() + 2) for span in found["spans"]]
+    assert set(spans) <= {("waiting", True), ("off", True)}, "it came up, and then was well"
     assert running.http.get("/api/history?machine=press&since=0&until=1").status == 404
     assert running.http.get("/api/history?machine=pump&since=1&until=nan").status == 400
     assert running.http.get("/api/history?machine=pump&since=0&until=1&points=100000").status == 400
+
+
+def test_the_log_is_of_a_range_where_one_is_asked_for(running: Plant) -> None:
+    now = time.time()
+    told = until(lambda: running.http.get("/api/log").json["events"], "an event")
+    ranged = running.http.get(f"/api/log?since={now - 3600}&until={now + 60}").json
+    assert [e["text"] for e in ranged["events"]][-1] == told[-1]["text"] == "started"
+    assert running.http.get(f"/api/log?since={now - 7200}&until={now - 3600}").json["events"] == []
+    assert running.http.get(f"/api/log?since={now}").status == 400

@@ -1,6 +1,7 @@
 // Alarms that stand, as ISA-18.2 lists them, and what was raised before.
 
 import { element, find, row, show, table } from "./dom.js";
+import { drawLog } from "./log.js";
 import { give } from "./orders.js";
 import { asset, state } from "./state.js";
 import { standing } from "./tiles.js";
@@ -111,33 +112,4 @@ function announce(standingNow) {
   if (fresh.length) tell(fresh.map((r) => `${say(`condition.${r.level}`)}: ${r.machine.name}, ${r.output.name}`).join(". "));
   if ([...now].join() !== [...before].join()) drawLog();
   before = now;
-}
-
-// The sentence of an event is as the agent wrote it; states and reasons have words.
-function happening({ kind, text }) {
-  const [how, reason, ...more] = text.split(", ");
-  if (kind !== "state" || !reason) return element("td", {}, english(text));
-  return [say(`state.${how}`), say(`reason.${reason}`), ...more.map((part) => part.replace(/^input /, ""))].join(", ");
-}
-
-// What the history holds of alarms; read when the list is opened, and again at every change while it is.
-export async function drawLog() {
-  const log = find("#log");
-  if (!log.open) return;
-  const heads = ["time", "machine", "alarmOf", "alarmState", "warningLevel", "score"].map((key) => say(key));
-  let answer;
-  try {
-    answer = await fetch("/api/log");
-  } catch {
-    return;
-  }
-  const { alarms, events, error } = await answer.json();
-  if (error) return show(log.lastElementChild, element("p", {}, english(error)));
-  const drawn = alarms.map((a) => row(a.at, when(a.at), a.machine, a.output, say(`alarm.${a.alarm}`), say(`alarm.${a.warning}`), number(a.score)));
-  const happened = events.map((e, at) => row(`${e.at} ${at}`, when(e.at), e.subject, say(`event.${e.kind}`), happening(e)));
-  show(
-    log.lastElementChild,
-    drawn.length ? table(heads, drawn) : element("p", {}, say("noAlarmsEver")),
-    table(["time", "subject", "event", "text"].map((key) => say(key)), happened),
-  );
 }

@@ -30,9 +30,32 @@ export function line(value, name) {
   };
 }
 
+// A strip along the top with what was not normal: `spans` gives {since, until, how}. Each has a pattern of its own.
+const STRIP = { alarm: ["alarm", []], none: ["none", [5, 3]], warning: ["warning", [10, 4]], waiting: ["edge", [2, 4]], off: ["edge", [1, 7]] };
+
+export function strip(spans) {
+  return (u) => {
+    const { ctx, bbox } = u;
+    const height = 10 * devicePixelRatio;
+    ctx.save();
+    for (const { since, until, how } of spans()) {
+      const [from, to] = [since, until].map((at) => Math.min(Math.max(u.valToPos(at, "x", true), bbox.left), bbox.left + bbox.width));
+      const [name, dashes] = STRIP[how];
+      ctx.strokeStyle = colour(name);
+      ctx.lineWidth = height;
+      ctx.setLineDash(dashes.map((dash) => dash * devicePixelRatio));
+      ctx.beginPath();
+      ctx.moveTo(from, bbox.top + height / 2);
+      ctx.lineTo(Math.max(to, from + 2 * devicePixelRatio), bbox.top + height / 2); // the shortest is seen, too
+      ctx.stroke();
+    }
+    ctx.restore();
+  };
+}
+
 // A chart of one column; `shown` are values that the scale always has room for, `select` is called after a drag.
 export function chart(place, key, height, shown, hooks, select) {
-  const axis = { stroke: colour("ink"), grid: { stroke: colour("grid") }, ticks: { stroke: colour("grid") } };
+  const axis = { font: "14px system-ui, sans-serif", stroke: colour("ink"), grid: { stroke: colour("grid") }, ticks: { stroke: colour("grid") } };
   const fit = (u, least, most) => {
     const all = [least, most, ...shown].filter((v) => Number.isFinite(v));
     if (!all.length) return [0, 1];
@@ -46,7 +69,10 @@ export function chart(place, key, height, shown, hooks, select) {
     width: Math.max(200, place.clientWidth),
     height,
     scales: { y: { range: fit } },
-    axes: [{ ...axis, values: (u, at) => at.map((s) => mark(s, u.scales.x.max - u.scales.x.min)), space: 90 }, { ...axis, size: 60, values: (u, at) => at.map((v) => number(v)) }],
+    axes: [
+      { ...axis, space: 80, size: 32, values: (u, at) => at.map((s) => mark(s, u.scales.x.max - u.scales.x.min)) },
+      { ...axis, space: 24, size: (u, texts) => 24 + 9 * Math.max(3, ...(texts ?? []).map((text) => text?.length ?? 0)), values: (u, at) => at.map((v) => number(v)) },
+    ],
     series: [{}, { stroke: colour("line"), width: 1.5, points: { show: false } }, edge, edge],
     bands: [{ series: [3, 2], fill: colour("spread") }],
     cursor: { sync: { key: "trends" }, drag: { setScale: false } },

@@ -1,8 +1,9 @@
 // The page: draws what the stream tells, once a second, and says so when it tells nothing.
 
-import { drawAlarms, drawLog } from "./alarms.js";
+import { drawAlarms } from "./alarms.js";
 import { find } from "./dom.js";
 import { keep } from "./kept.js";
+import { drawLog } from "./log.js";
 import { state, takeLayout, takeSnapshot } from "./state.js";
 import { follow } from "./stream.js";
 import { drawDevices, drawModels, drawTags, drawWrites } from "./tables.js";

@@ -7,6 +7,7 @@ export const state = {
   values: [],
   quality: [],
   selected: "",
+  range: null, // {since, until} of the history that is looked at, null is live
   lost: false, // nothing is heard: what is here was true once
 };
 

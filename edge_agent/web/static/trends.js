@@ -1,20 +1,21 @@
 // Trends of the machine that is looked at: live, or out of the history; the range of training is a band.
 
-import { band, chart, line } from "./chart.js";
+import { drawLog } from "./log.js";
+import { band, chart, line, strip } from "./chart.js";
 import { element, find, show } from "./dom.js";
 import { fill, LIVE, seen } from "./kept.js";
 import { ask, parted } from "./past.js";
 import { asset, state } from "./state.js";
-import { dated, english, number, say } from "./words.js";
+import { dated, english, lasting, number, say } from "./words.js";
 
 const RANGES = [["live", 0], ["hour", 3600], ["shift", 8 * 3600], ["day", 86400], ["week", 7 * 86400], ["month", 28 * 86400]];
 const POINTS = 600;
 const SHORTEST = 10; // seconds
 
 let charts = [];
-let range = null; // {since, until} of the history, null is live
 let before = []; // ranges to come back to
 let asked = 0;
+let spans = []; // when the machine was not normal, in the range that is looked at
 
 function zoomed(u) {
   if (u.select.width < 4) return;
@@ -46,18 +47,19 @@ export function lay() {
     const limits = ["alarm", "warning"].filter((level) => output[level]);
     const lines = limits.map((level) => line(output[level].on, level));
     const least = output.kind === "probability" ? [0, 1] : [];
-    figures.push(figure(`score ${output.name}`, `${say("score")} ${output.name}`, output.unit, 200, [...least, ...limits.map((level) => output[level].on)], { under: [], over: lines }));
+    figures.push(figure(`score ${output.name}`, `${say("score")} ${output.name}`, output.unit, 230, [...least, ...limits.map((level) => output[level].on)], { under: [], over: [...lines, strip(() => (state.range ? spans : []))] }));
   }
   for (const input of known.inputs)
-    figures.push(figure(`input ${input.name}`, input.name, input.unit, 130, [input.low, input.high], { under: [band(input.low, input.high)], over: [] }));
+    figures.push(figure(`input ${input.name}`, input.name, input.unit, 180, [input.low, input.high], { under: [band(input.low, input.high)], over: [] }));
   if (window.uPlot) charts = figures.map((make) => make());
   drawRanges();
-  if (range) load();
+  if (state.range) load();
 }
 
 export const relay = () => state.layout && lay();
 
 function drawRanges() {
+  const { range } = state;
   const chosen = range ? Math.round(range.until - range.since) : 0;
   const buttons = RANGES.map(([key, seconds]) =>
     element("button", { type: "button", "data-key": key, "data-focus": `range ${key}`, "aria-pressed": String(seconds ? chosen === seconds : !range), onclick: () => choose(seconds) }, say(`range.${key}`)),
@@ -85,7 +87,7 @@ function choose(seconds) {
 }
 
 function go(next) {
-  before = [...before.slice(-20), range];
+  before = [...before.slice(-20), state.range];
   set(next);
 }
 
@@ -94,9 +96,10 @@ function back() {
 }
 
 function set(next) {
-  range = next;
+  state.range = next;
   drawRanges();
-  if (range) load();
+  drawLog();
+  if (next) load();
   else {
     find("#range").textContent = "";
     drawTrends();
@@ -105,7 +108,7 @@ function set(next) {
 
 async function load() {
   const mine = ++asked;
-  const { since, until } = range;
+  const { since, until } = state.range;
   find("#range").textContent = say("loading");
   let answer;
   try {
@@ -113,16 +116,20 @@ async function load() {
   } catch {
     return (find("#range").textContent = say("noAnswer"));
   }
-  if (mine !== asked || !range) return;
+  if (mine !== asked || !state.range) return;
   if (answer.error) {
     find("#range").replaceChildren(english(answer.error));
     return;
   }
   const told = [`${dated(since)} – ${dated(until)}`];
   if (!answer.at.length) told.push(say("nothingKept"));
-  if (answer.sampled) told.push(say("sampled"));
+  if (answer.resolution) told.push(say(`resolution.${answer.resolution}`));
+  if (answer.behind) told.push(say("behind"));
+  const bad = [...new Set(answer.spans.map(({ how }) => how))];
+  if (bad.length) told.push(bad.map((how) => `${say(`condition.${how}`)}: ${lasting(total(answer.spans, how))}`).join(", "));
   find("#range").textContent = told.join(" · ");
-  const { at, columns, low, high } = parted(answer, 3 * Math.max((until - since) / POINTS, asset(state.selected).period));
+  spans = answer.spans;
+  const { at, columns, low, high } = parted(answer, 3 * Math.max((until - since) / POINTS, answer.resolution, asset(state.selected).period));
   const empty = at.map(() => null);
   for (const { key, plot } of charts) {
     plot.setData([at, columns[key] ?? empty, low[key] ?? empty, high[key] ?? empty], false);
@@ -131,8 +138,10 @@ async function load() {
   drawTrends();
 }
 
+const total = (spans, how) => spans.reduce((sum, span) => (span.how === how ? sum + span.until - span.since : sum), 0);
+
 // The numbers that a chart shows: of the range that is looked at, or of the last minutes.
-const shown = (key, live) => (range ? charts.find((chart) => chart.key === key)?.plot.data.slice(1).flat() : live) ?? [];
+const shown = (key, live) => (state.range ? charts.find((chart) => chart.key === key)?.plot.data.slice(1).flat() : live) ?? [];
 
 // What a chart shows, for those who do not see it.
 function inWords(figure, text, input, column) {
@@ -160,7 +169,7 @@ export function drawTrends() {
     figure.querySelector(".plot").setAttribute("aria-label", inWords(figure, text, input, shown(key, columns[key])));
   }
   fill(state.selected);
-  if (range) return;
+  if (state.range) return;
   const empty = at.map(() => null);
   for (const { key, plot } of charts) {
     plot.setData([at, columns[key] ?? empty, empty, empty], false);
