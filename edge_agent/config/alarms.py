@@ -2,6 +2,7 @@
 
 from collections.abc import Container, Mapping
 
+from edge_agent.bundle import Bundle
 from edge_agent.config.fields import Place, nearest
 from edge_agent.config.schema import Alarms, ScannedTag
 from edge_agent.config.tables import MachineTable
@@ -9,7 +10,11 @@ from edge_agent.core.alarm import LONGEST_SHELF, Handling
 
 
 def alarms_of(
-    machine: MachineTable, tags: Mapping[str, ScannedTag], broken: Container[str], place: Place
+    machine: MachineTable,
+    bundle: Bundle,
+    tags: Mapping[str, ScannedTag],
+    broken: Container[str],
+    place: Place,
 ) -> Alarms:
     """Return what ``[machine.NAME.alarm]`` says. `broken` are devices that were told wrong already."""
     table = machine.alarm
@@ -24,6 +29,10 @@ def alarms_of(
         place.at("reset").wrong("resets a latch; set latch = true, or leave it out")
     for key, name in (("acknowledge", table.acknowledge), ("reset", table.reset)):
         tag_there(name, tags, broken, place.at(key))
+    outputs = [output.name for output in bundle.manifest.outputs]
+    for name in table.description if not bundle.absent else ():
+        if name not in outputs:
+            place.at("description").at(name).wrong(f"the bundle has no such output; {nearest(name, outputs)}")
     handling = Handling(
         wait=table.wait,
         latch=table.latch,
@@ -31,7 +40,13 @@ def alarms_of(
         count=(n, m),
         shelf=table.shelf,
     )
-    return Alarms(handling=handling, acknowledge=table.acknowledge, reset=table.reset)
+    return Alarms(
+        handling=handling,
+        acknowledge=table.acknowledge,
+        reset=table.reset,
+        priority=table.priority,
+        description=table.description,
+    )
 
 
 def tag_there(name: str, tags: Mapping[str, ScannedTag], broken: Container[str], place: Place) -> None:

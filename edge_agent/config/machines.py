@@ -55,7 +55,7 @@ def machines_of(
                 gate=gates.gate_of(table, tags, broken, where),
                 outside=table.outside,
                 drift=_positive(table.drift, where.at("drift")),
-                alarm=alarms.alarms_of(table, tags, broken, where.at("alarm")),
+                alarm=alarms.alarms_of(table, bundle, tags, broken, where.at("alarm")),
                 permit=writes.permits_of(table, tags, broken, where.at("permit")),
                 outputs=writes.outputs_of(table, devices, broken, where.at("outputs")),
             )

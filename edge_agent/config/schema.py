@@ -6,7 +6,7 @@ import msgspec
 
 from edge_agent.bundle import Bundle
 from edge_agent.config.north import North
-from edge_agent.config.tables import DeviceTable, HistoryTable, ModbusTable, Mode
+from edge_agent.config.tables import DeviceTable, HistoryTable, ModbusTable, Mode, PriorityTable
 from edge_agent.config.web import Metrics, Web
 from edge_agent.core.alarm import SIMPLE, Handling
 from edge_agent.core.comparison import Promotion
@@ -52,11 +52,16 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Alarms(msgspec.Struct, frozen=True, kw_only=True):
-    """How alarms are handled, and the tags by which the PLC acknowledges and resets them, "" for none."""
+    """How alarms are handled, and the tags by which the PLC acknowledges and resets them, "" for none.
+
+    `description` is for people, by output.
+    """
 
     handling: Handling = SIMPLE
     acknowledge: str = ""
     reset: str = ""
+    priority: PriorityTable = PriorityTable()
+    description: dict[str, str] = msgspec.field(default_factory=dict)
 
 
 class Permits(msgspec.Struct, frozen=True, kw_only=True):

@@ -119,12 +119,26 @@ class ResultTable(msgspec.Struct, frozen=True, kw_only=True):
     heartbeat: Seconds = Seconds(1.0)
 
 
+Priority = Literal["urgent", "high", "medium", "low"]
+"""Of an alarm, as ISA-18.2 has it: few, and the first for what must be done at once."""
+
+
+class PriorityTable(msgspec.Struct, frozen=True, kw_only=True):
+    """How soon somebody has to do something about an alarm, and about a warning."""
+
+    alarm: Priority = "high"
+    warning: Priority = "medium"
+
+
 class AlarmTable(msgspec.Struct, frozen=True, kw_only=True):
     """``[machine.NAME.alarm]``: how its alarms are handled, as `core.alarm.Handling` has it.
 
-    `acknowledge` and `reset` are tags of the PLC: going from 0 to another number counts.
+    `acknowledge` and `reset` are tags of the PLC: going from 0 to another number counts. `description` says,
+    by output, what an alarm of it means and what to do.
     """
 
+    priority: PriorityTable = PriorityTable()
+    description: dict[str, str] = msgspec.field(default_factory=dict)
     wait: bool = False
     latch: bool = False
     realarm: Delay = Delay(0)

@@ -8,8 +8,11 @@ import msgspec
 import numpy as np
 
 from edge_agent.build import Parts
+from edge_agent.config.schema import Alarms
+from edge_agent.config.tables import PriorityTable
 from edge_agent.core.manifest import Limits, Manifest
 from edge_agent.core.tags import Bytes, Floats
+from edge_agent.machine import Machine
 from edge_agent.observed import Observed
 from edge_agent.status import Status
 from edge_agent.web.moving import Moved
@@ -32,13 +35,15 @@ class Signal(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Score(msgspec.Struct, frozen=True, kw_only=True):
-    """An output of a machine, and its limits."""
+    """An output of a machine, and its limits. `description` is what the configuration says, "" if nothing."""
 
     name: str
     kind: str
     unit: str
     alarm: Limits | None
     warning: Limits | None
+    priority: PriorityTable
+    description: str
 
 
 class Asset(msgspec.Struct, frozen=True, kw_only=True):
@@ -173,35 +178,42 @@ class Feed:
 
 def layout(parts: Parts, *, writable: bool, language: str) -> Layout:
     """Describe an agent to a page."""
+    alarms = {machine.name: machine.alarm for machine in parts.config.machines}
     tags = {scanned.tag.name: scanned.tag for device in parts.config.devices for scanned in device.tags}
     return Layout(
         name=parts.config.name,
         writable=writable,
         language=language,
-        machines=[
-            _asset(
-                machine.name, machine.input_names, machine.model.bundle.manifest, machine.model.bundle.sha256
-            )
-            for machine in parts.machines
-        ],
+        machines=[_asset(machine, alarms.get(machine.name, Alarms())) for machine in parts.machines],
         tags=list(parts.rows),
         units=[tags[name].unit for name in parts.rows],
     )
 
 
-def _asset(name: str, tags: list[str], manifest: Manifest, sha256: str) -> Asset:
+def _asset(machine: Machine, alarms: Alarms) -> Asset:
+    manifest, sha256 = machine.model.bundle.manifest, machine.model.bundle.sha256
     return Asset(
-        name=name,
+        name=machine.name,
         bundle=f"{manifest.name} {manifest.version}",
         sequence=manifest.sequence,
         sha256=sha256,
         period=manifest.period,
         inputs=[
             Signal(name=i.name, tag=tag, unit=i.unit, low=low, high=high)
-            for i, tag, low, high in zip(manifest.inputs, tags, *_trained(manifest), strict=True)
+            for i, tag, low, high in zip(
+                manifest.inputs, machine.input_names, *_trained(manifest), strict=True
+            )
         ],
         outputs=[
-            Score(name=o.name, kind=o.kind, unit=o.unit, alarm=o.limits, warning=o.warning)
+            Score(
+                name=o.name,
+                kind=o.kind,
+                unit=o.unit,
+                alarm=o.limits,
+                warning=o.warning,
+                priority=alarms.priority,
+                description=alarms.description.get(o.name, ""),
+            )
             for o in manifest.outputs
         ],
     )
