@@ -15,7 +15,7 @@ import numpy as np
 from edge_agent.core.tags import Floats
 from edge_agent.web.between import between
 from edge_agent.web.points import Question, points
-from edge_agent.web.spans import Span, spans
+from edge_agent.web.spans import How, Span, course
 
 MOST_POINTS = 1000
 MOST = 200
@@ -41,7 +41,8 @@ class Past(msgspec.Struct, frozen=True, kw_only=True):
     Each point is the last of its part of the range; `low` and `high` are the lowest and highest in it, of
     those columns where any differs from the last. `at` is wall time in seconds since 1970. `resolution` is in
     seconds: 0 where every row was looked at, else that of the aggregates. `behind` says that a part is
-    missing which is not aggregated yet. `spans` are when the machine was not normal.
+    missing which is not aggregated yet. `spans` are when the machine was not normal, `lasted` for how many
+    seconds.
     """
 
     at: list[float]
@@ -51,6 +52,7 @@ class Past(msgspec.Struct, frozen=True, kw_only=True):
     resolution: int
     behind: bool
     spans: list[Span]
+    lasted: dict[How, float]
 
 
 class AlarmRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -131,7 +133,7 @@ def _reading(path: Path) -> Iterator[sqlite3.Connection]:
 
 
 def _past(connection: sqlite3.Connection, question: Question) -> Past:
-    found = points(connection, question)
+    found, condition = points(connection, question), course(connection, question, time.time())
     at, low, high, last = found.points
     names = [f"score {name}" for name in question.outputs] + [f"input {name}" for name in question.inputs]
     # Where each part has one number the lowest and highest say nothing more.
@@ -151,7 +153,8 @@ def _past(connection: sqlite3.Connection, question: Question) -> Past:
         high=highest,
         resolution=found.resolution,
         behind=found.behind,
-        spans=spans(connection, question, time.time()),
+        spans=condition.spans,
+        lasted=condition.lasted,
     )
 
 

@@ -2,13 +2,13 @@
 
 import math
 import sqlite3
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import msgspec
 import numpy as np
 
 from edge_agent.core.resultblock import State
-from edge_agent.core.tags import Bytes, Reason
+from edge_agent.core.tags import Reason
 from edge_agent.web.between import Ids, between, time_of
 from edge_agent.web.points import Question
 
@@ -64,27 +64,54 @@ class _Watched:
         return max(HOW.index(how) for how in (self._state, *self._raised.values()))
 
 
-def spans(connection: sqlite3.Connection, question: Question, now: float) -> list[Span]:
+class Course(NamedTuple):
+    """What was not normal in a range, and for how many seconds each of it lasted."""
+
+    spans: list[Span]
+    lasted: dict[How, float]
+
+
+def course(connection: sqlite3.Connection, question: Question, now: float) -> Course:
     """Return what was not normal in a range until `now`. Of each of its parts the worst counts."""
     q = question
-    end = min(q.until, now)
     events, alarms = (between(connection, table, q.since, q.until) for table in ("event", "alarm"))
     watched = _before(connection, q.machine, events.first, alarms)
-    worst = np.zeros(q.points, np.uint8)
-    changes = connection.execute(_CHANGES, (*events[:2], q.machine, *alarms[:2], q.machine))
-    at = q.since
-    for time, *change in changes:
-        _paint(worst, q, at, min(time, end), watched.how)
+    drawn = _Drawn(q, min(q.until, now))
+    for at, *change in connection.execute(_CHANGES, (*events[:2], q.machine, *alarms[:2], q.machine)):
+        drawn.go_on(watched.how, at)
         watched.see(*change)
-        at = time
-    _paint(worst, q, at, end, watched.how)
-    starts = np.flatnonzero(np.diff(worst, prepend=255))
-    places = zip(starts.tolist(), [*starts[1:].tolist(), q.points], strict=True)
-    return [
-        Span(since=q.since + q.width * first, until=q.since + q.width * last, how=HOW[worst[first]])
-        for first, last in places
-        if worst[first]
-    ]
+    drawn.go_on(watched.how, q.until)
+    return Course(drawn.spans, {HOW[how]: lasted for how, lasted in drawn.lasted.items()})
+
+
+class _Drawn:
+    """The parts of a range, each as bad as the worst in it; `end` is where the future begins."""
+
+    def __init__(self, question: Question, end: float) -> None:
+        self._question, self._at, self._end = question, question.since, end
+        self._worst = np.zeros(question.points, np.uint8)
+        self.lasted: dict[int, float] = {}
+
+    def go_on(self, how: int, until: float) -> None:
+        """It was so from where it was before until a wall time."""
+        since, until = self._at, min(until, self._end)
+        if how and since < until:
+            first, last = ((wall - self._question.since) / self._question.width for wall in (since, until))
+            part = self._worst[int(first) : math.ceil(last)]
+            np.maximum(part, how, out=part)
+            self.lasted[how] = self.lasted.get(how, 0.0) + until - since
+        self._at = max(since, until)
+
+    @property
+    def spans(self) -> list[Span]:
+        """Parts that are alike and side by side are one."""
+        q, worst = self._question, self._worst
+        starts = np.flatnonzero(np.diff(worst, prepend=255)).tolist()
+        return [
+            Span(since=q.since + q.width * first, until=q.since + q.width * last, how=HOW[worst[first]])
+            for first, last in zip(starts, [*starts[1:], q.points], strict=True)
+            if worst[first]
+        ]
 
 
 def _before(connection: sqlite3.Connection, machine: str, event: int, alarms: Ids) -> _Watched:
@@ -98,10 +125,3 @@ def _before(connection: sqlite3.Connection, machine: str, event: int, alarms: Id
     for output, active, warning, _ in connection.execute(_STOOD, (first, alarms.first, machine)):
         watched.see("alarm", output, active, warning)
     return watched
-
-
-def _paint(worst: Bytes, question: Question, since: float, until: float, how: int) -> None:
-    """Let the parts of the range between two wall times be at least as bad as `how`."""
-    first, last = ((wall - question.since) / question.width for wall in (since, until))
-    part = worst[max(0, int(first)) : max(0, math.ceil(last))]
-    np.maximum(part, how, out=part)

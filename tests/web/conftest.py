@@ -10,22 +10,31 @@ from http_client import Http
 from modbus_proxy import free_port
 from mosquitto import Broker
 from page_rig import SECTIONS, TOKEN, Plant
-from playwright.async_api import Page
+from playwright.async_api import Page, expect
 
 from edge_agent.demo import site
 from edge_agent.plant.process import PlantProcess
 
+LARGEST = 150_000
+"""Bytes of a picture: the documents are on the gateway, too."""
 SHOTS = "EDGE_AGENT_SCREENSHOTS"
 """A folder for the pictures of the documents; without it they are made and thrown away."""
 
 
 @pytest.fixture
 def photograph(tmp_path: Path) -> Callable[[Page, str], object]:
-    """Takes a picture of what is on the screen."""
+    """Takes a picture of what is on the screen, in each language, and goes on in the first."""
     folder = Path(os.environ.get(SHOTS, tmp_path))
 
     async def take(page: Page, name: str) -> None:
-        await page.screenshot(path=folder / f"{name}.png")
+        for language in ("de", "zh", "en"):
+            await page.locator("#language").select_option(language)
+            await expect(page.locator("html")).to_have_attribute("lang", language)
+            await expect(page.locator("#range")).not_to_contain_text("\u2026")  # of what is being loaded
+            path = folder / f"{name}.{language}.png"
+            await page.screenshot(path=path)
+            assert path.stat().st_size < LARGEST, path
+        await page.evaluate("localStorage.clear()")
 
     return take
 

@@ -4,7 +4,6 @@ So a state that a plant reaches once in a month can be looked at, beside all oth
 """
 
 import asyncio
-import shutil
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -15,10 +14,12 @@ from typing import Any
 from modbus_proxy import free_port
 from msgspec.structs import replace
 
+from edge_agent import bundle
 from edge_agent.build import Parts, build
 from edge_agent.config import Config, load
 from edge_agent.core.alarm import AlarmState
 from edge_agent.core.comparison import Tally
+from edge_agent.core.manifest import Limits, Output
 from edge_agent.core.reasons import Cause
 from edge_agent.core.remark import Remark
 from edge_agent.demo.site import SHIPPED
@@ -61,6 +62,7 @@ bundle = "bearing.bundle"
 [machine.{name}.inputs]
 """
 MINUTE = 60.0
+WARNING = Limits(on=0.35, off=0.3)
 OUTPUT = OutputStatus(
     name="bearing_wear", score=None, value=None, confidence=None, alarm=False, alarm_state="NORMAL",
     warning_state="NORMAL",
@@ -111,9 +113,9 @@ def alarm(machine: MachineStatus, state: AlarmState = AlarmState.UNACKNOWLEDGED)
 
 
 def warning(machine: MachineStatus) -> MachineStatus:
-    return output(
-        replace(well(machine), score=0.41), score=0.41, warning_state="ACKNOWLEDGED", warning_since=1.7e9
-    )
+    since = time.time() - 95 * MINUTE
+    found = replace(well(machine), score=0.41)
+    return output(found, score=0.41, warning_state="ACKNOWLEDGED", warning_since=since)
 
 
 def shelved(machine: MachineStatus) -> MachineStatus:
@@ -201,14 +203,23 @@ def all_scenes(status: Status) -> Status:
     )
 
 
-def site(folder: Path, machines: list[str]) -> Path:
+def outputs(*more: Output) -> list[Output]:
+    """The demo's output with a warning before its alarm, and others of the same model beside it."""
+    (wear,) = bundle.read(SHIPPED).manifest.outputs
+    return [replace(wear, warning=WARNING), *(replace(o, tensor=wear.tensor) for o in more)]
+
+
+def site(folder: Path, machines: list[str], has: list[Output], alarms: str) -> Path:
     """Write a configuration with one PLC and these machines, and a page at a free port."""
-    shutil.copyfile(SHIPPED, folder / "bearing.bundle")
+    made = bundle.read(SHIPPED)
+    manifest = replace(made.manifest, outputs=has)
+    bundle.write(folder / "bearing.bundle", manifest, made.model, made.known)
     (folder / "tags.csv").write_text(TAGS, encoding="utf-8")
     inputs = "".join(f'{name} = "plc.{name}"\n' for name in VALUES)
     config = folder / "c.toml"
     page = f'[web]\nlisten = "127.0.0.1:{free_port()}"\ntoken = "page"\n'
-    config.write_text(HEAD + page + "".join(MACHINE.format(name=n) + inputs for n in machines), "utf-8")
+    each = (MACHINE.format(name=n) + inputs + alarms.format(name=n) for n in machines)
+    config.write_text(HEAD + page + "".join(each), "utf-8")
     return config
 
 
@@ -234,10 +245,18 @@ class Stage:
 
 @asynccontextmanager
 async def staged(
-    folder: Path, change: Callable[[Status], Status] = all_scenes, machines: list[str] | None = None
+    folder: Path,
+    change: Callable[[Status], Status] = all_scenes,
+    machines: list[str] | None = None,
+    *,
+    has: list[Output] | None = None,
+    alarms: str = "",
 ) -> AsyncIterator[Stage]:
-    """Serve the page of such an agent, with what lies in its history."""
-    config = load(site(folder, machines or list(SCENES)))
+    """Serve the page of such an agent, with what lies in its history.
+
+    `has` are the outputs of every machine, `alarms` is the section of its alarms.
+    """
+    config = load(site(folder, machines or list(SCENES), has or outputs(), alarms))
     stage = Stage(config, change)
     (folder / "state").mkdir(exist_ok=True)
     historian = Historian(folder / "state")

@@ -43,8 +43,7 @@ async def test_a_wearing_bearing_is_seen_acknowledged_and_not_forgotten_over_a_r
             await expect(page.locator("#said")).to_contain_text("bearing_wear")
             await photograph(page, "page-alarm")
 
-            acknowledge = page.get_by_role("button", name="Acknowledge")
-            await acknowledge.click()
+            await tile(page).get_by_role("button", name="Acknowledge").click()
             await page.locator("#token input").fill("not the token at all")
             await page.locator("#token").get_by_role("button", name="OK").click()
             await expect(page.locator("#token-why")).to_have_text("That is not the token.", timeout=WAIT)

@@ -128,5 +128,6 @@ async def test_an_empty_history_has_no_points(tmp_path: Path) -> None:
         resolution=0,
         behind=False,
         spans=[],
+        lasted={},
     )
     assert set(found.columns) == {"score wear", "score leak", "input flow", "input head"}

@@ -119,6 +119,14 @@ async def test_of_a_part_of_the_range_the_worst_counts(kept: Path) -> None:
     assert await spans(kept, -14 * 86_400, 14 * 86_400, 560) == [("alarm", 0, 4320)]
 
 
+async def test_how_long_it_lasted_is_told_to_the_second_however_wide_a_part_is(kept: Path) -> None:
+    question = Question(
+        machine="pump", inputs=[], outputs=["wear"], since=START - 7200, until=START + 7200, points=4
+    )
+    lasted = (await History(kept).past(question)).lasted
+    assert lasted == {"waiting": 12, "none": 10, "warning": 10, "alarm": 30, "off": 5}
+
+
 async def test_without_any_event_nothing_is_said(tmp_path: Path) -> None:
     assert await spans(write(tmp_path / "history.db", []), 0, 100, 10) == []
 

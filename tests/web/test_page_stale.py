@@ -19,7 +19,7 @@ WAIT = 40_000
 
 async def live(page: Page) -> None:
     await expect(page.locator(".tile .word")).to_have_text("Normal", timeout=WAIT)
-    await expect(page.locator(".tile .score")).to_have_text("0.113")
+    await expect(page.locator(".tile .score span").first).to_have_text("0.113")
     await expect(page.locator("#lost")).to_be_hidden()
 
 

@@ -42,8 +42,8 @@ TEXTS = """() => {
 }"""
 NAMES = [
     *SCENES, *(f"plc.{name}" for name in VALUES), *VALUES, "plc", "hall-3", "bearing_wear", "bearing",
-    "edge-agent", "LiteRT", "broker.plant.example", "opc.tcp", "MQTT", "2232bf8a",
-    "rpm", "mm/s", "degC", "m3/h", "bar", "ms", "s", "p99", "A",
+    "edge-agent", "LiteRT", "broker.plant.example", "opc.tcp", "MQTT",
+    "rpm", "mm/s", "°C", "m³/h", "bar", "ms", "s", "p99", "A",
 ]  # fmt: skip
 WRITTEN = {"de": ["0,113", "48.112", "15 Min."], "zh": ["0.113", "48,112", "15分钟"]}
 """Numbers, counts and times as the language writes them."""
@@ -52,7 +52,7 @@ LASTING = {"de": r"\d (Sek|Min|Std|Tg)\.", "zh": r"\d(秒|分钟|小时|天)"}
 
 def left(text: str, language: str) -> str:
     """What remains of a text without the words of the table, the plant's names and numbers."""
-    text = re.sub(LASTING[language], "0", text)
+    text = re.sub(rf"{LASTING[language]}|· [0-9a-f]{{8}}$", "0", text)
     parts = (part for word in WORDS[language].values() for part in re.split(r"\{\w+\}", word))
     for known in sorted({*parts, *NAMES} - {"", " "}, key=len, reverse=True):
         # A word is a whole one; before a comma or a Chinese word anything may stand.

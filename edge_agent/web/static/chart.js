@@ -1,6 +1,9 @@
 // One chart of uPlot: a line, the range of training as a band, the limits.
 
-import { mark, number } from "./words.js";
+import { dayAndTime, mark, number } from "./words.js";
+
+const [MINUTE, HOUR, DAY] = [60, 3600, 86400];
+const STEPS = [1, 2, 5, 10, 15, 30, ...[1, 2, 5, 10, 15, 30].map((n) => n * MINUTE), ...[1, 2, 3, 4, 6, 12].map((n) => n * HOUR), ...[1, 2, 3, 4, 7, 14, 28].map((n) => n * DAY)];
 
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 
@@ -70,8 +73,8 @@ export function chart(place, key, height, shown, hooks, select) {
     height,
     scales: { y: { range: fit } },
     axes: [
-      { ...axis, space: 80, size: 32, values: (u, at) => at.map((s) => mark(s, u.scales.x.max - u.scales.x.min)) },
-      { ...axis, space: 24, size: (u, texts) => 24 + 9 * Math.max(3, ...(texts ?? []).map((text) => text?.length ?? 0)), values: (u, at) => at.map((v) => number(v)) },
+      { ...axis, incrs: STEPS, space: (u, _, least, most) => (dayAndTime(most - least) ? 130 : 70), size: 32, values: (u, at) => at.map((s) => mark(s, u.scales.x.max - u.scales.x.min)) },
+      { ...axis, space: 20, size: 72, values: (u, at) => at.map((v) => number(v)) },
     ],
     series: [{}, { stroke: colour("line"), width: 1.5, points: { show: false } }, edge, edge],
     bands: [{ series: [3, 2], fill: colour("spread") }],

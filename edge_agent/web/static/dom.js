@@ -14,15 +14,15 @@ export function element(name, attributes = {}, ...children) {
   return made;
 }
 
-export function shape(name) {
-  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-  const use = document.createElementNS("http://www.w3.org/2000/svg", "use");
-  use.setAttribute("href", `#${name}`);
-  svg.setAttribute("class", "shape");
-  svg.setAttribute("aria-hidden", "true");
-  svg.append(use);
-  return svg;
+// The same for a piece of SVG.
+export function drawn(name, attributes = {}, ...children) {
+  const made = document.createElementNS("http://www.w3.org/2000/svg", name);
+  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+  made.append(...children);
+  return made;
 }
+
+export const shape = (name) => drawn("svg", { class: "shape", "aria-hidden": "true" }, drawn("use", { href: `#${name}` }));
 
 // Brings the children of `parent` to what they should be and touches only those that differ: focus and
 // selection stay where they are, and a screen reader hears only what changed.
@@ -36,7 +36,9 @@ export function show(parent, ...children) {
 }
 
 function merge(there, child) {
-  if (there.tagName !== child.tagName || there.dataset.key !== child.dataset.key || holdsText(there) || holdsText(child)) {
+  const apart = there.tagName !== child.tagName || there.dataset.key !== child.dataset.key;
+  // Of a list whose choices are exchanged one by one the wrong one would be chosen.
+  if (apart || there.tagName === "SELECT" || holdsText(there) || holdsText(child)) {
     const focused = there.contains(document.activeElement) ? document.activeElement.dataset.focus : null;
     there.replaceWith(child);
     if (focused) child.parentNode.querySelector(`[data-focus="${CSS.escape(focused)}"]`)?.focus();
@@ -50,6 +52,8 @@ function merge(there, child) {
 const holdsText = (node) => [...node.childNodes].some((inner) => inner.nodeType === Node.TEXT_NODE);
 
 export function table(heads, rows) {
+  // Where there is no room for columns a cell says itself what it is.
+  for (const row of rows) [...row.children].forEach((cell, at) => (cell.dataset.head = heads[at]));
   const head = element("tr", {}, ...heads.map((text) => element("th", { scope: "col" }, text)));
   // Can be reached with the keyboard, to be moved where it is too wide.
   return element("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": heads[0] }, element("table", {}, element("thead", {}, head), element("tbody", {}, ...rows)));

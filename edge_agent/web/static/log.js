@@ -1,8 +1,10 @@
 // What was raised before, and what else happened.
 
 import { element, find, row, show, table } from "./dom.js";
-import { state } from "./state.js";
+import { asset, state } from "./state.js";
 import { dated, english, number, say, when, whole } from "./words.js";
+
+const unit = ({ machine, output }) => asset(machine)?.outputs.find((o) => o.name === output)?.unit;
 
 // The sentence of an event is as the agent wrote it; states and reasons have words.
 function happening({ kind, text }) {
@@ -27,7 +29,7 @@ export async function drawLog() {
   if (error) return show(log.lastElementChild, element("p", {}, english(error)));
   const { since, until } = state.range ?? {};
   const told = [since ? `${dated(since)} – ${dated(until)}` : "", more ? say("more", { rows: whole(Math.max(alarms.length, events.length)) }) : ""];
-  const drawn = alarms.map((a) => row(a.at, when(a.at), a.machine, a.output, say(`alarm.${a.alarm}`), say(`alarm.${a.warning}`), number(a.score)));
+  const drawn = alarms.map((a) => row(a.at, when(a.at), a.machine, a.output, say(`alarm.${a.alarm}`), say(`alarm.${a.warning}`), number(a.score, unit(a))));
   const happened = events.map((e, at) => row(`${e.at} ${at}`, when(e.at), e.subject, say(`event.${e.kind}`), happening(e)));
   show(
     log.lastElementChild,

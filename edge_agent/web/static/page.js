@@ -7,20 +7,34 @@ import { drawLog } from "./log.js";
 import { state, takeLayout, takeSnapshot } from "./state.js";
 import { follow } from "./stream.js";
 import { drawDevices, drawModels, drawTags, drawWrites } from "./tables.js";
-import { condition, drawTiles } from "./tiles.js";
+import { WORST, condition } from "./conditions.js";
+import { drawTiles } from "./tiles.js";
 import { drawTrends, lay, relay } from "./trends.js";
 import { begin, prefer, say, when } from "./words.js";
 
-const WORST = ["lost", "alarm", "none", "warning", "uncertain", "shelved", "waiting", "normal"];
-
+// Somebody chooses a machine, or, with the one that is chosen, that the worst is followed again.
 function select(machine) {
+  state.stays = !(state.stays && machine === state.selected);
   state.selected = machine;
   lay();
   draw();
 }
 
+// Charts are of the worst machine until somebody chooses one, or looks at what was.
+function followWorst() {
+  if (state.stays || state.range || state.lost) return;
+  const rank = (machine) => WORST.indexOf(condition(machine));
+  const { machines } = state.status;
+  const looked = machines.find((machine) => machine.name === state.selected);
+  const [worst] = [...machines].sort((a, b) => rank(a) - rank(b));
+  if (!worst || (looked && rank(looked) <= rank(worst))) return;
+  state.selected = worst.name;
+  lay();
+}
+
 function draw() {
   if (!state.status) return;
+  followWorst();
   find("#name").textContent = state.layout.name;
   drawTiles(select);
   drawAlarms();

@@ -7,6 +7,7 @@ export const state = {
   values: [],
   quality: [],
   selected: "",
+  stays: false, // somebody chose it; else it is the worst
   range: null, // {since, until} of the history that is looked at, null is live
   lost: false, // nothing is heard: what is here was true once
 };
@@ -15,7 +16,9 @@ export function takeLayout(layout) {
   state.layout = layout;
   state.values = new Array(layout.tags.length).fill(null);
   state.quality = new Array(layout.tags.length).fill(0);
-  if (!layout.machines.some((machine) => machine.name === state.selected)) state.selected = layout.machines[0]?.name ?? "";
+  if (layout.machines.some((machine) => machine.name === state.selected)) return;
+  state.selected = layout.machines[0]?.name ?? "";
+  state.stays = false;
 }
 
 export function takeSnapshot(snapshot) {

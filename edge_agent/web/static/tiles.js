@@ -1,96 +1,90 @@
 // One large tile a machine: shape, word and colour say the same, so that any one of them is enough.
 
+import { outputWaits, shortcut } from "./actions.js";
+import { condition, judged, known, standing, shelved } from "./conditions.js";
 import { element, find, shape, show } from "./dom.js";
-import { asset, state } from "./state.js";
-import { lasting, number, remark, say, when } from "./words.js";
+import { gauge } from "./gauge.js";
+import { state } from "./state.js";
+import { briefly, lasting, number, remark, say } from "./words.js";
 
-const WAITING = ["UNACKNOWLEDGED", "RETURNED", "LATCHED_UNACKNOWLEDGED"];
-const CALM = ["STARTING", "OFF"];
+const FEW = 4; // machines whose tiles can all be read from three metres
+const SIZES = [[1, 1], [FEW, 2], [6, 3], [12, 4], [Infinity, 5]]; // up to so many machines, so many in a row
+const LONG = 30 * 86400; // seconds after which the day says more than how long it lasts
+const MOST_LARGE = 2; // alarms that are drawn larger where there are many machines
 
-// The worst that is true of a machine: alarm, none (no result), warning, waiting, uncertain, shelved, normal. Of
-// what is not heard any more nothing is known.
-export const condition = (machine) => (state.lost ? "lost" : known(machine));
+// A remark in as few signs as say it: the sentence follows, smaller.
+const SIGNS = {
+  above_others: ({ input, value }) => `${input} +${value}`,
+  below_others: ({ input, value }) => `${input} −${value}`,
+  above_mean: ({ input, value }) => `${input} +${value}`,
+  below_mean: ({ input, value }) => `${input} −${value}`,
+  off_forecast: ({ input, value }) => `${input} ±${value}`,
+  above_training: ({ input, value, bound }) => `${input} ${value} > ${bound}`,
+  below_training: ({ input, value, bound }) => `${input} ${value} < ${bound}`,
+  too_quick: ({ input, value }) => `${input} ${value} / s`,
+  unlikely: ({ input, value, bound }) => `${input} ${value} ≠ ${bound}`,
+};
 
-function known(machine) {
-  if (machine.alarm) return "alarm";
-  if (["FALLBACK", "FAULT"].includes(machine.state)) return "none";
-  if (machine.outputs.some((o) => ["UNACKNOWLEDGED", "ACKNOWLEDGED"].includes(o.warning_state))) return "warning";
-  if (CALM.includes(machine.state) || machine.reason !== "NONE") return "waiting";
-  if (machine.outside) return "uncertain";
-  if (machine.outputs.some(shelved)) return "shelved";
-  return "normal";
+function signs({ kind, input, value, bound, unit }) {
+  const size = /_(others|mean|forecast)$/.test(kind) ? Math.abs(value) : value;
+  return SIGNS[kind]?.({ input, value: number(size, unit), bound: number(bound) }) ?? input;
 }
 
-export const standing = (output) => output.alarm_state !== "NORMAL" || output.warning_state !== "NORMAL";
-
-const shelved = (output) => [output.alarm_state, output.warning_state].includes("SHELVED");
-
-function since(machine, how) {
-  if (how === "lost") return state.at;
-  const raised = machine.outputs.filter(standing).map((output) => output[how === "warning" || output.alarm_state === "NORMAL" ? "warning_since" : "alarm_since"]);
-  return ["alarm", "warning", "shelved"].includes(how) && raised.length ? Math.min(...raised) : machine.since;
+// Why, in one line for three metres: the first input that made it, what stands in the way of a result, or of what
+// output there is nothing more to say.
+function firstReason(machine, { output }) {
+  if (machine.reason !== "NONE") return `${say(`reason.${machine.reason}`)}${machine.culprit ? `: ${machine.culprit}` : ""}`;
+  if (machine.remarks.length) return signs(machine.remarks[0]);
+  if (!output || !standing(output)) return "";
+  return shelved(output) && output.shelved_until ? left(output) : output.name;
 }
 
-// Why, in one sentence each: the reasons of the alarm, or what stands in the way of a result.
-export function why(machine) {
-  const told = [];
-  for (const output of machine.outputs.filter(standing)) told.push(`${output.name}: ${stateWords(output)}`);
-  told.push(...machine.remarks.map(remark));
-  if (machine.reason !== "NONE") {
-    const word = say(`reason.${machine.reason}`);
-    told.push(machine.culprit ? `${word}: ${machine.culprit}` : word);
-  }
-  return told;
+const left = (output) => say("shelvedFor", { time: lasting(output.shelved_until - state.at) });
+
+// All of it in sentences.
+function more(machine) {
+  const told = [...machine.remarks.map(remark), ...machine.outputs.filter(standing).map((output) => `${output.name}: ${stateWords(output)}`)];
+  return [...told, say(`state.${machine.state}`), machine.latched && say("latched")].filter(Boolean).join(" · ");
 }
 
 export function stateWords(output) {
   const words = [];
   if (output.alarm_state !== "NORMAL") words.push(say(`alarm.${output.alarm_state}`));
   else if (output.warning_state !== "NORMAL") words.push(`${say("warningLevel")}: ${say(`alarm.${output.warning_state}`)}`);
-  if (shelved(output) && output.shelved_until) words.push(say("shelvedFor", { time: lasting(output.shelved_until - state.at) }));
+  if (shelved(output) && output.shelved_until) words.push(left(output));
   return words.join(", ");
 }
 
-function gauge(machine, how) {
-  if (how === "lost") return element("p", { class: "limits" }, `${say("lastKnown")}: ${say(`condition.${known(machine)}`)}`);
-  const output = machine.outputs[0];
-  const limits = asset(machine.name)?.outputs[0]?.alarm;
-  if (!output || output.score === null) return element("p", { class: "score" }, say("noScore"));
-  const unit = asset(machine.name)?.outputs[0]?.unit ?? "";
-  const text = element("p", { class: "score" }, number(output.score, unit));
-  if (!limits) return text;
-  const top = Math.max(limits.on, limits.off, Math.abs(output.score), asset(machine.name).outputs[0].kind === "probability" ? 1 : 0) || 1;
-  const meter = element("meter", { min: 0, max: top, value: Math.max(0, output.score), "aria-label": say("score") });
-  const sign = limits.when === "below" ? "≤" : "≥";
-  return element("div", {}, text, meter, element("p", { class: "limits" }, `${say("alarmLimit")} ${sign} ${number(limits.on, unit)}`));
-}
-
-// What is read from three metres; a long word is smaller rather than broken.
-function large(word) {
-  const longest = Math.max(...word.split(" ").map((part) => part.length));
-  return element("span", { class: longest > 8 ? "word long" : "word" }, word);
-}
-
-export function drawTiles(select) {
-  show(
-    find("#tiles .tiles"),
-    ...state.status.machines.map((machine) => {
-      const how = condition(machine);
-      const began = since(machine, how);
-      const waits = !state.lost && machine.outputs.some((o) => WAITING.includes(o.alarm_state) || WAITING.includes(o.warning_state));
-      const chosen = machine.name === state.selected;
-      const attributes = { "data-key": machine.name, class: `tile ${how}${waits ? " unacknowledged" : ""}${chosen ? " chosen" : ""}` };
-      const pick = { type: "button", class: "pick", "data-focus": `tile ${machine.name}`, "aria-pressed": String(chosen), onclick: () => select(machine.name) };
-      return element(
-        "article",
-        attributes,
-        element("div", { class: "top" }, shape(how === "lost" ? "unknown" : how), large(say(`condition.${how}`))),
-        element("h3", {}, element("button", pick, machine.name)),
-        gauge(machine, how),
-        element("p", { class: "since" }, began ? `${say("since")} ${when(began)}${how === "lost" ? "" : ` (${lasting(state.at - began)})`}` : ""),
-        element("ul", { class: "why" }, ...(how === "lost" ? [] : why(machine)).map((text) => element("li", {}, text))),
-        element("p", { class: "mode" }, how === "lost" ? "" : `${say(`state.${machine.state}`)}${machine.latched ? ` · ${say("latched")}` : ""}`),
-      );
-    }),
+function tile(machine, large, select) {
+  const how = condition(machine);
+  const shown = judged(machine);
+  const looked = machine.name === state.selected;
+  const waiting = !state.lost && machine.outputs.some(outputWaits);
+  const names = ["tile", how, waiting && "unacknowledged", looked && "chosen", large && "large"];
+  const attributes = { "data-key": machine.name, class: names.filter(Boolean).join(" ") };
+  const pick = { type: "button", class: "pick", "data-focus": `tile ${machine.name}`, "aria-pressed": String(looked && state.stays), onclick: () => select(machine.name) };
+  const began = how === "lost" ? state.at : shown.since;
+  const lasts = began && how !== "lost" && state.at - began < LONG ? ` (${lasting(state.at - began)})` : "";
+  const since = began ? `${say("since")} ${briefly(began)}${lasts}` : "";
+  const first = how === "lost" ? `${say("lastKnown")}: ${say(`condition.${known(machine)}`)}` : firstReason(machine, shown);
+  return element(
+    "article",
+    attributes,
+    element("div", { class: "top" }, shape(how === "lost" ? "unknown" : how), element("span", { class: "word" }, say(`condition.${how}`)), element("h3", {}, element("button", pick, machine.name))),
+    how === "lost" ? element("div") : gauge(machine, how, shown),
+    element("p", { class: "since" }, since),
+    element("p", { class: "first" }, first),
+    element("div", { class: "more" }, element("p", {}, how === "lost" ? "" : more(machine)), shortcut(machine)),
   );
+}
+
+// With few machines tiles keep their places; with many those in alarm come first, and larger.
+export function drawTiles(select) {
+  const { machines } = state.status;
+  const alarms = machines.length > FEW ? machines.filter((machine) => condition(machine) === "alarm") : [];
+  const large = alarms.length <= MOST_LARGE;
+  const place = find("#tiles .tiles");
+  place.dataset.across = SIZES.find(([most]) => machines.length <= most)[1];
+  const rest = machines.filter((machine) => !alarms.includes(machine));
+  show(place, ...alarms.map((machine) => tile(machine, large, select)), ...rest.map((machine) => tile(machine, false, select)));
 }

@@ -6,6 +6,7 @@ import { element, find, show } from "./dom.js";
 import { fill, LIVE, seen } from "./kept.js";
 import { ask, parted } from "./past.js";
 import { asset, state } from "./state.js";
+import { unitOf } from "./units.js";
 import { dated, english, lasting, number, say } from "./words.js";
 
 const RANGES = [["live", 0], ["hour", 3600], ["shift", 8 * 3600], ["day", 86400], ["week", 7 * 86400], ["month", 28 * 86400]];
@@ -27,7 +28,7 @@ function zoomed(u) {
 function figure(key, title, unit, height, shown, hooks) {
   const value = element("output", {});
   const place = element("div", { class: "plot", role: "img", "aria-label": title });
-  const made = element("figure", { "data-key": key }, element("figcaption", {}, element("span", {}, unit ? `${title} [${unit}]` : title), value), place);
+  const made = element("figure", { "data-key": key }, element("figcaption", {}, element("span", {}, unit ? `${title} [${unitOf(unit)}]` : title), value), place);
   find("#trends").append(made);
   // A chart is as wide as its column, which is known once all figures stand.
   return () => chart(place, key, height, shown, hooks, zoomed);
@@ -40,6 +41,7 @@ export function lay() {
   find("#trends").replaceChildren();
   const known = asset(state.selected);
   find("#selected").textContent = known ? known.name : "";
+  follows();
   if (!known) return;
   if (!window.uPlot) find("#trends").append(element("p", { class: "refused", role: "alert" }, say("noCharts")));
   const figures = [];
@@ -54,6 +56,12 @@ export function lay() {
   if (window.uPlot) charts = figures.map((make) => make());
   drawRanges();
   if (state.range) load();
+}
+
+// Says that the machine changes by itself, as long as it does.
+function follows() {
+  const alone = state.layout.machines.length < 2;
+  find("#follows").textContent = alone ? "" : say(state.stays || state.range ? "stays" : "follows");
 }
 
 export const relay = () => state.layout && lay();
@@ -97,6 +105,7 @@ function back() {
 
 function set(next) {
   state.range = next;
+  follows();
   drawRanges();
   drawLog();
   if (next) load();
@@ -125,8 +134,8 @@ async function load() {
   if (!answer.at.length) told.push(say("nothingKept"));
   if (answer.resolution) told.push(say(`resolution.${answer.resolution}`));
   if (answer.behind) told.push(say("behind"));
-  const bad = [...new Set(answer.spans.map(({ how }) => how))];
-  if (bad.length) told.push(bad.map((how) => `${say(`condition.${how}`)}: ${lasting(total(answer.spans, how))}`).join(", "));
+  const bad = Object.entries(answer.lasted).map(([how, seconds]) => `${say(`condition.${how}`)}: ${lasting(seconds)}`);
+  if (bad.length) told.push(bad.join(", "));
   find("#range").textContent = told.join(" · ");
   spans = answer.spans;
   const { at, columns, low, high } = parted(answer, 3 * Math.max((until - since) / POINTS, answer.resolution, asset(state.selected).period));
@@ -137,8 +146,6 @@ async function load() {
   }
   drawTrends();
 }
-
-const total = (spans, how) => spans.reduce((sum, span) => (span.how === how ? sum + span.until - span.since : sum), 0);
 
 // The numbers that a chart shows: of the range that is looked at, or of the last minutes.
 const shown = (key, live) => (state.range ? charts.find((chart) => chart.key === key)?.plot.data.slice(1).flat() : live) ?? [];
