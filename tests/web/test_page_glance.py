@@ -130,7 +130,24 @@ async def test_of_two_outputs_the_one_that_makes_the_state_is_shown(tmp_path: Pa
         await expect(row).to_contain_text("Alarm ≤ 2.5 m³/h")
 
 
-async def test_the_terminals_columns_of_the_alarm_list(tmp_path: Path) -> None:
+def cut_off(machine: MachineStatus) -> MachineStatus:
+    """In alarm, and then an input was lost."""
+    found = alarm(machine)
+    (worn,) = found.outputs
+    return replace(
+        found, state="FALLBACK", reason="NO_LINK", culprit="plc.flow", score=None,
+        outputs=[replace(worn, score=None)],
+    )  # fmt: skip
+
+
+async def test_what_made_an_alarm_is_read_first_whatever_came_after_it(tmp_path: Path) -> None:
+    async with staged(tmp_path, changed(pump=cut_off), ["pump"]) as stage, chromium(stage.port) as page:
+        await expect(page.locator(".tile .first")).to_have_text("vibration +6.41 mm/s", timeout=WAIT)
+        await expect(page.locator(".tile .more")).to_contain_text("device not connected: plc.flow")
+        await expect(page.locator(".tile .score")).to_have_text("no score")
+
+
+async def test_each_level_has_its_row_in_the_alarm_list(tmp_path: Path) -> None:
     """Each level with its own time, priority, and what it means."""
 
     def escalated(machine: MachineStatus) -> MachineStatus:

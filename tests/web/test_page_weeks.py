@@ -59,6 +59,17 @@ async def test_four_weeks_and_closer(tmp_path: Path, photograph: Callable) -> No
         await page.evaluate("document.querySelector('#trends-title').scrollIntoView()")
         await photograph(page, "page-history")
 
+        await page.locator("#log summary").click()
+        log = page.locator("#log")
+        await expect(log).to_contain_text(re.compile(DATE), timeout=WAIT)
+        await expect(log.locator("tbody").first.locator("tr")).to_have_count(2)
+        await expect(log).to_contain_text("active, not acknowledged")
+        await page.get_by_role("button", name="1 day", exact=True).click()
+        await expect(log).to_contain_text("No alarm in that time.", timeout=WAIT)
+        await page.locator("#log summary").click()
+        await page.get_by_role("button", name="4 weeks").click()
+        await range_is(page, TWO_DATES)
+
         # The peak is two thirds to the right; a drag around it comes closer.
         box = await page.locator("#trends .u-over").first.bounding_box()
         assert box

@@ -49,6 +49,12 @@ def test_every_remark_has_a_sentence_with_what_it_is_about() -> None:
             assert {"input", "value"} <= set(PLACE.findall(words[f"remark.{kind}"])), kind
 
 
+def test_every_remark_has_signs_for_three_metres() -> None:
+    tiles = (FOLDER.parent / "tiles.js").read_text(encoding="utf-8")
+    for kind in get_args(Kind):
+        assert f"\n  {kind}: (" in tiles, kind
+
+
 def test_the_same_places_are_filled_in_every_language() -> None:
     for name, words in WORDS.items():
         for key, text in words.items():

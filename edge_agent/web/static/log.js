@@ -34,7 +34,7 @@ export async function drawLog() {
   show(
     log.lastElementChild,
     element("p", { "data-key": "of" }, told.filter(Boolean).join(" · ")),
-    drawn.length ? table(heads, drawn) : element("p", {}, say("noAlarmsEver")),
+    drawn.length ? table(heads, drawn) : element("p", {}, say(since ? "noAlarmsThen" : "noAlarmsEver")),
     table(["time", "subject", "event", "text"].map((key) => say(key)), happened),
   );
 }

@@ -32,18 +32,20 @@ function signs({ kind, input, value, bound, unit }) {
 
 // Why, in one line for three metres: the first input that made it, what stands in the way of a result, or of what
 // output there is nothing more to say.
-function firstReason(machine, { output }) {
-  if (machine.reason !== "NONE") return `${say(`reason.${machine.reason}`)}${machine.culprit ? `: ${machine.culprit}` : ""}`;
+function firstReason(machine, how, { output }) {
+  if (how !== "alarm" && machine.reason !== "NONE") return obstacle(machine);
   if (machine.remarks.length) return signs(machine.remarks[0]);
   if (!output || !standing(output)) return "";
   return shelved(output) && output.shelved_until ? left(output) : output.name;
 }
 
+const obstacle = (machine) => `${say(`reason.${machine.reason}`)}${machine.culprit ? `: ${machine.culprit}` : ""}`;
 const left = (output) => say("shelvedFor", { time: lasting(output.shelved_until - state.at) });
 
 // All of it in sentences.
 function more(machine) {
   const told = [...machine.remarks.map(remark), ...machine.outputs.filter(standing).map((output) => `${output.name}: ${stateWords(output)}`)];
+  if (machine.alarm && machine.reason !== "NONE") told.unshift(obstacle(machine));
   return [...told, say(`state.${machine.state}`), machine.latched && say("latched")].filter(Boolean).join(" · ");
 }
 
@@ -66,7 +68,7 @@ function tile(machine, large, select) {
   const began = how === "lost" ? state.at : shown.since;
   const lasts = began && how !== "lost" && state.at - began < LONG ? ` (${lasting(state.at - began)})` : "";
   const since = began ? `${say("since")} ${briefly(began)}${lasts}` : "";
-  const first = how === "lost" ? `${say("lastKnown")}: ${say(`condition.${known(machine)}`)}` : firstReason(machine, shown);
+  const first = how === "lost" ? `${say("lastKnown")}: ${say(`condition.${known(machine)}`)}` : firstReason(machine, how, shown);
   return element(
     "article",
     attributes,
