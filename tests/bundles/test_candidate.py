@@ -2,10 +2,12 @@
 
 import asyncio
 import dataclasses
+import math
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import uvloop
 from memory_site import FormulaModel, Site, frames, manifest, site
 
 from edge_agent.bundles.candidate import Candidate, read_tally, tally_path
@@ -67,3 +69,12 @@ async def test_its_counts_outlive_a_restart_but_not_another_bundle(tmp_path: Pat
     path.write_bytes(path.read_bytes().replace(b"cdcd", b"efef"))
     other, _ = await run(tmp_path, 2.05)
     assert other.tally.cycles == first.tally.cycles
+
+
+def test_what_an_answer_takes_is_measured_under_uvloop_too(tmp_path: Path) -> None:
+    """Its clock has whole milliseconds, and an answer takes some microseconds."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        candidate, _ = runner.run(run(tmp_path, 1.55))
+    p50, p99 = candidate.times
+    assert not math.isnan(p50)
+    assert 0 < p50 <= p99
