@@ -11,6 +11,8 @@ MINUTES ?= 60
 CUTS ?= 5
 REPLIES ?= 1000000
 FOLDER ?= demo-run
+DIST ?= dist
+ARCHES ?= amd64 arm64
 
 .PHONY: demo test lint types check bench fuzz soak month powercut dist clean
 
@@ -56,9 +58,10 @@ powercut:
 	@uv=$$(scripts/setup powercut) && $$uv run --frozen --no-sync python tests/powercut/run.py --cuts $(CUTS)
 
 dist:
-	@uv=$$(scripts/setup) && $$uv build --quiet && \
-	$$uv run --frozen --no-sync python scripts/offline.py --arch amd64 && \
-	$$uv run --frozen --no-sync python scripts/offline.py --arch arm64
+	@uv=$$(scripts/setup) && $$uv build --quiet --out-dir $(DIST) && \
+	for arch in $(ARCHES); do \
+		$$uv run --frozen --no-sync python scripts/offline.py --arch $$arch --out $(DIST) || exit 1; \
+	done
 
 clean:
 	rm -rf .cache .venv dist build
