@@ -167,6 +167,7 @@ def _beside(
         return None
     known, active, sha256 = machine.candidate, config.bundle.sha256, config.candidate.bundle.sha256
     if known is not None and (known.tally.active, known.tally.candidate) == (active, sha256):
+        known.wanted = config.promotion
         return known
     folder = Store(Path(whole.state), config.stored).folder
     return Candidate(config, config.candidate, models[sha256], folder, spawner)

@@ -10,8 +10,9 @@ import msgspec
 import uvloop
 from memory_site import FormulaModel, Site, frames, manifest, site
 
+from edge_agent import build
 from edge_agent.bundles.candidate import Candidate, read_tally, tally_path
-from edge_agent.config import schema
+from edge_agent.config import Config, schema
 from edge_agent.core.comparison import Promotion
 from edge_agent.machine import Machine
 
@@ -69,6 +70,17 @@ async def test_its_counts_outlive_a_restart_but_not_another_bundle(tmp_path: Pat
     path.write_bytes(path.read_bytes().replace(b"cdcd", b"efef"))
     other, _ = await run(tmp_path, 2.05)
     assert other.tally.cycles == first.tally.cycles
+
+
+async def test_another_promotion_counts_from_the_reload_on(tmp_path: Path) -> None:
+    async with site() as s:
+        machine = s.machine("m", "a", "a", FormulaModel(manifest()))
+        candidate = beside(s, machine, tmp_path, FormulaModel(manifest()))
+        what = schema.Beside(bundle=candidate.bundle, columns=[0, 1, 2, 3], constants=())
+        config = msgspec.structs.replace(machine._config, candidate=what, promotion=Promotion(cycles=99))
+        whole = Config(name="t", state=str(tmp_path), devices=[], machines=[config])
+        assert build._beside(config, machine, whole, s.spawner, {}) is candidate
+        assert candidate.wanted.cycles == 99
 
 
 def test_what_an_answer_takes_is_measured_under_uvloop_too(tmp_path: Path) -> None:
