@@ -36,6 +36,12 @@ class Identity:
     def der(self) -> bytes:
         return self.certificate.public_bytes(Encoding.DER)
 
+    @property
+    def pem(self) -> bytes:
+        """Certificate and key, one after the other."""
+        key = self.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        return self.certificate.public_bytes(Encoding.PEM) + key
+
     def save(self, folder: Path, name: str) -> tuple[Path, Path]:
         """Write ``NAME.der`` and ``NAME.pem``."""
         certificate, private = folder / f"{name}.der", folder / f"{name}.pem"

@@ -13,7 +13,7 @@ import aiomqtt
 import pytest
 from authority import identity
 from broker import History, Host, config_of, hosting, parts_of, table, telling
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.serialization import Encoding
 from mosquitto import Broker
 from pysparkplug import DataType, Metric, NCmd
 
@@ -374,11 +374,6 @@ async def test_a_changed_configuration_is_a_new_birth(
         assert len(host.of("DBIRTH", "fan")) == 1
 
 
-def pem(who: Any) -> bytes:
-    key = who.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    return who.certificate.public_bytes(Encoding.PEM) + key
-
-
 # paho leaves the socket of a handshake that failed to the garbage collector.
 @pytest.mark.filterwarnings(
     "ignore:Exception ignored in. <ssl.SSLSocket:pytest.PytestUnraisableExceptionWarning"
@@ -394,8 +389,8 @@ async def test_tls_with_certificates_on_both_sides(
     files = {
         "ca": authority.certificate.public_bytes(Encoding.PEM),
         "other-ca": stranger.certificate.public_bytes(Encoding.PEM),
-        "server": pem(server),
-        "gateway": pem(identity("gateway", issuer=authority)),
+        "server": server.pem,
+        "gateway": identity("gateway", issuer=authority).pem,
         "login": b"gateway\nsecret\n",
     }
     for name, data in files.items():
