@@ -15,15 +15,20 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-def chosen(office: "Office", groups: str, gateways: str) -> list[str]:
-    """Return the gateways that have reported, of these groups and of these names if any are given."""
-    in_groups, named = _names(groups), _names(gateways)
-    if missing := sorted(named - office.reports.keys()):
+def chosen(office: "Office", groups: str, gateways: str, exclude: str = "") -> list[str]:
+    """Return the gateways that have reported, of these groups and of these names if any are given.
+
+    Those of `exclude` are left out.
+    """
+    in_groups, named, out = _names(groups), _names(gateways), _names(exclude)
+    if missing := sorted((named | out) - office.reports.keys()):
         fail(f"no gateway {', '.join(missing)} has reported at this broker")
     found = [
         report.gateway
         for report in office.reports.values()
-        if (not in_groups or report.group in in_groups) and (not named or report.gateway in named)
+        if (not in_groups or report.group in in_groups)
+        and (not named or report.gateway in named)
+        and report.gateway not in out
     ]
     if not found:
         fail(f"no gateway {f'of {groups} ' if groups else ''}has reported at this broker")

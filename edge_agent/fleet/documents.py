@@ -25,7 +25,7 @@ LONGEST_DETAIL = 600
 """Characters that a report says of one order."""
 S = TypeVar("S", bound=msgspec.Struct)
 
-Do = Literal["activate", "candidate"]
+Do = Literal["activate", "candidate", "promote"]
 CommandName = Literal["rollback", "activate", "stop-writing", "acknowledge"]
 Stage = Literal[
     "none", "fetching", "installing", "waiting", "trial", "candidate", "done", "refused", "rolled back"
@@ -45,7 +45,7 @@ class File(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Bundle(msgspec.Struct, frozen=True, kw_only=True, tag="bundle"):
-    """A bundle is to run, or to run beside the active one."""
+    """A bundle is to run, or to run beside the active one, or to run if it has shown enough beside it."""
 
     do: Do
     name: str
@@ -128,6 +128,13 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
     detail: str = ""
 
 
+class Shown(msgspec.Struct, frozen=True, kw_only=True):
+    """What a candidate has shown beside one machine, and what it lacks; nothing if it may be promoted."""
+
+    said: str
+    lacks: list[str]
+
+
 class Version(msgspec.Struct, frozen=True, kw_only=True):
     """What is installed under a name: sequences, 0 for none."""
 
@@ -135,7 +142,11 @@ class Version(msgspec.Struct, frozen=True, kw_only=True):
     committed: bool
     candidate: int
     verdict: str = ""
-    """What the canary said when it was installed, and what the candidate has shown since."""
+    """What the canary said when it was installed."""
+    shown: dict[str, Shown] = {}
+    """What the candidate has shown since, by machine."""
+    promotable: bool = False
+    """Whether it lacks nothing at any machine."""
 
 
 class Reported(msgspec.Struct, frozen=True, kw_only=True):

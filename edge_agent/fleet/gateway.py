@@ -7,12 +7,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import msgspec
 from aiomqtt import Client, MqttError
 
-from edge_agent import __version__
 from edge_agent.build import Parts
-from edge_agent.bundles.store import StoreError, names
+from edge_agent.bundles.store import StoreError
 from edge_agent.config import Config
 from edge_agent.config.north import FleetTable, MqttTable
 from edge_agent.credentials import NoCredential
@@ -25,7 +23,6 @@ from edge_agent.fleet.documents import (
     Command,
     Configuration,
     File,
-    Reported,
     Stage,
     What,
     opened,
@@ -36,6 +33,7 @@ from edge_agent.fleet.orders import Orders, Taken
 from edge_agent.fleet.pieces import Fetcher
 from edge_agent.fleet.probation import Probation
 from edge_agent.fleet.releases import Fetch, Reached, Releases
+from edge_agent.fleet.reporting import Reporting
 from edge_agent.historian import Historian
 from edge_agent.north.mqtt.connection import Patience, connection, ended_by, first_of, heed_cancel
 
@@ -44,8 +42,7 @@ log = logging.getLogger(__name__)
 SETTLE = 1.0
 """Seconds between hearing an order and obeying: those that were missed come together, the oldest is first."""
 LOOK = 2.0
-"""Seconds between looks at what became of what is on trial."""
-REPORT_EVERY = 3600.0
+"""Seconds between looks at what became of what is on trial, and whether a report is due."""
 
 
 class FleetGateway:
@@ -59,9 +56,10 @@ class FleetGateway:
         parts: Callable[[], Parts],
         historian: Historian,
     ) -> None:
-        self._mqtt, self._fleet, self._state, self._parts = mqtt, fleet, Path(config.state), parts
+        self._mqtt, self._fleet, self._state = mqtt, fleet, Path(config.state)
         self._orders = Orders(self._state)
-        self._releases = Releases(config)
+        self._releases = Releases(config, parts)
+        self._reporting = Reporting(mqtt, fleet, self._state, parts, self._releases)
         self._configuring = Configuring(config, fleet)
         self._commanding = Commanding(config, parts, historian)
         self._probation = Probation(parts, config.trial)
@@ -119,23 +117,21 @@ class FleetGateway:
 
     async def _follow(self, client: Client) -> None:
         await self._report(client)
-        reported = time.monotonic()
         while True:
             heed_cancel()
             if await self._woken():
                 await asyncio.sleep(SETTLE)
             if taken := self._orders.next():
                 await self._obey(client, taken)
-            elif self._looked() or time.monotonic() - reported > REPORT_EVERY:
+            elif self._looked() or self._reporting.due:
                 await self._report(client)
-                reported = time.monotonic()
 
     async def _woken(self) -> bool:
-        """Wait for an order, at most until one that waits may be due or trials have to be looked at."""
+        """Wait for an order, at most until it is time to look."""
         if self._orders.next() is not None and not self._wake.is_set():
             return False
         try:
-            async with asyncio.timeout(LOOK if self._orders.wait or self._orders.on_trial else REPORT_EVERY):
+            async with asyncio.timeout(LOOK):
                 await self._wake.wait()
         except TimeoutError:
             return False
@@ -196,19 +192,7 @@ class FleetGateway:
             return "refused", str(error)
 
     async def _report(self, client: Client) -> None:
-        orders = self._orders.by_subject
-        bundles = {n: self._releases.version(n, orders.get(f"bundle/{n}")) for n in names(self._state)}
-        report = Reported(
-            gateway=self._mqtt.node,
-            group=self._fleet.group,
-            version=__version__,
-            time=time.time(),
-            orders={subject: taken.progress() for subject, taken in orders.items()},
-            bundles=bundles,
-            configuration=self._parts().config.remote,
-        )
-        where = topic(self._mqtt.group, "reported", self._mqtt.node)
-        await client.publish(where, msgspec.json.encode(report), qos=1, retain=True)
+        await self._reporting.send(client, self._orders)
 
     def _say(self, text: str) -> None:
         if text != self._told:

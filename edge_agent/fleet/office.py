@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
-from typing import Self
+from typing import NamedTuple, Self
 
 import msgspec
 from aiomqtt import Client, MqttError
@@ -39,6 +39,15 @@ from edge_agent.north.mqtt.connection import connection, ended_by
 MOST_GATEWAYS = 100_000
 ANSWER = 60.0
 """Seconds for all that the broker keeps to come."""
+FILES_KEPT = 90 * 86_400.0
+"""Seconds after which the broker drops what was brought of a file (MQTT 5.0, 3.3.2.3.3)."""
+
+
+class Kept(NamedTuple):
+    """What the broker keeps at a topic, and in how many seconds it drops that."""
+
+    payload: bytes
+    left: float
 
 
 class Office:
@@ -50,7 +59,7 @@ class Office:
         self.reports: dict[str, Reported] = {}
         self.unread: dict[str, str] = {}
         """Gateways whose report cannot be read, and why."""
-        self._kept: dict[str, bytes] = {}
+        self._kept: dict[str, Kept] = {}
         self._changed = asyncio.Event()
 
     @classmethod
@@ -77,9 +86,9 @@ class Office:
     async def release(self, path: Path, do: Do) -> Bundle:
         """Put a bundle's pieces on the broker; return the order for it. Raises `BundleError`, MqttError."""
         data = files.load(path)
-        manifest = files.decode(data, path).manifest
-        file = await self.publish(data)
-        return Bundle(do=do, name=manifest.name, sequence=manifest.sequence, file=file)
+        order = order_of(path, data, do)
+        await self.publish(data)
+        return order
 
     async def configuration(self, path: Path) -> Configuration:
         """Put a configuration and its tag files on the broker; return the order for it.
@@ -95,8 +104,8 @@ class Office:
         """Put a file's pieces on the broker, its index last. Raises MqttError."""
         file, index, pieces = cut(data)
         for number, piece in enumerate(pieces):
-            await self._keep(piece, "file", file.sha256, number)
-        await self._keep(index, "file", file.sha256, "index")
+            await self._keep(piece, "file", file.sha256, number, seconds=FILES_KEPT)
+        await self._keep(index, "file", file.sha256, "index", seconds=FILES_KEPT)
         return file
 
     async def order(self, gateways: Sequence[str], what: What, key: Ed25519PrivateKey) -> int:
@@ -119,7 +128,7 @@ class Office:
         self._changed.clear()
         await self._changed.wait()
 
-    async def kept(self, *where: str) -> dict[str, bytes]:
+    async def kept(self, *where: str) -> dict[str, Kept]:
         """Return what the broker keeps at topics, which may have wildcards. Raises MqttError."""
         self._kept = {}
         wanted = topic(self._group, *where)
@@ -148,7 +157,8 @@ class Office:
                 self._echoed.set()
                 continue
             if not str(message.topic).startswith(reports):
-                self._kept[str(message.topic)] = payload
+                left = getattr(message.properties, "MessageExpiryInterval", math.inf)
+                self._kept[str(message.topic)] = Kept(payload, left)
                 self._changed.set()
                 continue
             name = str(message.topic).rpartition("/")[2]
@@ -177,3 +187,9 @@ class Office:
                 f"the broker did not send all that it keeps within {ANSWER:g} s, or refuses {self._echo}; "
                 "mosquitto's max_queued_messages has to be more than there are gateways"
             ) from None
+
+
+def order_of(path: Path, data: bytes, do: Do) -> Bundle:
+    """Return the order for a bundle, the file at `path`, which is `data`. Raises `BundleError`."""
+    manifest = files.decode(data, path).manifest
+    return Bundle(do=do, name=manifest.name, sequence=manifest.sequence, file=cut(data)[0])

@@ -63,11 +63,6 @@ class Orders:
         """Those of which it is not known yet what becomes of them."""
         return [taken for taken in self.by_subject.values() if taken.stage == "trial"]
 
-    @property
-    def wait(self) -> bool:
-        """Whether there are some that are not due yet."""
-        return bool(self._pending)
-
     def hear(self, desired: Desired, signer: str) -> str:
         """Take an order to be done if it is new, or was interrupted; return why it is not obeyed, else ""."""
         subject = desired.what.subject

@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from edge_agent.fleet.documents import What
 from edge_agent.fleet.office import Office
+from edge_agent.fleet.saying import some
 
 WELL = ("done", "candidate")
 ILL = ("refused", "rolled back")
@@ -37,9 +38,9 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     def text(self) -> str:
         """The same for a person."""
         parts = [f"{len(self.well)} of {len(self.stage)} well"]
-        for word, some in (("failed", self.failed), ("silent", self.silent)):
-            if some:
-                parts.append(f"{word}: {', '.join(some[:10])}{' ...' if len(some) > 10 else ''}")
+        for word, names in (("failed", self.failed), ("silent", self.silent)):
+            if names:
+                parts.append(f"{word}: {some(names)}")
         return "; ".join(parts)
 
 
@@ -56,7 +57,7 @@ async def roll_out(
     for number, stage in enumerate(stages, 1):
         if not stage:
             continue
-        say(f"stage {number} of {len(stages)}: {len(stage)} gateways")
+        say(f"stage {number} of {len(stages)}: {some(stage)}")
         order = await office.order(stage, what, key)
         found = await outcome(office, stage, what.subject, order, gate)
         say(f"stage {number}: {found.text()}")

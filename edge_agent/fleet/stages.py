@@ -1,8 +1,13 @@
-"""Which gateways a rollout comes to first. The same rollout always takes the same ones in the same order."""
+"""Which gateways a rollout comes to first: of those that can answer, always the same for the same rollout."""
 
 import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
+
+from edge_agent.fleet.documents import Reported
+
+RECENT = 2 * 3600.0
+"""Seconds since its last report after which a gateway is not counted on: it reports every hour."""
 
 
 class BadStages(Exception):
@@ -20,11 +25,23 @@ def parse(text: str) -> list[float]:
     return shares
 
 
-def split(gateways: Sequence[str], shares: Sequence[float], salt: str) -> list[list[str]]:
+def silent(reports: Iterable[Reported], now: float) -> set[str]:
+    """Return who has not reported lately by its own clock; `now` is in seconds since 1970."""
+    return {report.gateway for report in reports if abs(now - report.time) > RECENT}
+
+
+def split(
+    gateways: Sequence[str], shares: Sequence[float], salt: str, last: Collection[str] = ()
+) -> list[list[str]]:
     """Divide gateways into stages, the first at least one gateway; what no share reaches is in none.
 
-    The order is by a hash with `salt`, so that it is not always the same hall that goes first.
+    The order is by a hash with `salt`, so that it is not always the same hall that goes first; but those of
+    `last` come after all others, because nobody learns anything from a gateway that is away.
     """
-    order = sorted(gateways, key=lambda name: hashlib.sha256(f"{salt}/{name}".encode()).digest())
+
+    def place(name: str) -> tuple[bool, bytes]:
+        return name in last, hashlib.sha256(f"{salt}/{name}".encode()).digest()
+
+    order = sorted(gateways, key=place)
     ends = [min(len(order), max(1, math.ceil(share * len(order)))) for share in shares]
     return [order[start:end] for start, end in zip([0, *ends], ends, strict=False)]

@@ -25,8 +25,11 @@ NAME = "gw1"
 class OneGateway:
     """`order` tells it something and waits for what becomes of it."""
 
-    def __init__(self, folder: Path, mqtt: MqttTable, office: Office, key: Ed25519PrivateKey) -> None:
+    def __init__(
+        self, folder: Path, mqtt: MqttTable, office: Office, key: Ed25519PrivateKey, parts: Any
+    ) -> None:
         self.state, self.mqtt, self.office, self.key = folder / "state", mqtt, office, key
+        self.parts = parts
 
     async def keep(self, payload: bytes, *where: str | int) -> None:
         """Put a message on the broker."""
@@ -67,7 +70,7 @@ async def one_gateway(folder: Path, port: int) -> AsyncIterator[OneGateway]:
     running = asyncio.create_task(FleetGateway(config, mqtt, fleet, lambda: parts, historian).run())
     try:
         async with Office.connected(mqtt) as office:
-            yield OneGateway(folder, mqtt, office, key)
+            yield OneGateway(folder, mqtt, office, key, parts)
     finally:
         running.cancel()
         await asyncio.wait({running})

@@ -16,11 +16,12 @@ from edge_agent.fleet.documents import (
     Desired,
     Envelope,
     File,
+    Reported,
     opened,
     sign,
 )
 from edge_agent.fleet.pieces import PIECE, Index, cut, digest, index_of
-from edge_agent.fleet.stages import BadStages, parse, split
+from edge_agent.fleet.stages import RECENT, BadStages, parse, silent, split
 
 KEY = Ed25519PrivateKey.generate()
 FILE = File(sha256="ab", index="cd")
@@ -97,3 +98,20 @@ def test_stages_divide_the_gateways(names: list[str], shares: list[float]) -> No
     assert split(list(reversed(names)), shares, "salt") == stages
     if shares[-1] == 1:
         assert set(told) == set(names)
+
+
+def test_gateways_that_have_not_reported_lately_come_last() -> None:
+    names = [f"gw{number}" for number in range(20)]
+    away = {"gw3", "gw7", "gw11"}
+    ages = {name: RECENT + 60 if name in away else RECENT - 60 for name in names}
+    reports = [
+        Reported(gateway=name, group="hall", version="1", time=1e9 - age) for name, age in ages.items()
+    ]
+    assert silent(reports, 1e9) == away
+    assert silent([Reported(gateway="ahead", group="", version="", time=2e9)], 1e9) == {"ahead"}
+    for salt in "abcdefgh":
+        stages = split(names, [0.05, 0.85, 1.0], salt, away)
+        assert set(stages[2]) == away
+        assert [n for stage in stages[:2] for n in stage] == [
+            n for stage in split([n for n in names if n not in away], [1.0], salt) for n in stage
+        ]

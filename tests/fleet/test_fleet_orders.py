@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from agent_process import AgentProcess, until
 from click.testing import CliRunner, Result
-from gateways import Gateways
+from gateways import Gateways, fleet, ordered
 from modbus_proxy import free_port
 from mosquitto import Broker
 from plc_line import device, machine, start_plant
@@ -34,12 +34,8 @@ def agent(gateways: Gateways) -> Iterator[AgentProcess]:
         yield running
 
 
-def fleet(gateways: Gateways, *arguments: object) -> Result:
-    return CliRunner().invoke(main, ["fleet", *map(str, arguments), "--broker", str(gateways.office)])
-
-
-def ordered(gateways: Gateways, *arguments: object) -> Result:
-    return fleet(gateways, *arguments, "--key", gateways.key_file, "--timeout", 60)
+def told(gateways: Gateways, *arguments: object) -> Result:
+    return ordered(gateways, *arguments, "--timeout", 60)
 
 
 def configured(gateways: Gateways, text: str, **files: str) -> Result:
@@ -48,7 +44,7 @@ def configured(gateways: Gateways, text: str, **files: str) -> Result:
     (folder / "hall.toml").write_text(text)
     for name, content in files.items():
         (folder / f"{name}.csv").write_text(content)
-    return ordered(gateways, "configure", folder / "hall.toml", "--stage", "100%")
+    return told(gateways, "configure", folder / "hall.toml", "--stage", "100%")
 
 
 def parts(port: int, mode: str = "shadow") -> str:
@@ -121,22 +117,22 @@ def test_what_is_the_gateways_own_is_refused_at_the_desk(gateways: Gateways) -> 
 
 def test_commands_are_carried_out_once_and_told(gateways: Gateways, agent: AgentProcess) -> None:
     stop = agent.config.parent / "state/STOP"
-    said = ordered(gateways, "command", "stop-writing", "--gateway", "gw1")
+    said = told(gateways, "command", "stop-writing", "--gateway", "gw1")
     assert said.exit_code == 0, said.output
     assert stop.exists()
     stop.unlink()
-    assert "gw7 has reported" in ordered(gateways, "command", "stop-writing", "--gateway", "gw7").output
+    assert "gw7 has reported" in told(gateways, "command", "stop-writing", "--gateway", "gw7").output
 
-    said = ordered(gateways, "command", "acknowledge", "alpha")
+    said = told(gateways, "command", "acknowledge", "alpha")
     assert said.exit_code == 0, said.output
-    said = ordered(gateways, "command", "acknowledge", "beta")
+    said = told(gateways, "command", "acknowledge", "beta")
     assert said.exit_code == 1
     assert "there is no machine 'beta'" in said.output
 
-    said = ordered(gateways, "command", "rollback", "pump@7")
+    said = told(gateways, "command", "rollback", "pump@7")
     assert "nothing to do: pump@1 is active, not 7" in fleet(gateways, "status").output
     assert said.exit_code == 0, said.output
-    said = ordered(gateways, "command", "rollback", "pump@1")
+    said = told(gateways, "command", "rollback", "pump@1")
     assert said.exit_code == 1
     assert "there is no version before" in said.output
     assert not stop.exists(), "a command that was carried out is not carried out again"

@@ -1,9 +1,12 @@
 """What one gateway makes of what the broker gives it: late, damaged, missing, too much."""
 
+import asyncio
 import fcntl
 import os
 import time
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import msgspec
 import pytest
@@ -13,15 +16,26 @@ from one_gateway import OneGateway, one_gateway
 
 from edge_agent import bundle
 from edge_agent.bundles.store import Store, sequence_of
+from edge_agent.config.north import FleetTable, MqttTable
 from edge_agent.configurations import Configurations, Document
-from edge_agent.fleet import gateway, orders, pieces
+from edge_agent.core.comparison import Promotion, Tally
+from edge_agent.fleet import gateway, orders, pieces, reporting
 from edge_agent.fleet.commanding import in_time
 from edge_agent.fleet.commands import BadCommand, command_of
-from edge_agent.fleet.documents import LARGEST_PACKET, Bundle, Command, CommandName, Configuration, Reported
+from edge_agent.fleet.documents import (
+    LARGEST_PACKET,
+    Bundle,
+    Command,
+    CommandName,
+    Configuration,
+    Reported,
+    Shown,
+)
 from edge_agent.fleet.office import Office
 from edge_agent.fleet.operator import Failed
+from edge_agent.fleet.orders import Orders
 from edge_agent.fleet.pieces import PIECE, cut
-from edge_agent.fleet.withdrawing import forget, withdraw
+from edge_agent.fleet.saying import lines
 
 pytestmark = pytest.mark.sockets
 DATA = bytes(range(256)) * (PIECE // 256) + bytes(PIECE)
@@ -111,29 +125,6 @@ async def test_a_configuration_waits_for_the_end_of_another_ones_trial(
         assert refused.detail == "configuration 3 is still on trial; tried 2 times"
 
 
-async def test_files_that_no_order_names_are_taken_off_the_broker(broker: Broker, tmp_path: Path) -> None:
-    async with one_gateway(tmp_path, broker.port) as one:
-        wanted, left = await one.office.publish(DATA), await one.office.publish(DATA[:-1])
-        await one.keep(b"nonsense", "file", "ab", "index")
-        await one.office.order(["gw7"], Bundle(do="activate", name="pump", sequence=2, file=wanted), one.key)
-        said = await withdraw(one.office, ["cd"])
-        assert said == ["cd: the broker has no such file"]
-        said = await withdraw(one.office, [])
-        assert sorted(said) == sorted(
-            [
-                f"{wanted.sha256}: kept, 1 gateways are to run it: gw7",
-                f"{left.sha256}: withdrawn, 0.3 MB",
-                "ab: kept, because it is no index document: JSON is malformed: invalid character (byte 4)",
-            ]
-        )
-        there = await one.office.kept("file", "#")
-        assert {where.split("/")[-2] for where in there} == {wanted.sha256, "ab"}
-        assert len(there) == 4
-        assert await forget(one.office, ["gw7"]) == ["gw7: 1 orders and its report are cleared"]
-        assert await one.office.kept("desired", "#") == {}
-        assert "withdrawn" in (await withdraw(one.office, [wanted.sha256]))[0]
-
-
 async def test_the_office_hears_more_gateways_than_wait_in_a_queue(broker: Broker, tmp_path: Path) -> None:
     async with one_gateway(tmp_path, broker.port) as one:
         for number in range(300):
@@ -155,6 +146,78 @@ async def test_a_command_that_has_expired_is_not_carried_out(broker: Broker, tmp
         done = await one.order(Command(do="stop-writing", expires=now + 60))
         assert done.stage == "done"
         assert (one.state / "STOP").exists()
+
+
+async def test_what_a_candidate_shows_is_told_every_few_minutes_of_the_machines_there_are_now(
+    dense_tflite: bytes, broker: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gateway, "LOOK", 0.05)
+    monkeypatch.setattr(reporting, "BESIDE", 0.2)
+    path = tmp_path / "pump.bundle"
+    store = Store(tmp_path / "state", "pump")
+    for sequence in (1, 2):
+        small_bundle(path, dense_tflite, name="pump", sequence=sequence)
+        data = bundle.load(path)
+        made = bundle.decode(data, path)
+        file = store.install(data, made, "office", "test")
+        with store.changing() as record:
+            record.active, record.candidate = record.candidate, file
+    tally = Tally(active="a", candidate="c", cycles=7)
+    candidate = SimpleNamespace(bundle=made, tally=tally, wanted=Promotion(cycles=10))
+    async with one_gateway(tmp_path, broker.port) as one:
+        assert await shown(one, "pump") == {}
+        one.parts.machines = [SimpleNamespace(name="alpha", stored="pump", candidate=candidate)]
+        assert (await until_shown(one, "alpha")).lacks == ["7 of 10 cycles"]
+        assert not one.office.reports["gw1"].bundles["pump"].promotable
+        tally.cycles, one.parts.machines[0].name = 10, "beta"
+        assert (await until_shown(one, "beta")).lacks == []
+        assert one.office.reports["gw1"].bundles["pump"].promotable
+        assert list(lines(one.office.reports["gw1"], time.time()))[1].endswith("; lacks nothing")
+
+
+async def until_shown(one: OneGateway, machine: str) -> Shown:
+    """Wait until it tells of a machine."""
+    async with asyncio.timeout(30):
+        while machine not in (found := await shown(one, "pump")):
+            await one.office.news()
+    return found[machine]
+
+
+async def shown(one: OneGateway, name: str) -> dict[str, Shown]:
+    async with asyncio.timeout(30):
+        while "gw1" not in one.office.reports:
+            await one.office.news()
+    return one.office.reports["gw1"].bundles[name].shown
+
+
+def test_a_report_is_due_hourly_and_with_a_candidate_every_few_minutes_not_all_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 0.0
+    monkeypatch.setattr(reporting.time, "monotonic", lambda: now)
+    machine = SimpleNamespace(candidate=None, name="alpha", stored="")
+    parts: Any = SimpleNamespace(machines=[machine], config=SimpleNamespace(remote=0))
+    mqtt, fleet = MqttTable(host="b", group="plant", node="gw1"), FleetTable(group="hall")
+    releases: Any = None
+    client = SimpleNamespace(publish=lambda *_, **__: asyncio.sleep(0))
+
+    def waits(candidate: object) -> list[float]:
+        nonlocal now
+        machine.candidate = candidate
+        found = []
+        for _ in range(50):
+            asyncio.run(told.send(client, Orders(tmp_path)))  # type: ignore[arg-type]
+            began = now
+            while not told.due:
+                now += 1.0
+            found.append(now - began)
+        return found
+
+    told = reporting.Reporting(mqtt, fleet, tmp_path, lambda: parts, releases)
+    for candidate, longest in ((None, 3600), (object(), 300)):
+        found = waits(candidate)
+        assert longest / 2 <= min(found) < max(found) <= longest + 1
+        assert len(set(found)) > 20
 
 
 def test_a_clock_that_is_behind_knows_of_no_command_whether_it_has_expired() -> None:
