@@ -4,17 +4,19 @@
 # fuzz   REPLIES hostile Modbus replies to each kind of frame, other ones every time
 # soak   a line of PLCs with a fault every few seconds, for MINUTES
 # powercut  a machine in qemu with the agent, its power cut CUTS times
+# fleet  GATEWAYS agents on one broker: a release in stages, one that stops, a promotion
 # month  thirty days of outages and 100,000 cycles of faults of writing, in virtual time
 
 SECONDS ?= 60
 MINUTES ?= 60
 CUTS ?= 5
 REPLIES ?= 1000000
+GATEWAYS ?= 50
 FOLDER ?= demo-run
 DIST ?= dist
 ARCHES ?= amd64 arm64
 
-.PHONY: demo test lint types check bench fuzz soak month powercut dist clean
+.PHONY: demo test lint types check bench fuzz soak fleet month powercut dist clean
 
 demo:
 	@uv=$$(scripts/setup) && \
@@ -42,7 +44,8 @@ bench:
 	$$uv run --frozen --no-sync python bench/memory.py && \
 	$$uv run --frozen --no-sync python bench/fleet.py && \
 	$$uv run --frozen --no-sync python bench/punctual.py && \
-	$$uv run --frozen --no-sync python bench/opcua.py
+	$$uv run --frozen --no-sync python bench/opcua.py && \
+	$$uv run --frozen --no-sync python bench/web.py
 
 fuzz:
 	@uv=$$(scripts/setup) && $$uv run --frozen --no-sync python tests/drivers/modbus_exchange.py $(REPLIES)
@@ -53,6 +56,10 @@ soak:
 month:
 	@uv=$$(scripts/setup test) && $$uv run --frozen --no-sync pytest --days 30 --cycles 100000 --timeout 7200 \
 		tests/test_simulated_day.py tests/test_active.py
+
+fleet:
+	@uv=$$(scripts/setup test) && \
+	EDGE_AGENT_FLEET=$(GATEWAYS) $$uv run --frozen --no-sync pytest tests/fleet/test_rollout.py -s --durations 1
 
 powercut:
 	@uv=$$(scripts/setup powercut) && $$uv run --frozen --no-sync python tests/powercut/run.py --cuts $(CUTS)
