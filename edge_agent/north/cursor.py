@@ -36,6 +36,8 @@ class Cursor(msgspec.Struct, kw_only=True):
     gaps: list[Gap] = []
     began: bool = False
     birth: int = 0
+    changes: int = -1
+    """The number of the latest change of an alarm that was told; -1 before any connection."""
     lost: int = 0
     """Results that the history dropped before they could be sent."""
     inputs: dict[str, list[str]] = {}
@@ -90,7 +92,7 @@ class Cursor(msgspec.Struct, kw_only=True):
 
     def begin_again(self) -> None:
         """The history was begun anew: nothing of it was sent."""
-        self.sent, self.at, self.gaps = 0, 0.0, []
+        self.sent, self.at, self.gaps, self.changes = 0, 0.0, [], 0
 
 
 def load(path: Path) -> Cursor:

@@ -13,6 +13,7 @@ import msgspec
 _COLUMNS = "id, time, machine, state, reason, score, alarm, inputs, outputs"
 _BETWEEN = f"SELECT {_COLUMNS} FROM result WHERE id > ? AND id <= ? ORDER BY id LIMIT ?"  # noqa: S608 - constant
 _LATEST = f"SELECT {_COLUMNS} FROM result WHERE machine = ? AND id > ? AND id <= ? ORDER BY id DESC LIMIT 1"  # noqa: S608
+_CHANGES = "SELECT id, time, machine, output, alarm, warning FROM alarm WHERE id > ? ORDER BY id LIMIT ?"
 _BUSY = 1.0
 FURTHEST = 100_000
 """Rows that the latest result of a machine is looked for in."""
@@ -38,6 +39,16 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     alarm: bool
     inputs: list[float | None]
     outputs: dict[str, dict[str, float | bool]]
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """States of alarm and warning of an output when one of them had changed; `at` in seconds since 1970."""
+
+    id: int
+    at: float
+    machine: str
+    output: str
+    states: tuple[str, str]
 
 
 class Span(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,6 +85,20 @@ class Results:
         with self._reading() as connection:
             row = connection.execute(_LATEST, (machine, until - FURTHEST, until)).fetchone()
         return _result(row) if row else None
+
+    def changes(self, after: int, most: int) -> list[Change]:
+        """Return at most so many changes of alarms, oldest first: those with numbers over `after`."""
+        with self._reading() as connection:
+            rows = connection.execute(_CHANGES, (after, most)).fetchall()
+        return [
+            Change(id=number, at=at, machine=machine, output=output or "", states=(alarm, warning))
+            for number, at, machine, output, alarm, warning in rows
+        ]
+
+    def newest_change(self) -> int:
+        """Return the number of the latest change of an alarm, 0 if there is none."""
+        with self._reading() as connection:
+            return int(connection.execute("SELECT max(id) FROM alarm").fetchone()[0] or 0)
 
     def time(self, number: int) -> float | None:
         """Return when the result of that number was, None if it is not there."""

@@ -18,7 +18,10 @@ from pysparkplug import DBirth, DData, NBirth, NData, NDeath
 from edge_agent.config import Config, schema
 from edge_agent.config.north import MqttTable
 from edge_agent.config.tables import ModbusTable
-from edge_agent.core.tags import Tag
+from edge_agent.core.manifest import Manifest
+from edge_agent.core.pipeline import Verdict
+from edge_agent.core.resultblock import State
+from edge_agent.core.tags import Reason, Tag
 from edge_agent.device import Written
 from edge_agent.historian import FILE
 from edge_agent.history import file
@@ -141,6 +144,13 @@ class History:
         names, marks = ", ".join(row), ", ".join("?" * len(row))
         self._connection.execute(f"INSERT INTO result({names}) VALUES ({marks})", list(row.values()))
 
+    def change(self, machine: str, at: float, alarm: str, warning: str) -> None:
+        """The alarm or the warning of its output changed."""
+        row = (at, machine, "wear", alarm, warning)
+        self._connection.execute(
+            "INSERT INTO alarm(time, machine, output, alarm, warning) VALUES (?, ?, ?, ?, ?)", row
+        )
+
     def commit(self) -> None:
         self._connection.commit()
 
@@ -152,7 +162,9 @@ class History:
         self._connection.close()
 
 
-def config_of(folder: Path, *machines: str, inputs: list[str] = INPUTS) -> Config:
+def config_of(
+    folder: Path, *machines: str, inputs: list[str] = INPUTS, manifest: Manifest = dense_model.MANIFEST
+) -> Config:
     tags = [Tag(name=n, address=None, unit="m3/h" if "flow" in n else "", low=0, high=50) for n in INPUTS]
     table = ModbusTable(driver="modbus-tcp")
     scanned = [schema.ScannedTag(tag=tag, scan=1.0) for tag in tags]
@@ -163,7 +175,7 @@ def config_of(folder: Path, *machines: str, inputs: list[str] = INPUTS) -> Confi
         machines=[
             schema.Machine(
                 name=name,
-                bundle=bundle_of(dense_model.MANIFEST),
+                bundle=bundle_of(manifest),
                 inputs=inputs,
                 mode="advisory",
                 result=None,
@@ -174,10 +186,9 @@ def config_of(folder: Path, *machines: str, inputs: list[str] = INPUTS) -> Confi
 
 
 def parts_of(config: Config) -> Any:
-    written = dict.fromkeys(Written, 0)
-    return SimpleNamespace(
-        config=config, machines=[SimpleNamespace(name=m.name, written=written) for m in config.machines]
-    )
+    written, verdict = dict.fromkeys(Written, 0), Verdict(state=State.STARTING, reason=Reason.WARMING_UP)
+    machines = [SimpleNamespace(name=m.name, written=written, verdict=verdict) for m in config.machines]
+    return SimpleNamespace(config=config, machines=machines)
 
 
 def table(port: int, **changes: Any) -> MqttTable:

@@ -44,7 +44,7 @@ def result(number: int, score: float | None) -> Result:
 def test_another_decoder_reads_the_same(tmp_path: Path) -> None:
     node = Node("plant", "gw", config_of(tmp_path, "pump"), {})
     node.learn(result(0, 0.25))
-    births = list(node.birth(7, 1_700_000_000_000, 3, 4))
+    births = list(node.birth(7, 1_700_000_000_000, 3, 4, {}))
     data = list(node.results([result(1, 0.5)], 1_700_000_001_000, late=False))
     late = list(node.results([result(2, None)], 1_700_000_002_000, late=True))
     nbirth, dbirth, ddata, dlate, death = decoded([*births, *data, *late, node.death(7, 1_700_000_003_000)])

@@ -8,10 +8,13 @@ from pysparkplug import DataType, Metric
 
 from edge_agent.config.schema import Machine
 from edge_agent.core.tags import Tag
+from edge_agent.north.alarms import RAISED
 from edge_agent.north.results import Result
 
 Value = float | bool | str | int | None
 """None is told as null: there is no value."""
+States = tuple[str, str]
+"""Of alarm and warning of an output, as `core.alarm.AlarmState` names them."""
 
 _NUMBERS = {"score": "Score", "value": "Value", "confidence": "Confidence"}
 
@@ -51,6 +54,7 @@ class Device:
         self.name, self.inputs = machine.name, machine.inputs
         manifest = machine.bundle.manifest
         self._outputs = [output.name for output in manifest.outputs]
+        self._warned = [output.name for output in manifest.outputs if output.warning]
         self._outcomes = outcomes
         self._fixed: list[Value] = [machine.mode, f"{manifest.name} {manifest.version}"]
         self.definitions = [
@@ -64,14 +68,23 @@ class Device:
         return self._outputs
 
     @property
+    def warned(self) -> list[str]:
+        """Those that have a warning as well."""
+        return self._warned
+
+    @property
     def outcomes(self) -> list[str]:
         """The names of what a write can come to."""
         return self._outcomes
 
     @property
     def changing(self) -> int:
-        """How many definitions, the first ones, are of results; then come counters, then what stays."""
-        return len(self.definitions) - len(self._outcomes) - len(self._fixed)
+        """How many definitions, the first ones, are of results; then come alarms, counters, what stays."""
+        return len(self.definitions) - self._alarms - len(self._outcomes) - len(self._fixed)
+
+    @property
+    def _alarms(self) -> int:
+        return len(self._outputs) + 2 * len(self._warned)
 
     def values(self, result: Result, *, inputs: bool) -> list[Value]:
         """Return what a result says, one value a definition; no inputs if it is of other `inputs`."""
@@ -87,9 +100,12 @@ class Device:
         """Return what is said of a machine that has no result yet."""
         return ["STARTING", "NEVER_READ", None, None, *([None] * (self.changing - 4))]
 
-    def birth(self, at: int, values: list[Value], counts: list[int]) -> Iterator[Metric]:
+    def birth(
+        self, at: int, values: list[Value], states: Mapping[str, States], counts: list[int]
+    ) -> Iterator[Metric]:
         """Make all metrics, with name and alias; `at` is in ms since 1970."""
-        said = [*values, *[None] * (self.changing - len(values)), *counts, *self._fixed]
+        alarms = [value for name in self._outputs for value in self._said(name, states.get(name))]
+        said = [*values, *[None] * (self.changing - len(values)), *alarms, *counts, *self._fixed]
         for d, value in zip(self.definitions, said, strict=True):
             yield _Described(at, d.name, d.kind, value, d.alias, properties=d.properties)
 
@@ -101,9 +117,24 @@ class Device:
             if before is None or i >= len(before) or value != before[i]:
                 yield Metric(at, None, definition.kind, value, definition.alias, is_historical=late)
 
+    def alarm(self, at: int, output: str, states: States, *, late: bool) -> Iterator[Metric]:
+        """Make metrics of the states of an output's alarm and warning; none if it has no such output."""
+        first = self.changing
+        for name in self._outputs:
+            said = self._said(name, states)
+            if name == output:
+                for definition, value in zip(self.definitions[first:], said, strict=False):
+                    yield Metric(at, None, definition.kind, value, definition.alias, is_historical=late)
+            first += len(said)
+
+    def _said(self, output: str, states: States | None) -> list[Value]:
+        alarm, warning = states or (None, None)
+        raised = warning in RAISED if warning is not None else None
+        return [alarm, warning, raised] if output in self._warned else [alarm]
+
     def counted(self, at: int, counts: list[int]) -> Iterator[Metric]:
         """Make metrics of the counters."""
-        for definition, count in zip(self.definitions[self.changing :], counts, strict=False):
+        for definition, count in zip(self.definitions[self.changing + self._alarms :], counts, strict=False):
             yield Metric(at, None, definition.kind, count, definition.alias)
 
 
@@ -117,6 +148,11 @@ def _named(device: Device, tags: Mapping[str, Tag]) -> Iterator[tuple[str, DataT
         yield f"Outputs/{output}/Alarm", DataType.BOOLEAN, {}
     for name in device.inputs:
         yield f"Inputs/{name}", DataType.DOUBLE, _properties(tags[name])
+    for output in device.outputs:
+        yield f"Outputs/{output}/Alarm state", DataType.STRING, {}
+        if output in device.warned:
+            yield f"Outputs/{output}/Warning state", DataType.STRING, {}
+            yield f"Outputs/{output}/Warning", DataType.BOOLEAN, {}
     for outcome in device.outcomes:
         yield f"Writes/{outcome}", DataType.INT64, {}
     yield "Mode", DataType.STRING, {}

@@ -4,16 +4,20 @@ An edge node is born with all that it can say (NBIRTH, and a DBIRTH for each dev
 (DDATA). Every message but its death has the next number of 0..255 (Sparkplug 3.0.0, 6.4.4).
 """
 
-from collections.abc import Iterator, Mapping
+import logging
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-from pysparkplug import DataType, DBirth, DData, DDeath, Metric, NBirth, NData, NDeath
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+from pysparkplug import DataType, DBirth, DData, DDeath, Metric, NBirth, NCmd, NData, NDeath
 
 from edge_agent import __version__
 from edge_agent.config import Config
 from edge_agent.device import Written
-from edge_agent.north.mqtt.metrics import Device, Value
-from edge_agent.north.results import Result
+from edge_agent.north.mqtt.metrics import Device, States, Value
+from edge_agent.north.results import Change, Result
+
+log = logging.getLogger(__name__)
 
 NAMESPACE = "spBv1.0"
 REBIRTH = "Node Control/Rebirth"
@@ -23,6 +27,9 @@ _WAITING_ALIAS, _LOST_ALIAS, _FIRST_ALIAS = 1, 2, 3
 _WRITES = {outcome: outcome.value.capitalize() for outcome in Written}
 MOST_ROWS = 200
 """Results in one message: some tens of kilobytes, which every broker takes."""
+LARGEST_COMMAND = 10_000
+Standing = Mapping[str, Mapping[str, States]]
+"""By machine and output."""
 
 
 class Message(NamedTuple):
@@ -53,6 +60,7 @@ class Node:
             alias += len(device.definitions)
         self.latest: dict[str, Latest] = {}
         self._counts: dict[str, list[int]] = {}
+        self._states: dict[str, dict[str, States]] = {name: {} for name in self.devices}
         self._told: tuple[int, int] = (0, 0)
         self._seq = 0
 
@@ -65,9 +73,13 @@ class Node:
         metric = Metric(now, _BD_SEQ, DataType.INT64, birth)
         return Message(self.topic("NDEATH"), NDeath(now, metric).encode())
 
-    def birth(self, birth: int, now: int, waiting: int, lost: int) -> Iterator[Message]:
-        """Say all, `now` in ms since 1970: the node first, then every device with its latest values."""
+    def birth(self, birth: int, now: int, waiting: int, lost: int, standing: Standing) -> Iterator[Message]:
+        """Say all, `now` in ms since 1970: the node first, then every device with its latest values.
+
+        `standing` are the states of alarms as they are now.
+        """
         self._seq, self._told = 0, (waiting, lost)
+        self._states = {name: dict(standing.get(name, {})) for name in self.devices}
         metrics = [
             Metric(now, _BD_SEQ, DataType.INT64, birth),
             Metric(now, REBIRTH, DataType.BOOLEAN, value=False),
@@ -79,7 +91,7 @@ class Node:
         for name, device in self.devices.items():
             at, values = self.latest.setdefault(name, Latest(now, device.nothing()))
             counts = self._counts.setdefault(name, [0] * len(_WRITES))
-            metrics = list(device.birth(at, values, counts))
+            metrics = list(device.birth(at, values, self._states[name], counts))
             yield Message(self.topic("DBIRTH", name), DBirth(now, self._next(), metrics).encode())
 
     def gone(self, devices: list[str], now: int) -> Iterator[Message]:
@@ -106,6 +118,33 @@ class Node:
                     yield Message(self.topic("DDATA", name), DData(now, self._next(), metrics).encode())
             if not late:
                 self.learn(mine[-1])
+
+    def alarms(self, changes: Iterable[Change], now: int, *, late: bool) -> Iterator[Message]:
+        """Say how alarms changed, oldest first; those that come `late` are marked as historical."""
+        found: dict[str, list[Metric]] = {}
+        for change in changes:
+            if device := self.devices.get(change.machine):
+                metrics = list(device.alarm(_ms(change.at), change.output, change.states, late=late))
+                found.setdefault(change.machine, []).extend(metrics)
+                if metrics and not late:
+                    self._states[change.machine][change.output] = change.states
+        yield from self._data(found, now)
+
+    def begun(self, standing: Standing, now: int) -> Iterator[Message]:
+        """Say the states of alarms of which nothing was known at the birth."""
+        found: dict[str, list[Metric]] = {}
+        for name, known in self._states.items():
+            for output, states in standing.get(name, {}).items():
+                if output not in known:
+                    known[output] = states
+                    metrics = self.devices[name].alarm(now, output, states, late=False)
+                    found.setdefault(name, []).extend(metrics)
+        yield from self._data(found, now)
+
+    def _data(self, found: Mapping[str, list[Metric]], now: int) -> Iterator[Message]:
+        for name, metrics in found.items():
+            if metrics:
+                yield Message(self.topic("DDATA", name), DData(now, self._next(), metrics).encode())
 
     def learn(self, result: Result) -> None:
         """Take a result as the latest of its machine, without saying so."""
@@ -138,6 +177,16 @@ class Node:
         seq = self._seq
         self._seq = (seq + 1) % 256
         return seq
+
+
+def asks_rebirth(payload: bytes) -> bool:
+    """Whether a command asks it to be born again, the only thing that it obeys."""
+    try:
+        command = NCmd.decode(payload[:LARGEST_COMMAND])
+    except (DecodeError, ValueError, OverflowError, TypeError):
+        log.warning("mqtt: a command that cannot be read; ignored")
+        return False
+    return any(metric.name == REBIRTH and metric.value is True for metric in command.metrics)
 
 
 def _ms(seconds: float) -> int:

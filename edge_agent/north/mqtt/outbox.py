@@ -9,13 +9,15 @@ from typing import NamedTuple
 from edge_agent.historian import FILE
 from edge_agent.north import cursor
 from edge_agent.north.mqtt.node import Message, Node
-from edge_agent.north.results import NoHistory, NotYet, Result, Results, Span
+from edge_agent.north.results import Change, NoHistory, NotYet, Result, Results, Span
 
 log = logging.getLogger(__name__)
 
 CURSOR = "mqtt-cursor.json"
 MOST_NEW = 2000
 """New results in one turn."""
+MOST_CHANGES = 500
+"""Changes of alarms in one turn."""
 SETTLING = 2.0
 """Seconds that a result may be under way between its cycle and the history when inputs are changed."""
 
@@ -27,6 +29,7 @@ class Batch(NamedTuple):
     new: list[Result]
     late: list[Result]
     late_until: int
+    changes: list[Change]
 
     @property
     def more(self) -> bool:
@@ -56,6 +59,8 @@ class Outbox:
         self._history = state / FILE
         self._results = Results(self._history)
         self._broken = ""
+        self._missed = 0
+        """Changes of alarms up to this one are told late."""
         self.backlog = Backlog()
         self.told = 0
         self.cursor = cursor.load(self._path)
@@ -90,14 +95,21 @@ class Outbox:
             new = self._results.between(self.cursor.sent, span.newest, MOST_NEW)
             gap = self.cursor.gaps[0] if self.cursor.gaps else None
             late = self._results.between(gap.after, gap.until, self._forward) if gap else []
+            changes = self._results.changes(max(0, self.cursor.changes), MOST_CHANGES)
         except NoHistory as error:
             self._complain(error)
-            return Batch([], [], [], 0)
+            return Batch([], [], [], 0, [])
         self._broken = ""
-        messages = [*node.results(new, now, late=False), *node.results(late, now, late=True)]
+        missed = [change for change in changes if change.id <= self._missed]
+        messages = [
+            *node.results(new, now, late=False),
+            *node.alarms(changes[len(missed) :], now, late=False),
+            *node.results(late, now, late=True),
+            *node.alarms(missed, now, late=True),
+        ]
         # Fewer than asked for: the rest of the gap is not there, and will not come.
         until = gap.until if gap and len(late) < self._forward else late[-1].id if late else 0
-        return Batch(messages, new, late, until)
+        return Batch(messages, new, late, until, changes)
 
     def done(self, batch: Batch) -> None:
         """The broker has a batch."""
@@ -105,7 +117,9 @@ class Outbox:
             self.cursor.sent, self.cursor.at = batch.new[-1].id, batch.new[-1].at
         if batch.late_until:
             self.cursor.made_up(batch.late_until)
-        if batch.new or batch.late_until:
+        if batch.changes:
+            self.cursor.changes = batch.changes[-1].id
+        if batch.new or batch.late_until or batch.changes:
             self.save()
         self.told += len(batch.new) + len(batch.late)
         self.look()
@@ -138,6 +152,9 @@ class Outbox:
     def _leave(self, node: Node) -> None:
         newest = self._check().newest
         at = self._results.time(newest) or 0.0
+        self._missed = self._results.newest_change()
+        if not 0 <= self.cursor.changes <= self._missed:
+            self.cursor.changes = self._missed
         if self.cursor.began:
             self.cursor.leave(newest, at)
         else:
@@ -155,6 +172,7 @@ class Outbox:
         ):
             log.warning("mqtt: the history was begun anew; what waited of the one before is lost")
             known.begin_again()
+            self._missed = 0
         gone = known.forget_before(span.oldest) if span.newest else 0
         if gone:
             log.warning("mqtt: %d results were dropped from the history before they could be sent", gone)

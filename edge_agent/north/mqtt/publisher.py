@@ -9,14 +9,12 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from aiomqtt import Client, MqttError, Will
-from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
-from pysparkplug import NCmd
 
 from edge_agent.build import Parts
 from edge_agent.config.north import MqttTable
 from edge_agent.credentials import NoCredential
 from edge_agent.north.mqtt.connection import Patience, connection, ended_by, first_of, heed_cancel
-from edge_agent.north.mqtt.node import NAMESPACE, REBIRTH, Message, Node
+from edge_agent.north.mqtt.node import NAMESPACE, Message, Node, Standing, asks_rebirth
 from edge_agent.north.mqtt.outbox import Outbox
 from edge_agent.north.standing import MqttStatus, wall
 
@@ -28,7 +26,6 @@ COUNTERS_EVERY = 10.0
 LOOK = 5.0
 """Seconds between looks at what waits, while nothing can be told."""
 FAREWELL = 2.0
-LARGEST_COMMAND = 10_000
 
 
 class _Ended(Exception):
@@ -133,7 +130,7 @@ class Publisher:
             payload = message.payload if isinstance(message.payload, bytes) else b""
             if str(message.topic).startswith(f"{NAMESPACE}/STATE/"):
                 self._hear_host(payload)
-            elif _asks_rebirth(payload):
+            elif asks_rebirth(payload):
                 self._reborn = True
                 self._wake.set()
 
@@ -172,12 +169,14 @@ class Publisher:
 
     async def _be_born(self, client: Client, node: Node) -> None:
         self._reborn = False
-        await _publish(client, node.birth(self._birth, _now(), self.waiting, self.lost))
+        standing = _standing(self._parts)
+        await _publish(client, node.birth(self._birth, _now(), self.waiting, self.lost, standing))
 
     async def _turn(self, client: Client, node: Node) -> bool:
         """Send what is next; return whether there is more."""
         batch = await asyncio.to_thread(self._outbox.batch, node, _now())
         await _publish(client, batch.messages)
+        await _publish(client, node.begun(_standing(self._parts), _now()))
         if time.monotonic() - self._counted_at >= COUNTERS_EVERY:
             self._counted_at = time.monotonic()
             written = {machine.name: machine.written for machine in self._parts.machines}
@@ -237,13 +236,11 @@ async def _publish(client: Client, messages: Iterable[Message]) -> None:
         await client.publish(message.topic, message.payload, qos=0)
 
 
-def _asks_rebirth(payload: bytes) -> bool:
-    try:
-        command = NCmd.decode(payload[:LARGEST_COMMAND])
-    except (DecodeError, ValueError, OverflowError, TypeError):
-        log.warning("mqtt: a command that cannot be read; ignored")
-        return False
-    return any(metric.name == REBIRTH and metric.value is True for metric in command.metrics)
+def _standing(parts: Parts) -> Standing:
+    return {
+        machine.name: {r.output: (r.alarm_state.name, r.warning_state.name) for r in machine.verdict.readings}
+        for machine in parts.machines
+    }
 
 
 def _now() -> int:
