@@ -137,7 +137,7 @@ def _config(
         raise ConfigError(root.errors)
     found = list(devices.values())
     warnings = [*_opcua_warnings(found), *overlap.warnings(found), *modbus.warnings(found)]
-    warnings += north.warnings(told)
+    warnings += north.warnings(told, [machine.name for machine in machines])
     return Config(
         name=agent.name,
         state=str(state),

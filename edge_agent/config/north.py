@@ -4,11 +4,12 @@ import ipaddress
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
 from edge_agent.config.fields import ConfigError, Delay, Place, Seconds, build, read_toml
+from edge_agent.north.opcua.nameplate import Nameplate
 
 _CREDENTIAL = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*")
 _FORBIDDEN = re.compile(r"[/+#\0]")
@@ -41,18 +42,19 @@ class OpcUaServerTable(msgspec.Struct, frozen=True, kw_only=True):
     """``[opcua-server]``: results for whoever reads OPC UA and is trusted.
 
     `pki` is the folder of certificates; if empty, ``pki`` in the state folder. `operators` are credentials of
-    users who may acknowledge alarms.
+    users who may acknowledge alarms. `nameplate` has a `Nameplate` for each machine that is named.
     """
 
     listen: str
     pki: str = ""
     operators: list[str] = []
+    nameplate: dict[str, Any] = {}
 
 
 class OpcUaServer(msgspec.Struct, frozen=True, kw_only=True):
     """Where the server listens, its folder of certificates, and credentials of those who may acknowledge.
 
-    `loopback`: only this machine reaches it.
+    `loopback`: only this machine reaches it. `nameplate` is by machine.
     """
 
     host: str
@@ -60,6 +62,7 @@ class OpcUaServer(msgspec.Struct, frozen=True, kw_only=True):
     pki: str
     loopback: bool
     operators: list[str] = []
+    nameplate: dict[str, Nameplate] = {}
 
 
 class FleetTable(msgspec.Struct, frozen=True, kw_only=True):
@@ -116,9 +119,13 @@ def broker_of(file: Path) -> MqttTable:
     return table
 
 
-def warnings(north: North) -> list[str]:
-    """Return what is allowed and had better not be."""
-    found = []
+def warnings(north: North, machines: Iterable[str]) -> list[str]:
+    """Return what is allowed and had better not be. An office's configuration may have other machines."""
+    plates = set(north.opcua_server.nameplate) if north.opcua_server else set()
+    found = [
+        f"opcua-server.nameplate.{name}: there is no machine of that name"
+        for name in sorted(plates.difference(machines))
+    ]
     if north.mqtt and not north.mqtt.tls:
         found.append("mqtt: no TLS: anybody on the way can read and change what is sent")
     if north.opcua_server and not north.opcua_server.loopback:
@@ -163,6 +170,7 @@ def _opcua_server(data: Mapping[str, object], state: Path, root: Place) -> OpcUa
     for name in table.operators:
         if not _CREDENTIAL.fullmatch(name):
             place.at("operators").wrong(f"{name!r} is not a credential's name: write letters, digits, - _ .")
+    plates = _plates(table.nameplate, place.at("nameplate"))
     host, _, port = table.listen.rpartition(":")
     try:
         address = ipaddress.ip_address(host.removeprefix("[").removesuffix("]"))
@@ -179,7 +187,20 @@ def _opcua_server(data: Mapping[str, object], state: Path, root: Place) -> OpcUa
         pki=str(pki),
         loopback=address.is_loopback,
         operators=table.operators,
+        nameplate=plates,
     )
+
+
+def _plates(tables: Mapping[str, object], place: Place) -> dict[str, Nameplate]:
+    found = {}
+    for machine, table in tables.items():
+        here = place.at(machine)
+        if plate := build(Nameplate, table, here):
+            for key in ("manufacturer", "serial", "uri"):
+                if not getattr(plate, key):
+                    here.at(key).wrong("is empty; write what the machine's nameplate says")
+            found[machine] = plate
+    return found
 
 
 def _fleet(data: Mapping[str, object], agent: Agent, root: Place) -> FleetTable | None:

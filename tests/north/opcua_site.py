@@ -8,6 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import dense_model
 import msgspec
 import npm_peer
 from asyncua import Client, ua
@@ -19,20 +20,34 @@ from mosquitto import free_port
 
 from edge_agent.config import Config
 from edge_agent.config.north import North, OpcUaServer
+from edge_agent.core.manifest import Limits
 from edge_agent.historian import Historian
 from edge_agent.north.opcua.host import OpcUaHost
+from edge_agent.north.opcua.machinery import MACHINERY
+from edge_agent.north.opcua.nameplate import Nameplate
 from edge_agent.north.opcua.site import Output, Seen
 from edge_agent.north.opcua.space import NAMESPACE
 from edge_agent.pki.folder import PkiFolder
 
 SCADA = identity("scada", uri="urn:scada")
+WARNED = dense_model.manifest(
+    outputs=[msgspec.structs.replace(dense_model.OUTPUT, warning=Limits(on=0.5, off=0.4))]
+)
 
 
 def seen(**changes: Any) -> bytes:
     """What the status socket of an agent says, as far as it is shown."""
     score, state = changes.get("score", 0.25), changes.pop("alarm_state", "NORMAL")
-    raised = state != "NORMAL"
-    wear = Output(name="wear", score=score, value=0.25, confidence=None, alarm=raised, alarm_state=state)
+    raised, warning = state != "NORMAL", changes.pop("warning_state", "NORMAL")
+    wear = Output(
+        name="wear",
+        score=score,
+        value=0.25,
+        confidence=None,
+        alarm=raised,
+        alarm_state=state,
+        warning_state=warning,
+    )
     fields: dict[str, Any] = {
         "name": "pump",
         "mode": "advisory",
@@ -56,7 +71,9 @@ class Gateway:
         operators: tuple[str, ...] = (),
         machines: Any = (),
         historian: Historian | None = None,
+        nameplate: Nameplate | None = None,
     ) -> None:
+        self.nameplate = {"pump": nameplate} if nameplate else {}
         self.operators, self.machines = list(operators), machines
         self.historian = historian or Historian(Path("nowhere"))
         self.state = folder / "state"
@@ -69,9 +86,14 @@ class Gateway:
     def config(self) -> Config:
         pki = str(self.state / "pki")
         listen = OpcUaServer(
-            host="127.0.0.1", port=self.port, pki=pki, loopback=True, operators=self.operators
+            host="127.0.0.1",
+            port=self.port,
+            pki=pki,
+            loopback=True,
+            operators=self.operators,
+            nameplate=self.nameplate,
         )
-        config = config_of(self.state, "pump")
+        config = config_of(self.state, "pump", "fan", manifest=WARNED)
         return msgspec.structs.replace(config, north=North(opcua_server=listen))
 
     async def _answer(self, _: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -146,6 +168,7 @@ async def node_client(
     program = (await asyncio.to_thread(npm_peer.install, "opcua")) / "client.js"
     async with reading(gateway, SCADA, folder) as first:
         index = await first.get_namespace_index(NAMESPACE)
+        machinery = await first.get_namespace_index(MACHINERY)
         await becomes(first, "pump/Score", "Good")
     given = {
         "url": gateway.url,
@@ -155,7 +178,7 @@ async def node_client(
         "certificate": str(pem),
         "key": str(key),
         "nodes": [f"ns={index};s={n}" for n in ("pump/Score", "pump/Alarm", "pump/Inputs/a.head")],
-        "source": source.format(index=index),
+        "source": source.format(index=index, machinery=machinery),
     }
     client = await asyncio.create_subprocess_exec(
         *("node", str(program), json.dumps(given | options)),

@@ -14,8 +14,9 @@ from opcua_site import SCADA, Gateway, becomes, node_client, reading, said, seen
 
 from edge_agent.cli import main
 from edge_agent.north.opcua import host
+from edge_agent.north.opcua.machinery import DEVICES, MACHINERY
+from edge_agent.north.opcua.nameplate import Nameplate
 from edge_agent.north.opcua.site import Output, Seen
-from edge_agent.north.opcua.space import NAMESPACE
 from edge_agent.pki.certificate import thumbprint
 from edge_agent.pki.folder import PkiFolder
 from edge_agent.status import MachineStatus, OutputStatus
@@ -45,20 +46,70 @@ async def test_who_is_trusted_reads_and_who_is_not_does_not(tmp_path: Path) -> N
         gateway.pki.add("trusted/certs", SCADA.der, "scada.der")
         async with reading(gateway, SCADA, tmp_path) as client:
             assert (await becomes(client, "pump/Score", "Good")).Value.Value == 0.25
-            machines = await client.nodes.objects.get_child(
-                [f"{await client.get_namespace_index(NAMESPACE)}:Machines"]
-            )
-            assert [(await m.read_browse_name()).Name for m in await machines.get_children()] == ["pump"]
             assert (await value(client, "pump/State")).Value.Value == "ADVISORY"
             assert (await value(client, "pump/Inputs/a.flow")).Value.Value == 12.5
             units = await value(client, "pump/Inputs/a.flow/EngineeringUnits")
-            assert units.Value.Value.DisplayName.Text == "m3/h"
+            assert (units.Value.Value.DisplayName.Text, units.Value.Value.UnitId) == ("m3/h", 5_067_080)
             assert (await value(client, "pump/Inputs/a.head")).StatusCode.name == "BadNoData"
             gateway.said = seen(score=None, state="FALLBACK", reason="TIMEOUT")
             await becomes(client, "pump/Score", "BadNoData")
             assert (await value(client, "pump/Reason")).Value.Value == "TIMEOUT"
             gateway.said = b""
             await becomes(client, "pump/State", "BadNoCommunication")
+
+
+async def test_machines_are_where_the_companion_specification_says(tmp_path: Path) -> None:
+    plate = Nameplate(manufacturer="Müller", serial="4711", uri="https://mueller.example/4711", model="P 7")
+    gateway = Gateway(tmp_path, nameplate=plate)
+    gateway.pki.add("trusted/certs", SCADA.der, "scada.der")
+    async with gateway.serving(), reading(gateway, SCADA, tmp_path) as client:
+        machinery, devices = [await client.get_namespace_index(uri) for uri in (MACHINERY, DEVICES)]
+        machines = await client.nodes.objects.get_child([f"{machinery}:Machines"])
+        assert machines.nodeid == ua.NodeId(1001, machinery)
+        assert await machines.read_event_notifier() == {ua.EventNotifier.SubscribeToEvents}
+        pump, fan = await machines.get_children()
+        assert [(await m.read_browse_name()).Name for m in (pump, fan)] == ["pump", "fan"]
+        (add_in,) = await pump.get_referenced_nodes(ua.ObjectIds.HasAddIn, ua.BrowseDirection.Forward)
+        assert await fan.get_referenced_nodes(ua.ObjectIds.HasAddIn, ua.BrowseDirection.Forward) == []
+        assert await add_in.read_browse_name() == ua.QualifiedName("Identification", devices)
+        kind = client.get_node(await add_in.read_type_definition())
+        assert kind.nodeid == ua.NodeId(1012, machinery)
+        told = [((await p.read_browse_name()).to_string(), p) for p in await add_in.get_properties()]
+        assert {name: await p.read_value() for name, p in told} == {
+            f"{devices}:Manufacturer": ua.LocalizedText("Müller"),
+            f"{devices}:SerialNumber": "4711",
+            f"{devices}:ProductInstanceUri": "https://mueller.example/4711",
+            f"{devices}:Model": ua.LocalizedText("P 7"),
+        }
+        declared = {"0:DefaultInstanceBrowseName", *(name for name, _ in told)} - {f"{devices}:Model"}
+        while kind.nodeid != ua.NodeId(ua.ObjectIds.FolderType):
+            for declaration in await kind.get_properties():
+                declared.remove((await declaration.read_browse_name()).to_string())
+            kind = await kind.get_parent()
+        assert declared == set()
+
+
+async def test_a_warning_is_a_condition_of_its_own_and_less_severe(tmp_path: Path) -> None:
+    gateway = Gateway(tmp_path)
+    machines = "ns={machinery};i=1001"
+    async with gateway.serving(), node_client(gateway, tmp_path, machines) as client:
+        while await said(client) != {"listens": True}:
+            pass
+        gateway.said = seen(warning_state="UNACKNOWLEDGED", score=0.6)
+        warning = (await said(client))["event"]
+        assert warning["Message"] == "pump: warning of wear raised, score 0.6"
+        assert (warning["ConditionName"], warning["Severity"]) == ("wear warning", 400)
+        assert [warning[f] for f in ("ActiveState.Id", "AckedState.Id", "Retain")] == [True, False, True]
+        gateway.said = seen(warning_state="UNACKNOWLEDGED", alarm_state="UNACKNOWLEDGED", score=0.9)
+        alarm = (await said(client))["event"]
+        assert (alarm["ConditionName"], alarm["Severity"]) == ("wear", 700)
+        assert alarm["ConditionId"] != warning["ConditionId"]
+        gateway.said = seen(warning_state="NORMAL", alarm_state="UNACKNOWLEDGED", score=0.9)
+        over = (await said(client))["event"]
+        assert (over["ConditionId"], over["Retain"]) == (warning["ConditionId"], False)
+        async with reading(gateway, SCADA, tmp_path) as other:
+            assert (await becomes(other, "pump/Outputs/wear/Alarm", "Good")).Value.Value is True
+            assert (await value(other, "pump/Outputs/wear/Warning")).Value.Value is False
 
 
 async def test_another_client_reads_is_told_of_alarms_and_cannot_write(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """Alarms as conditions of OPC 10000-9: told when they change, told again on request, acknowledged by users.
 
-One condition for each output of a machine. It is told from the machine and from the Server object, where
-most clients listen.
+One condition for each output of a machine, and one for its warning if it has one. Each is told from the
+machine, from the folder of machines, and from the Server object, where most clients listen.
 """
 
 import time
@@ -13,18 +13,18 @@ from typing import Any, Literal
 
 from asyncua import Node, Server, ua
 
+from edge_agent.north.alarms import RAISED, WAITING
 from edge_agent.north.opcua.access import Operator
 from edge_agent.north.opcua.site import Output
 
 What = Literal["acknowledge", "comment"]
+Level = Literal["alarm", "warning"]
 Ask = Callable[[What, str, str, str, str], Awaitable[str | None]]
 """Ask the agent: what, of which machine and output, with which comment, by whom. The answer is why it was
 refused, "" if it was not, None if there was none."""
 
-_RAISED = {"UNACKNOWLEDGED", "ACKNOWLEDGED", "LATCHED_UNACKNOWLEDGED", "LATCHED_ACKNOWLEDGED"}
-_WAITING = {"UNACKNOWLEDGED", "RETURNED", "LATCHED_UNACKNOWLEDGED"}
-_SEVERITY, _NORMAL = 700, 100
-"""Of an alarm that is raised, and of its end (OPC 10000-5, 6.4.2: 667 to 1000 is high)."""
+_SEVERITY, _NORMAL = {"alarm": 700, "warning": 400}, 100
+"""Of one that is raised, and of its end (OPC 10000-5, 6.4.2: 667 to 1000 is high, 334 to 666 medium)."""
 _REMEMBERED = 32
 """Events of a condition that can be acknowledged; of those before nobody has an open list any more."""
 _SERVER = ua.NodeId(ua.ObjectIds.Server)
@@ -35,35 +35,36 @@ _NO_ITEM = int(ua.StatusCodes.BadMonitoredItemIdInvalid)
 
 
 class Condition:
-    """The alarm of one output. `event` is what was told of it last."""
+    """The alarm or the warning of one output. `event` is what was told of it last."""
 
-    def __init__(self, machine: str, output: str, source: ua.NodeId, event: Any) -> None:
-        self.machine, self.output, self.source, self.event = machine, output, source, event
+    def __init__(self, machine: str, output: str, level: Level, source: ua.NodeId, event: Any) -> None:
+        self.machine, self.output, self.level, self.source, self.event = machine, output, level, source, event
         self.state = "NORMAL"
         self.events: deque[bytes] = deque(maxlen=_REMEMBERED)
         self._set(None)
 
     def take(self, output: Output) -> bool:
         """Take what the output says; return whether the alarm changed."""
-        if output.alarm_state == self.state:
+        state = output.alarm_state if self.level == "alarm" else output.warning_state
+        if state == self.state:
             return False
-        if output.alarm_state in _WAITING and self.state not in _WAITING:
+        if state in WAITING and self.state not in WAITING:
             self.events.clear()
-        self.state = output.alarm_state
+        self.state = state
         self._set(output.score)
         return True
 
     @property
     def waits(self) -> bool:
         """Whether it waits for an acknowledgement."""
-        return self.state in _WAITING
+        return self.state in WAITING
 
     def _set(self, score: float | None) -> None:
-        event, raised = self.event, self.state in _RAISED
+        event, raised = self.event, self.state in RAISED
         said = "no score" if score is None else f"score {score:.4g}"
         word = "shelved" if self.state == "SHELVED" else "raised" if raised else "over"
-        event.Message = ua.LocalizedText(f"{self.machine}: alarm of {self.output} {word}, {said}")
-        event.Severity = _SEVERITY if raised else _NORMAL
+        event.Message = ua.LocalizedText(f"{self.machine}: {self.level} of {self.output} {word}, {said}")
+        event.Severity = _SEVERITY[self.level] if raised else _NORMAL
         event.Retain = raised or self.waits
         event.SuppressedOrShelved = self.state == "SHELVED"
         for name, holds, words in (
@@ -76,35 +77,39 @@ class Condition:
 
 
 class Conditions:
-    """All conditions of a server, and the methods that clients call of them."""
+    """All conditions of a server, and the methods that clients call of them.
+
+    `notifiers` are who tells of every condition.
+    """
 
     def __init__(self, server: Server, ask: Ask) -> None:
         self._server, self._ask = server, ask
         self._by_id: dict[ua.NodeId, Condition] = {}
-        self._of: dict[tuple[str, str], Condition] = {}
+        self._of: dict[str, list[Condition]] = {}
         self._frame: list[Any] = []
+        self.notifiers = [_SERVER]
 
     async def begin(self) -> None:
         """Make what surrounds a refresh. Before any condition is added."""
         for kind in (ua.ObjectIds.RefreshStartEventType, ua.ObjectIds.RefreshEndEventType):
             self._frame.append((await self._server.get_event_generator(kind, _SERVER)).event)
 
-    async def add(self, machine: str, output: str, source: Node, node_id: ua.NodeId) -> None:
+    async def add(self, machine: str, output: str, level: Level, source: Node, node_id: ua.NodeId) -> None:
         """Add the condition of an output (OPC 10000-9, 5.8.2)."""
         event = (await self._server.get_event_generator(ua.ObjectIds.AlarmConditionType, source)).event
         event.NodeId, event.BranchId = node_id, ua.NodeId()
-        event.ConditionName, event.SourceName = output, machine
+        event.ConditionName, event.SourceName = output if level == "alarm" else f"{output} warning", machine
         event.ConditionClassId = ua.NodeId(ua.ObjectIds.ProcessConditionClassType)
         event.ConditionClassName = ua.LocalizedText("ProcessConditionClassType")
         event.Quality = ua.StatusCode()
-        made = Condition(machine, output, source.nodeid, event)
-        self._by_id[node_id] = self._of[machine, output] = made
+        self._by_id[node_id] = made = Condition(machine, output, level, source.nodeid, event)
+        self._of.setdefault(machine, []).append(made)
 
     async def show(self, machine: str, outputs: list[Output]) -> None:
         """Tell of the alarms of a machine that changed."""
-        for output in outputs:
-            condition = self._of.get((machine, output.name))
-            if condition is not None and condition.take(output):
+        said = {output.name: output for output in outputs}
+        for condition in self._of.get(machine, ()):
+            if condition.output in said and condition.take(said[condition.output]):
                 await self._tell(condition)
 
     async def call(
@@ -163,7 +168,7 @@ class Conditions:
         kept = [
             condition.event
             for condition in self._by_id.values()
-            if condition.event.Retain and notifier in (_SERVER, condition.source)
+            if condition.event.Retain and notifier in (*self.notifiers, condition.source)
         ]
         for event in (_stamped(start), *kept, _stamped(end)):
             event.emitting_node = notifier
@@ -171,7 +176,7 @@ class Conditions:
 
     async def _tell(self, condition: Condition) -> None:
         condition.events.append(_stamped(condition.event).EventId)
-        for notifier in (condition.source, _SERVER):
+        for notifier in (condition.source, *self.notifiers):
             condition.event.emitting_node = notifier
             await self._server.iserver.subscription_service.trigger_event(condition.event)
 

@@ -123,6 +123,8 @@ def site_of(config: Config) -> Site:
                 for n in machine.inputs
             ],
             outputs=[output.name for output in machine.bundle.manifest.outputs],
+            warned=[output.name for output in machine.bundle.manifest.outputs if output.warning],
+            nameplate=table.nameplate.get(machine.name),
         )
         for machine in config.machines
     ]

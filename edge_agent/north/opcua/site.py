@@ -6,6 +6,8 @@ from typing import Literal
 
 import msgspec
 
+from edge_agent.north.opcua.nameplate import Nameplate
+
 SOCKET = "status.sock"
 DEADLINE = 2.0
 LARGEST = 16 * 1024**2
@@ -21,11 +23,13 @@ class Input(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Machine(msgspec.Struct, frozen=True, kw_only=True):
-    """A machine: its inputs, and the names of its outputs."""
+    """A machine: its inputs, the names of its outputs, those of them that have a warning, its nameplate."""
 
     name: str
     inputs: list[Input]
     outputs: list[str]
+    warned: list[str] = []
+    nameplate: Nameplate | None = None
 
 
 class Site(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,6 +82,7 @@ class Output(msgspec.Struct, frozen=True, kw_only=True):
     confidence: float | None
     alarm: bool
     alarm_state: str
+    warning_state: str = "NORMAL"
 
 
 class Seen(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,7 +1,6 @@
 """The address space: a folder of machines, each with its result, its inputs and its outputs.
 
-Laid out after the companion specification for machinery (OPC 40001-1, 11): whatever browses that way finds
-the machines in the folder ``Machines`` of Objects. Values have the status Bad where there is no value.
+The folder is that of OPC UA for Machinery, see `machinery`. Values are Bad where there is no value.
 """
 
 from collections.abc import Mapping
@@ -10,7 +9,10 @@ from typing import Any
 
 from asyncua import Node, Server, ua
 
+from edge_agent.north.alarms import RAISED
+from edge_agent.north.opcua import units
 from edge_agent.north.opcua.conditions import Conditions
+from edge_agent.north.opcua.machinery import Machinery
 from edge_agent.north.opcua.site import Input, Machine, Seen, Site
 
 NAMESPACE = "urn:edge-agent:results"
@@ -34,9 +36,15 @@ class Space:
     async def build(self) -> None:
         """Add all nodes; they have no value yet."""
         self._index = await self._server.register_namespace(NAMESPACE)
-        machines = await self._server.nodes.objects.add_folder(*self._id("Machines", "Machines"))
+        machinery = Machinery(self._server)
+        folder = await machinery.begin()
+        self._conditions.notifiers.append(folder.nodeid)
         for machine in self._site.machines:
-            await self._machine(machines, machine)
+            made = await self._machine(folder, machine)
+            if machine.nameplate:
+                place = ua.NodeId(f"{machine.name}/Identification", self._index)
+                await machinery.identify(made, place, machine.nameplate)
+        await folder.set_event_notifier([ua.EventNotifier.SubscribeToEvents])
 
     async def show(self, seen: Mapping[str, Seen] | None) -> None:
         """Write what changed; None if the agent does not answer. Alarms that change are told."""
@@ -54,7 +62,7 @@ class Space:
     def _paths(self, machine: Machine) -> list[str]:
         return [path for path in self._kinds if path.startswith(f"{machine.name}/")]
 
-    async def _machine(self, folder: Node, machine: Machine) -> None:
+    async def _machine(self, folder: Node, machine: Machine) -> Node:
         name = machine.name
         node = await folder.add_object(*self._id(name, name))
         for field in _TEXTS:
@@ -75,7 +83,12 @@ class Space:
                 await self._variable(made, f"{path}/{field}", field, ua.VariantType.Double)
             await self._variable(made, f"{path}/Alarm", "Alarm", ua.VariantType.Boolean)
             condition = ua.NodeId(f"{path}/Condition", self._index)
-            await self._conditions.add(name, output, node, condition)
+            await self._conditions.add(name, output, "alarm", node, condition)
+            if output in machine.warned:
+                await self._variable(made, f"{path}/Warning", "Warning", ua.VariantType.Boolean)
+                condition = ua.NodeId(f"{path}/WarningCondition", self._index)
+                await self._conditions.add(name, output, "warning", node, condition)
+        return node
 
     async def _variable(self, parent: Node, path: str, name: str, kind: ua.VariantType) -> Node:
         node = await parent.add_variable(*self._id(path, name), ua.Variant(_EMPTY[kind], kind), kind)
@@ -86,9 +99,10 @@ class Space:
     async def _units(self, node: Node, path: str, entry: Input) -> None:
         """Add unit and range as OPC 10000-8, 5.3.2 has them."""
         if entry.unit:
-            unit = ua.EUInformation(DisplayName=ua.LocalizedText(entry.unit), UnitId=-1)
             await node.add_property(
-                ua.NodeId(f"{path}/EngineeringUnits", self._index), "0:EngineeringUnits", unit
+                ua.NodeId(f"{path}/EngineeringUnits", self._index),
+                "0:EngineeringUnits",
+                units.information(entry.unit),
             )
         if entry.low is not None and entry.high is not None:
             span = ua.Range(Low=entry.low, High=entry.high)
@@ -121,6 +135,7 @@ def _values(seen: Seen) -> dict[str, Any]:
     said |= {f"Inputs/{tag}": value for tag, value in seen.inputs.items()}
     for output in seen.outputs:
         numbers = {"Score": output.score, "Value": output.value, "Confidence": output.confidence}
-        for field, value in {**numbers, "Alarm": output.alarm}.items():
+        flags = {"Alarm": output.alarm, "Warning": output.warning_state in RAISED}
+        for field, value in {**numbers, **flags}.items():
             said[f"Outputs/{output.name}/{field}"] = value
     return {f"{seen.name}/{path}": value for path, value in said.items()}
