@@ -42,13 +42,16 @@ class Host:
 
     async def listen(self, client: aiomqtt.Client) -> None:
         async for message in client.messages:
-            _, _, kind, _, *device = str(message.topic).split("/")
-            if kind not in KINDS:
-                continue
-            assert message.qos == 0 or kind == "NDEATH"
+            kind = str(message.topic).split("/")[2]
+            assert message.qos == 0 or kind in {"NDEATH", "NCMD"}
             assert not message.retain
-            self.raw.append((str(message.topic), message.payload))
-            self.heard.append((kind, "/".join(device), decoded(kind, message.payload)))
+            self.hear(str(message.topic), message.payload)
+
+    def hear(self, topic: str, payload: bytes) -> None:
+        _, _, kind, _, *device = topic.split("/")
+        if kind in KINDS:
+            self.raw.append((topic, payload))
+            self.heard.append((kind, "/".join(device), decoded(kind, payload)))
             self._changed.set()
 
     async def until(self, condition: Any, what: str, seconds: float = 20.0) -> Any:

@@ -1,6 +1,7 @@
 """A history for every test, and a publisher that does not dawdle."""
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ def history(tmp_path: Path) -> Iterator[History]:
 
 
 @pytest.fixture(autouse=True)
-def quick() -> Iterator[None]:
-    with quickly():
+def quick(request: pytest.FixtureRequest) -> Iterator[None]:
+    """In virtual time everything takes as long as it does."""
+    with quickly() if request.node.get_closest_marker("sockets") else nullcontext():
         yield

@@ -204,10 +204,10 @@ def waiting(host: Host) -> list[int]:
     return [m.value for payload in host.of("NDATA") for m in payload.metrics if m.alias == 1]
 
 
-async def test_a_broker_away_for_an_hour_costs_nothing(
+async def test_results_that_waited_come_after_what_is_new(
     broker: Broker, history: History, tmp_path: Path
 ) -> None:
-    """Nothing lost, nothing twice, in order, marked as historical; what is new goes first."""
+    """In order, marked as historical, none twice; see test_an_hour_away for the hour itself."""
     config = config_of(tmp_path / "state", "pump", "fan")
     history.add("pump", 1.0, 0.5)
     history.commit()
