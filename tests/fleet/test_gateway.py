@@ -13,6 +13,7 @@ import pytest
 from agent_process import small_bundle
 from mosquitto import Broker
 from one_gateway import OneGateway, one_gateway
+from plc_line import device
 
 from edge_agent import bundle
 from edge_agent.bundles.store import Store, sequence_of
@@ -173,6 +174,36 @@ async def test_what_a_candidate_shows_is_told_every_few_minutes_of_the_machines_
         assert (await until_shown(one, "beta")).lacks == []
         assert one.office.reports["gw1"].bundles["pump"].promotable
         assert list(lines(one.office.reports["gw1"], time.time()))[1].endswith("; lacks nothing")
+
+
+async def test_a_promotion_is_refused_by_a_gateway_that_does_not_find_it_due(
+    dense_tflite: bytes, broker: Broker, tmp_path: Path
+) -> None:
+    """Whatever the office was told: reports are not signed."""
+    path = tmp_path / "pump.bundle"
+    small_bundle(path, dense_tflite, name="pump", sequence=2)
+    data = bundle.load(path)
+    promoted = Bundle(do="promote", name="pump", sequence=2, file=cut(data)[0])
+    async with one_gateway(tmp_path, broker.port) as one:
+        refused = await one.order(promoted)
+        assert "no bundle is installed under this name" in refused.detail
+        store = Store(tmp_path / "state", "pump")
+        file = store.install(data, bundle.decode(data, path), "office", "test")
+        refused = await one.order(promoted)
+        assert (refused.stage, refused.detail) == ("refused", "pump@2 is not the candidate here")
+        with store.changing() as record:
+            record.candidate = file
+        with (tmp_path / "config.toml").open("a") as config:
+            config.write(device("a", 1))
+        other = msgspec.structs.replace(promoted, file=FILE)
+        assert (await one.order(other)).detail == "pump@2 is not the candidate here", "another file"
+        refused = await one.order(promoted)
+        assert refused.stage == "refused"
+        assert "pump: not promoted: " in refused.detail
+        assert not store.read().active
+        with store.changing() as record:
+            record.activate(file)
+        assert (await one.order(promoted, 3)).stage == "trial", "it is active already"
 
 
 async def until_shown(one: OneGateway, machine: str) -> Shown:
