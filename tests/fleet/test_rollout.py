@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from agent_process import until
+from agent_process import AgentProcess, until
 from click.testing import Result
 from gateways import ENOUGH, Gateways, fleet, ordered, stage, status, until_reported
 from modbus_proxy import free_port
@@ -71,7 +71,7 @@ def test_a_release_comes_to_all_a_bad_one_to_one_and_a_candidate_is_promoted(gat
         assert "gw001: left out: pump@4 is not its candidate" in early.output
         assert sequence_of(gateways.record(configs["gw000"]).active) == 2
 
-        until(lambda: not first.machine("alpha")["candidate"]["lacks"], "it has shown enough", PATIENCE)
+        until(lambda: lacks(first) == [], "it has shown enough", PATIENCE)
         seen = ordered(gateways, "command", "acknowledge", "alpha", "--timeout", PATIENCE)
         assert seen.exit_code == 0, seen.output
         assert f"{SIZE} of {SIZE} well" in seen.output
@@ -87,3 +87,9 @@ def test_a_release_comes_to_all_a_bad_one_to_one_and_a_candidate_is_promoted(gat
         assert gateways.record(configs["gw000"]).committed
         assert sequence_of(gateways.record(configs["gw000"]).active) == 4
         assert "left out" in staged(gateways, "promote", release).output
+
+
+def lacks(agent: AgentProcess) -> list[str] | None:
+    """What its candidate lacks, None before there is one."""
+    candidate = agent.machine("alpha")["candidate"]
+    return candidate and candidate["lacks"]
