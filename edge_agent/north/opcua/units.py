@@ -18,33 +18,37 @@ _CODES = {
     # time, speed, acceleration, frequency
     "B98": "us", "C26": "ms", "SEC": "s second", "MIN": "min minute", "HUR": "h hour", "DAY": "d day",
     "C16": "mm/s", "MTS": "m/s", "H81": "mm/min", "2X": "m/min", "KMH": "km/h", "M41": "mm/s2", "MSK": "m/s2",
-    "HTZ": "Hz", "KHZ": "kHz", "MHZ": "MHz", "RPM": "rpm", "RPS": "rps", "2A": "rad/s",
+    "HTZ": "Hz", "KHZ": "kHz", "MHZ": "MHz", "RPM": "rpm RPM UPM U/min", "2A": "rad/s",
     "C97": "1/s s-1", "C94": "1/min /min min-1",
     # mass, density, flow
     "MGM": "mg", "GRM": "g", "KGM": "kg", "TNE": "t", "KMQ": "kg/m3", "GL": "g/l g/L", "M1": "mg/l mg/L",
     "KGS": "kg/s", "F31": "kg/min", "E93": "kg/h", "F29": "g/s", "E18": "t/h",
-    "MQS": "m3/s", "G53": "m3/min", "MQH": "m3/h", "G51": "l/s L/s", "L2": "l/min L/min", "E32": "l/h L/h",
+    "MQS": "m3/s", "G53": "m3/min", "MQH": "m3/h",
+    "G51": "l/s L/s", "L2": "l/min L/min lpm LPM", "E32": "l/h L/h",
     # force, torque, pressure, viscosity
-    "NEW": "N", "B47": "kN", "NU": "N.m", "B48": "kN.m", "PAL": "Pa", "A97": "hPa", "KPA": "kPa",
+    "NEW": "N", "B47": "kN", "NU": "N.m Nm", "B48": "kN.m kNm", "PAL": "Pa", "A97": "hPa", "KPA": "kPa",
     "MPA": "MPa", "BAR": "bar", "MBR": "mbar", "PS": "psi [psi]", "HN": "mmHg", "F78": "inH2O",
-    "C65": "Pa.s", "C24": "mPa.s", "C17": "mm2/s",
+    "C65": "Pa.s Pas", "C24": "mPa.s mPas", "C17": "mm2/s",
     # temperature, energy, power
-    "CEL": "degC Cel celsius", "FAH": "degF [degF] fahrenheit", "KEL": "K kelvin",
+    "CEL": "degC Cel celsius Celsius", "FAH": "degF [degF]", "KEL": "K kelvin",
     "JOU": "J", "KJO": "kJ", "3B": "MJ", "WHR": "W.h Wh", "KWH": "kW.h kWh", "MWH": "MW.h MWh",
     "WTT": "W", "KWT": "kW", "MAW": "MW", "D54": "W/m2",
     # electricity
-    "D46": "VA V.A", "KVA": "kVA", "MVA": "MVA", "D44": "var", "KVR": "kvar", "K3": "kvarh kvar.h",
-    "4K": "mA", "AMP": "A ampere", "B22": "kA", "2Z": "mV", "VLT": "V volt", "KVT": "kV",
-    "OHM": "Ohm ohm", "B49": "kOhm kohm", "B75": "MOhm Mohm", "FAR": "F", "81": "H", "C14": "mH",
+    "D46": "VA V.A", "KVA": "kVA", "MVA": "MVA",
+    "D44": "var VAr VAR", "KVR": "kvar kVAr kVAR", "K3": "kvarh kvar.h kVArh kVARh",
+    "4K": "mA", "AMP": "A ampere", "B22": "kA", "2Z": "mV", "VLT": "V", "KVT": "kV",
+    "OHM": "Ohm ohm", "B49": "kOhm", "B75": "MOhm", "4O": "uF", "81": "H", "C14": "mH",
     "SIE": "S", "C27": "mS", "B99": "uS", "G42": "uS/cm", "H61": "mS/cm", "D33": "T", "C29": "mT",
     # share, level, light
-    "P1": "% percent", "59": "ppm", "2N": "dB", "LUX": "lx",
+    "P1": "% pct percent", "59": "ppm", "2N": "dB", "LUX": "lx",
 }  # fmt: skip
 """The code, and ways to write the unit once `_plain` has seen it."""
 _BY_NAME = {name: code for code, names in _CODES.items() for name in names.split()}
 _ANNOTATION = re.compile(r"\{[^{}]*\}")
 _SAME = str.maketrans(
     {
+        "℃": "degC",
+        "℉": "degF",
         "°": "deg",
         "\u00b5": "u",
         "\u03bc": "u",
