@@ -25,6 +25,7 @@ from edge_agent.drivers.opcua.address import Monitored, parse_address
 from edge_agent.drivers.opcua.breaking import Insecure
 from edge_agent.drivers.opcua.driver import OpcUa
 from edge_agent.drivers.opcua.security import POLICIES, Security
+from edge_agent.drivers.opcua.session import SESSION_TIMEOUT
 from edge_agent.opcua import opcua
 from edge_agent.pki.folder import PkiFolder
 
@@ -44,8 +45,9 @@ class Site:
         self.pki.add("trusted/certs", PLC.der, "plc.der")
         self.server.start()
 
-    def driver(self, **security: str) -> OpcUa:
-        return OpcUa(self.server.url, 5, Security(self.pki.folder, **security))  # type: ignore[arg-type]
+    def driver(self, *, expiry: float = SESSION_TIMEOUT, **security: str) -> OpcUa:
+        agreed = Security(self.pki.folder, **security)  # type: ignore[arg-type]
+        return OpcUa(self.server.url, 5, agreed, expiry=expiry)
 
 
 @pytest.fixture(scope="module")
@@ -181,7 +183,8 @@ async def test_after_a_restart_it_comes_back_by_itself(site: Site) -> None:
 
 
 async def test_a_hundred_lost_sockets_leave_nothing(site: Site) -> None:
-    driver = site.driver(policy="Basic256Sha256")
+    # The server has a hundred sessions, and keeps each one whose socket was lost until it expires.
+    driver = site.driver(expiry=3, policy="Basic256Sha256")
     plans = [driver.plan_read([monitored("Vibration")]), driver.plan_read(tags("Count"))]
     me, seen = psutil.Process(), []
     for number in range(101):
