@@ -14,7 +14,7 @@ import numpy as np
 from edge_agent.contact import Contact
 from edge_agent.core.histogram import Histogram
 from edge_agent.core.tags import Columns, Floats, Reason, Tag
-from edge_agent.drivers import Driver, Gather, Lasting, LinkDown, Overlapping, Prompt, Refused
+from edge_agent.drivers import Certified, Driver, Gather, Lasting, LinkDown, Overlapping, Prompt, Refused
 
 
 class Written(Enum):
@@ -72,6 +72,11 @@ class Device:
     def failures(self) -> int:
         """How often the connection was lost or could not be had."""
         return self._contact.failures
+
+    @property
+    def certificate_ends(self) -> dict[str, float]:
+        """As `Certified` has them; nothing for a driver without certificates."""
+        return self._driver.certificate_ends if isinstance(self._driver, Certified) else {}
 
     def plan(self, tags: Sequence[Tag]) -> Any:
         """Compile a scan class for `read`."""

@@ -114,6 +114,9 @@ def _of_devices(parts: Parts) -> Iterator[Metric]:
     yield _counter("device_failures", "Connections lost or not made.", labels, failures)
     trips = [(at, d.round_trips) for at, d in labelled]
     yield _histogram("device_round_trip_seconds", "How long a scan class takes to read.", labels, trips)
+    ends = [([*at, whose], end) for at, d in labelled for whose, end in d.certificate_ends.items()]
+    text = "When a certificate that a device's session uses ends, since 1970."
+    yield _gauge("certificate_end_timestamp_seconds", text, ["device", "whose"], ends)
     yield _gauge("tags", "Tags by the quality of their latest value.", ["device", "quality"], _tags(parts))
 
 

@@ -96,10 +96,12 @@ class Scan:
         """Cycle until `stop`. A tick that was missed is skipped and counted; the phase is kept."""
         loop = asyncio.get_running_loop()
         start, tick = loop.time(), 0
+        # uvloop's time stands still while a callback runs, and has whole milliseconds.
+        started = time.perf_counter()
         self.finished_at = start
         while not self._stopping:
-            self.late.observe(max(0.0, loop.time() - start - tick * self.period))
             began = time.perf_counter()
+            self.late.observe(max(0.0, began - started - tick * self.period))
             await self._cycle(tick, start + (tick + WAIT) * self.period)
             self.cycles += 1
             self.finished_at = loop.time()

@@ -59,6 +59,7 @@ def _devices(parts: Parts) -> list[DeviceStatus]:
             bad_tags=bad.get(device.name, []),
             quarantined=quarantined.get(device.name, []),
             exact={tag: exact[tag] for tag in said_by.get(device.name, [])},
+            certificate_ends=device.certificate_ends,
         )
         for device in parts.devices
     ]

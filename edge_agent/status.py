@@ -31,6 +31,8 @@ class DeviceStatus(msgspec.Struct, frozen=True, kw_only=True):
     bad_tags: list[str]
     quarantined: list[str]
     exact: dict[str, int | str]
+    certificate_ends: dict[str, float] = {}
+    """When the certificates in use end, in seconds since 1970, by whose they are: ``own``, ``server``."""
 
 
 class OutputStatus(msgspec.Struct, frozen=True, kw_only=True):

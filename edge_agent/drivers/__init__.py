@@ -90,6 +90,16 @@ class Lasting(Driver, Protocol):
         ...
 
 
+@runtime_checkable
+class Certified(Driver, Protocol):
+    """A driver whose connection rests on certificates that end."""
+
+    @property
+    def certificate_ends(self) -> dict[str, float]:
+        """When those in use end, in seconds since 1970, by whose they are: ``own``, ``server``."""
+        ...
+
+
 Gather = Callable[[Sequence[int], Sequence[int]], Columns]
 """Columns, one after the other, of the plans with these indices, which rise, that were whole at these times.
 

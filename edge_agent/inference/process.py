@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 
 import msgspec
 import numpy as np
@@ -127,7 +128,7 @@ class InferenceProcess:
         if self._sock.fileno() < 0:
             raise InferenceFailed("this child was given up after a call that it did not finish")
         loop = asyncio.get_running_loop()
-        started, reply = loop.time(), None
+        started, reply = time.perf_counter(), None
         try:
             async with asyncio.timeout(deadline):
                 await loop.sock_sendall(self._sock, wire.HEADER.pack(kind, len(body)) + body)
@@ -136,7 +137,7 @@ class InferenceProcess:
                     self._readable.poll(1)
                 replied, length = wire.parse(await self._exactly(wire.HEADER.size))
                 reply = await self._exactly(length)
-            self._quick = loop.time() - started < QUICK
+            self._quick = time.perf_counter() - started < QUICK
         except TimeoutError:
             raise InferenceLate(f"no answer from the model within {deadline:g} s") from None
         except (OSError, WireError) as error:

@@ -200,7 +200,7 @@ async def test_the_end_of_the_servers_certificate_is_told_in_good_time(
     plc = identity("plc", hosts=("localhost",), end=ends(days))
     watched = certificates(tmp_path, plc, told)
     assert await watched.examine() is None
-    assert watched.ends["server"] == ends(days)
+    assert watched.ends["server"] == ends(days).timestamp()
     assert bool(told) == (says is not None)
     assert all(text.startswith("the server's certificate plc ") for text in told)
     assert says is None or says in told[0]

@@ -53,11 +53,13 @@ class Site:
     """A secured server, an agent that it trusts and that trusts it, and a client of somebody else."""
 
     def __init__(self, folder: Path, stack: contextlib.ExitStack) -> None:
-        plc, self._witness = identity("plc", hosts=("localhost",)), identity("witness")
+        self.plc = plc = identity("plc", hosts=("localhost",))
+        self._witness = identity("witness")
         self._folder = folder
         self.server = NodeServer(folder, free_port(), plc, policies=["Basic256Sha256"], count=5)
         pki = PkiFolder(folder / "state" / "pki")
-        self.server.trust(pki.own(datetime.now(UTC))[0].file.read_bytes())
+        self.own = pki.own(datetime.now(UTC))[0]
+        self.server.trust(self.own.file.read_bytes())
         self.server.trust(self._witness.der, "witness")
         pki.add("trusted/certs", plc.der, "plc.der")
         stack.callback(self.server.kill)
@@ -115,6 +117,13 @@ def test_inputs_and_result_cross_an_encrypted_wire(site: Site) -> None:
     writes = site.agent.machine("pump")["writes"]
     assert writes["verified"] > 0
     assert writes["refused"] == writes["read back different"] == 0
+
+
+def test_the_status_says_when_its_certificates_end(site: Site) -> None:
+    (device,) = site.agent.status()["devices"]
+    ends = device["certificate_ends"]
+    assert ends["server"] == site.plc.certificate.not_valid_after_utc.timestamp()
+    assert ends["own"] == site.own.certificate.not_valid_after_utc.timestamp()
 
 
 def test_a_server_that_falls_silent_and_wakes_up(site: Site) -> None:

@@ -17,7 +17,7 @@ from pysparkplug import DBirth, DData, NBirth, NData, NDeath
 
 from edge_agent.config import Config, schema
 from edge_agent.config.north import MqttTable
-from edge_agent.config.tables import ModbusTable
+from edge_agent.config.tables import ModbusTable, PriorityTable
 from edge_agent.core.manifest import Manifest
 from edge_agent.core.pipeline import Verdict
 from edge_agent.core.resultblock import State
@@ -182,6 +182,7 @@ def config_of(
                 inputs=inputs,
                 mode="advisory",
                 result=None,
+                alarm=schema.Alarms(priority=PriorityTable(alarm="urgent", warning="low")),
             )
             for name in machines
         ],

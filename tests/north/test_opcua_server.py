@@ -98,11 +98,11 @@ async def test_a_warning_is_a_condition_of_its_own_and_less_severe(tmp_path: Pat
         gateway.said = seen(warning_state="UNACKNOWLEDGED", score=0.6)
         warning = (await said(client))["event"]
         assert warning["Message"] == "pump: warning of wear raised, score 0.6"
-        assert (warning["ConditionName"], warning["Severity"]) == ("wear warning", 400)
+        assert (warning["ConditionName"], warning["Severity"]) == ("wear warning", 200)
         assert [warning[f] for f in ("ActiveState.Id", "AckedState.Id", "Retain")] == [True, False, True]
         gateway.said = seen(warning_state="UNACKNOWLEDGED", alarm_state="UNACKNOWLEDGED", score=0.9)
         alarm = (await said(client))["event"]
-        assert (alarm["ConditionName"], alarm["Severity"]) == ("wear", 700)
+        assert (alarm["ConditionName"], alarm["Severity"]) == ("wear", 900)
         assert alarm["ConditionId"] != warning["ConditionId"]
         gateway.said = seen(warning_state="NORMAL", alarm_state="UNACKNOWLEDGED", score=0.9)
         over = (await said(client))["event"]
@@ -121,7 +121,7 @@ async def test_another_client_reads_is_told_of_alarms_and_cannot_write(tmp_path:
         gateway.said = seen(alarm=True, alarm_state="ACKNOWLEDGED", score=0.75)
         raised = (await said(client))["event"]
         assert raised["Message"] == "pump: alarm of wear raised, score 0.75"
-        assert (raised["ConditionName"], raised["Severity"], raised["Retain"]) == ("wear", 700, True)
+        assert (raised["ConditionName"], raised["Severity"], raised["Retain"]) == ("wear", 900, True)
         assert (raised["ActiveState.Id"], raised["AckedState.Id"]) == (True, True)
         gateway.said = seen()
         over = (await said(client))["event"]

@@ -62,6 +62,7 @@ def test_another_decoder_reads_the_same(tmp_path: Path) -> None:
     assert born["Inputs/a.flow"]["properties"]["engUnit"] == {"type": "String", "value": "m3/h"}
     assert born["Inputs/a.flow"]["properties"]["engHigh"] == {"type": "Double", "value": 50}
     assert born["Inputs/a.head"]["value"] is None
+    assert born["Outputs/wear/Alarm state"]["properties"]["priority"] == {"type": "String", "value": "urgent"}
     names = {m["alias"]: m["name"] for m in dbirth["metrics"]}
     assert [names[m["alias"]] for m in ddata["metrics"]] == ["Score"]
     assert all(m["isHistorical"] for m in dlate["metrics"])

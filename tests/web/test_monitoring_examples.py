@@ -31,7 +31,7 @@ def asked_of_grafana() -> list[str]:
 
 
 def test_the_alert_rules_hold_and_do_what_they_say() -> None:
-    assert "18 rules found" in promtool("check", "rules", RULES.name)
+    assert "19 rules found" in promtool("check", "rules", RULES.name)
     promtool("check", "config", "prometheus.yml")
     promtool("test", "rules", "edge-agent.tests.yml")
 

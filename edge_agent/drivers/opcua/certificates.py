@@ -36,10 +36,11 @@ class Certificates:
         self._taken = agreed.own
 
     @property
-    def ends(self) -> dict[str, datetime]:
-        """When each ends, in UTC: that of ``own``, and that of ``server``."""
+    def ends(self) -> dict[str, float]:
+        """When each ends, in seconds since 1970: that of ``own``, and that of ``server``."""
         own, server = self._agreed.own.certificate, self._agreed.server
-        return {"own": own.not_valid_after_utc, "server": server.not_valid_after_utc}
+        both = {"own": own, "server": server}
+        return {whose: one.not_valid_after_utc.timestamp() for whose, one in both.items()}
 
     async def examine(self) -> LinkDown | None:
         """Look again if it is time; return why the session has to end."""

@@ -83,6 +83,11 @@ class OpcUa:
         self._plans.append(plan)
         return plan
 
+    @property
+    def certificate_ends(self) -> dict[str, float]:
+        """When the certificates of the session end, see `Certified`; none without security."""
+        return self.certificates.ends if self.certificates else {}
+
     async def connect(self) -> None:
         """Open a fresh session; find all nodes, the types of all outputs; subscribe.
 

@@ -56,6 +56,7 @@ class Device:
         self._outputs = [output.name for output in manifest.outputs]
         self._warned = [output.name for output in manifest.outputs if output.warning]
         self._outcomes = outcomes
+        self.priority = machine.alarm.priority
         self._fixed: list[Value] = [machine.mode, f"{manifest.name} {manifest.version}"]
         self.definitions = [
             Definition(name, kind, first + i, properties)
@@ -149,9 +150,9 @@ def _named(device: Device, tags: Mapping[str, Tag]) -> Iterator[tuple[str, DataT
     for name in device.inputs:
         yield f"Inputs/{name}", DataType.DOUBLE, _properties(tags[name])
     for output in device.outputs:
-        yield f"Outputs/{output}/Alarm state", DataType.STRING, {}
+        yield f"Outputs/{output}/Alarm state", DataType.STRING, {"priority": device.priority.alarm}
         if output in device.warned:
-            yield f"Outputs/{output}/Warning state", DataType.STRING, {}
+            yield f"Outputs/{output}/Warning state", DataType.STRING, {"priority": device.priority.warning}
             yield f"Outputs/{output}/Warning", DataType.BOOLEAN, {}
     for outcome in device.outcomes:
         yield f"Writes/{outcome}", DataType.INT64, {}

@@ -15,7 +15,7 @@ from asyncua import Node, Server, ua
 
 from edge_agent.north.alarms import RAISED, WAITING
 from edge_agent.north.opcua.access import Operator
-from edge_agent.north.opcua.site import Output
+from edge_agent.north.opcua.site import Machine, Output
 
 What = Literal["acknowledge", "comment"]
 Level = Literal["alarm", "warning"]
@@ -23,8 +23,8 @@ Ask = Callable[[What, str, str, str, str], Awaitable[str | None]]
 """Ask the agent: what, of which machine and output, with which comment, by whom. The answer is why it was
 refused, "" if it was not, None if there was none."""
 
-_SEVERITY, _NORMAL = {"alarm": 700, "warning": 400}, 100
-"""Of one that is raised, and of its end (OPC 10000-5, 6.4.2: 667 to 1000 is high, 334 to 666 medium)."""
+_NORMAL = 100
+"""The severity of what is over."""
 _REMEMBERED = 32
 """Events of a condition that can be acknowledged; of those before nobody has an open list any more."""
 _SERVER = ua.NodeId(ua.ObjectIds.Server)
@@ -37,8 +37,9 @@ _NO_ITEM = int(ua.StatusCodes.BadMonitoredItemIdInvalid)
 class Condition:
     """The alarm or the warning of one output. `event` is what was told of it last."""
 
-    def __init__(self, machine: str, output: str, level: Level, source: ua.NodeId, event: Any) -> None:
-        self.machine, self.output, self.level, self.source, self.event = machine, output, level, source, event
+    def __init__(self, machine: Machine, output: str, level: Level, source: ua.NodeId, event: Any) -> None:
+        self.machine, self.output, self.level = machine.name, output, level
+        self.source, self.event, self._severity = source, event, machine.severity[level]
         self.state = "NORMAL"
         self.events: deque[bytes] = deque(maxlen=_REMEMBERED)
         self._set(None)
@@ -64,7 +65,7 @@ class Condition:
         said = "no score" if score is None else f"score {score:.4g}"
         word = "shelved" if self.state == "SHELVED" else "raised" if raised else "over"
         event.Message = ua.LocalizedText(f"{self.machine}: {self.level} of {self.output} {word}, {said}")
-        event.Severity = _SEVERITY[self.level] if raised else _NORMAL
+        event.Severity = self._severity if raised else _NORMAL
         event.Retain = raised or self.waits
         event.SuppressedOrShelved = self.state == "SHELVED"
         for name, holds, words in (
@@ -94,16 +95,19 @@ class Conditions:
         for kind in (ua.ObjectIds.RefreshStartEventType, ua.ObjectIds.RefreshEndEventType):
             self._frame.append((await self._server.get_event_generator(kind, _SERVER)).event)
 
-    async def add(self, machine: str, output: str, level: Level, source: Node, node_id: ua.NodeId) -> None:
+    async def add(
+        self, machine: Machine, output: str, level: Level, source: Node, node_id: ua.NodeId
+    ) -> None:
         """Add the condition of an output (OPC 10000-9, 5.8.2)."""
         event = (await self._server.get_event_generator(ua.ObjectIds.AlarmConditionType, source)).event
         event.NodeId, event.BranchId = node_id, ua.NodeId()
-        event.ConditionName, event.SourceName = output if level == "alarm" else f"{output} warning", machine
+        event.ConditionName = output if level == "alarm" else f"{output} warning"
+        event.SourceName = machine.name
         event.ConditionClassId = ua.NodeId(ua.ObjectIds.ProcessConditionClassType)
         event.ConditionClassName = ua.LocalizedText("ProcessConditionClassType")
         event.Quality = ua.StatusCode()
         self._by_id[node_id] = made = Condition(machine, output, level, source.nodeid, event)
-        self._of.setdefault(machine, []).append(made)
+        self._of.setdefault(machine.name, []).append(made)
 
     async def show(self, machine: str, outputs: list[Output]) -> None:
         """Tell of the alarms of a machine that changed."""

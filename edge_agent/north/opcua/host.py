@@ -10,6 +10,7 @@ import msgspec
 
 from edge_agent.build import Parts
 from edge_agent.config import Config
+from edge_agent.config.tables import Priority, PriorityTable
 from edge_agent.control import Refused, Request, obey
 from edge_agent.historian import Historian
 from edge_agent.north.opcua.site import Asked, Input, Machine, Site, Told, Word
@@ -21,6 +22,10 @@ FIRST_WAIT, LONGEST_WAIT = 1.0, 60.0
 """Seconds before a child that ended is started again."""
 LOOK = 1.0
 """Seconds between looks whether the configuration is still the one that the child shows."""
+
+
+SEVERITY: dict[Priority, int] = {"urgent": 900, "high": 700, "medium": 400, "low": 200}
+"""Of what is raised (OPC 10000-5, 6.4.2: 667 to 1000 is high, 334 to 666 medium, what is less low)."""
 
 
 class OpcUaHost:
@@ -124,6 +129,7 @@ def site_of(config: Config) -> Site:
             ],
             outputs=[output.name for output in machine.bundle.manifest.outputs],
             warned=[output.name for output in machine.bundle.manifest.outputs if output.warning],
+            severity=_severity(machine.alarm.priority),
             nameplate=table.nameplate.get(machine.name),
         )
         for machine in config.machines
@@ -137,6 +143,10 @@ def site_of(config: Config) -> Site:
         machines=machines,
         operators=table.operators,
     )
+
+
+def _severity(priority: PriorityTable) -> dict[str, int]:
+    return {"alarm": SEVERITY[priority.alarm], "warning": SEVERITY[priority.warning]}
 
 
 def _finite(limit: float) -> float | None:

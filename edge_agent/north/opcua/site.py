@@ -23,12 +23,16 @@ class Input(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Machine(msgspec.Struct, frozen=True, kw_only=True):
-    """A machine: its inputs, the names of its outputs, those of them that have a warning, its nameplate."""
+    """A machine: its inputs, the names of its outputs, those of them that have a warning, its nameplate.
+
+    `severity` is that of what is raised, by ``alarm`` and ``warning`` (OPC 10000-5, 6.4.2).
+    """
 
     name: str
     inputs: list[Input]
     outputs: list[str]
     warned: list[str] = []
+    severity: dict[str, int]
     nameplate: Nameplate | None = None
 
 

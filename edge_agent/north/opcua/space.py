@@ -83,11 +83,11 @@ class Space:
                 await self._variable(made, f"{path}/{field}", field, ua.VariantType.Double)
             await self._variable(made, f"{path}/Alarm", "Alarm", ua.VariantType.Boolean)
             condition = ua.NodeId(f"{path}/Condition", self._index)
-            await self._conditions.add(name, output, "alarm", node, condition)
+            await self._conditions.add(machine, output, "alarm", node, condition)
             if output in machine.warned:
                 await self._variable(made, f"{path}/Warning", "Warning", ua.VariantType.Boolean)
                 condition = ua.NodeId(f"{path}/WarningCondition", self._index)
-                await self._conditions.add(name, output, "warning", node, condition)
+                await self._conditions.add(machine, output, "warning", node, condition)
         return node
 
     async def _variable(self, parent: Node, path: str, name: str, kind: ua.VariantType) -> Node:
