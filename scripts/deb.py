@@ -27,6 +27,7 @@ DOCUMENTS = (
     "examples",
     "bench/RESULTS.md",
     "edge_agent/plant/plc.py",
+    "edge_agent/config/units.txt",
     "edge_agent/profiles/README.md",
 )
 """What people read, and what that links to, as it lies in the sources: the links lead there."""
