@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from memory_driver import TIMEOUT, MemoryDriver, now, tag
 
-from edge_agent.contact import FIRST_RETRY, LAST_RETRY
+from edge_agent.contact import ANSWERS, FIRST_RETRY, LAST_RETRY
 from edge_agent.core.tags import Columns, Quality, Reason, Tag
 from edge_agent.device import Device, Outputs, Written
 
@@ -94,17 +94,67 @@ async def test_what_only_people_can_mend_is_told_whatever_came_before_and_not_tr
     await rig.connected()
 
 
-async def test_after_an_answer_the_first_retry_is_quick_again(rig: Rig) -> None:
+async def test_after_some_answers_the_first_retry_is_quick_again(rig: Rig) -> None:
     rig.start(absent=True)
     await asyncio.sleep(60)
     rig.driver.absent = False
     await rig.connected()
+    for _ in range(ANSWERS):
+        await rig.value()
     rig.driver.absent = True
     await rig.value()
     lost = now()
     rig.driver.absent = False
     await rig.connected()
     assert now() - lost <= FIRST_RETRY + 0.02
+
+
+async def test_one_answer_is_enough_where_a_deadline_was_missed(rig: Rig) -> None:
+    rig.start(absent=True)
+    await asyncio.sleep(60)
+    rig.driver.absent = False
+    await rig.connected()
+    rig.driver.silent = True
+    await rig.value()
+    lost = now()
+    rig.driver.silent = False
+    await rig.connected()
+    assert now() - lost <= FIRST_RETRY + 0.02
+
+
+class HangsUp(MemoryDriver):
+    """It answers a few requests of each connection, and then closes it."""
+
+    answers = 1
+
+    async def connect(self) -> None:
+        await super().connect()
+        self.left = self.answers
+
+    async def read(self, plan: tuple[Tag, ...]) -> Columns:
+        found = await super().read(plan)
+        self.left -= 1
+        if self.left <= 0:
+            asyncio.get_running_loop().call_soon(self.lose)
+        return found
+
+
+async def test_one_that_answers_once_and_hangs_up_is_tried_ever_more_rarely(rig: Rig) -> None:
+    rig.device = Device("d", driver := HangsUp(rig.driver.values))
+    driver.delay = 0.01
+    rig.plan, rig.outputs, rig.driver = rig.device.plan([INPUT]), rig.device.declare(OUTPUTS), driver
+    rig.start()
+    await asyncio.sleep(60)
+    assert 12 < len(driver.connects) < 36, "pauses grow to 5 s"
+    driver.answers = ANSWERS + 1
+    await asyncio.sleep(10)
+    driver.connects.clear()
+    for _ in range(100):
+        await rig.value()
+        await asyncio.sleep(0.1)
+    pauses = [b - a for a, b in itertools.pairwise(driver.connects)]
+    assert pauses
+    assert max(pauses) < LAST_RETRY / 2, "one that answers many times is well in between"
 
 
 async def test_a_link_that_is_down_answers_bad_at_once(rig: Rig) -> None:
