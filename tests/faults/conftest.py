@@ -1,7 +1,9 @@
 """The line, running, shared by the tests of a file: each gets it at work and must leave it so."""
 
 import contextlib
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from agent_process import small_bundle, until
@@ -36,3 +38,10 @@ def line(running: Line) -> Iterator[Line]:
 @pytest.fixture
 def bystander(line: Line) -> Bystander:
     return Bystander(line)
+
+
+@pytest.fixture
+def after() -> Iterator[Path]:
+    """A folder in memory for thousands of images."""
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
+        yield Path(folder)

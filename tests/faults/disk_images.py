@@ -15,6 +15,7 @@ from pathlib import Path
 
 SECTOR = 512
 _CALLS = "openat,close,pwrite64,write,fsync,fdatasync,ftruncate,unlink,rename"
+_UNFINISHED, _RESUMED = "<unfinished ...>", re.compile(r" *<\.\.\. \w+ resumed>(.*)")
 _LINE = re.compile(r"(?:\d+ +)?(\w+)\((.*)\) += (-?\d+)")
 
 
@@ -107,7 +108,7 @@ def record(command: Sequence[str], folder: Path) -> list[Step]:
 def _steps(lines: Sequence[str], folder: str) -> Iterator[Step]:
     files: dict[int, str] = {}
     places: dict[int, int] = {}
-    for line in lines:
+    for line in _ended(lines):
         match = _LINE.match(line)
         if not match or int(match[3]) < 0:
             continue
@@ -138,6 +139,19 @@ def _steps(lines: Sequence[str], folder: str) -> Iterator[Step]:
                 yield Step("sync", path)
             elif call == "close":
                 del files[numbers[0]]
+
+
+def _ended(lines: Sequence[str]) -> Iterator[str]:
+    """Yield every call whole, once it has ended. Strace tears it where another thread calls meanwhile."""
+    begun: dict[str, str] = {}
+    for line in lines:
+        thread, _, call = line.partition(" ")
+        if call.endswith(_UNFINISHED):
+            begun[thread] = call.removesuffix(_UNFINISHED)
+        elif resumed := _RESUMED.match(call):
+            yield begun.pop(thread) + resumed[1]
+        else:
+            yield line
 
 
 def _apply(content: bytearray, step: Step, sectors: int | None = None) -> None:

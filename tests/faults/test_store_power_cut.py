@@ -47,9 +47,9 @@ def releases(dense_tflite: bytes, tmp_path: Path) -> list[str]:
     return list(map(str, paths))
 
 
-def cuts(tmp_path: Path, releases: list[str], syncs: str) -> tuple[int, int, int]:
+def cuts(tmp_path: Path, after: Path, releases: list[str], syncs: str) -> tuple[int, int, int]:
     """Cut the power after every step; return images tried, those older than promised, those broken."""
-    live, after = tmp_path / "live", tmp_path / "after"
+    live = tmp_path / "live"
     live.mkdir()
     steps = record([WRITER, str(live), syncs, *releases], live)
     assert sum(step.kind == "promise" for step in steps) == RELEASES
@@ -59,22 +59,24 @@ def cuts(tmp_path: Path, releases: list[str], syncs: str) -> tuple[int, int, int
     for step in steps:
         disk.take(step)
         for kind in ("nothing", "all", "some", "torn"):
-            found = found_after(disk.after_a_cut(dice, kind), live, after)
+            found = found_after(disk.after_a_cut(dice, kind), live, after / "state")
             images += 1
             broken += found is None
             older += found is not None and found < disk.promised
     return images, older, broken
 
 
-def test_no_cut_breaks_the_store_or_takes_back_an_activation(tmp_path: Path, releases: list[str]) -> None:
-    images, older, broken = cuts(tmp_path, releases, "with")
+def test_no_cut_breaks_the_store_or_takes_back_an_activation(
+    tmp_path: Path, after: Path, releases: list[str]
+) -> None:
+    images, older, broken = cuts(tmp_path, after, releases, "with")
     print(f"{images} images, {older} older than promised, {broken} broken")
     assert images > 500
     assert (older, broken) == (0, 0)
 
 
-def test_without_syncs_it_would_show(tmp_path: Path, releases: list[str]) -> None:
-    images, older, broken = cuts(tmp_path, releases, "without")
+def test_without_syncs_it_would_show(tmp_path: Path, after: Path, releases: list[str]) -> None:
+    images, older, broken = cuts(tmp_path, after, releases, "without")
     print(f"{images} images, {older} older than promised, {broken} broken")
     assert older > 0
     assert broken > 0
