@@ -28,13 +28,18 @@ def free_port() -> int:
 
 
 class Proxy:
-    """Listens on `port`, passes frames to `target` one by one. `target` may be absent."""
+    """Listens on `port`, passes frames to `target` one by one. `target` may be absent.
 
-    def __init__(self, target: int) -> None:
+    `server` is a socket of one's own that listens.
+    """
+
+    def __init__(self, target: int, server: socket.socket | None = None) -> None:
         self.target = target
         self.mangle: Mangle | None = None
         self.requests: list[bytes] = []
-        self._server = socket.create_server(("127.0.0.1", free_port()))
+        self.clients: set[int] = set()
+        """The ports that they came from."""
+        self._server = server or socket.create_server(("127.0.0.1", free_port()))
         self.port: int = self._server.getsockname()[1]
         self._connections: set[socket.socket] = set()
         self._thread = threading.Thread(target=self._accept, daemon=True)
@@ -82,6 +87,7 @@ class Proxy:
                 self._connections.add(plc)
                 while request := _frame(client):
                     self.requests.append(request[7:])
+                    self.clients.add(client.getpeername()[1])
                     plc.sendall(request)
                     reply = _frame(plc)
                     if not reply:
