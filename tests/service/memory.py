@@ -1,10 +1,11 @@
-"""A limit on the memory of some processes, by the kernel's own controller, and what eats up to it."""
+"""A limit on the memory of some processes, by cgroups of either version, and what eats up to it."""
 
 import re
 import secrets
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -22,21 +23,54 @@ for _ in sys.stdin:
 ENTER = 'echo $$ >"$1/cgroup.procs" && shift && exec "$@"'
 
 
-def _mounted() -> Path:
-    """The group of the memory controller that this process is in."""
-    own = re.search(r"^\d+:memory:(.*)$", Path("/proc/self/cgroup").read_text(), re.MULTILINE)
-    mounts = (line.split() for line in Path("/proc/self/mounts").read_text().splitlines())
-    at = [m[1] for m in mounts if m[2] == "cgroup" and "memory" in m[3].split(",")]
-    if own is None or not at:
-        pytest.skip("the memory controller is not one of cgroups version 1")
-    return Path(at[0] + own[1])
+@dataclass(frozen=True)
+class Names:
+    """What one version of cgroups calls it all."""
+
+    entry: str
+    """Of the memory controller in /proc/PID/cgroup, as a pattern."""
+    mount: str
+    limit: str
+    unlimited: str
+    kills: str
+
+
+V1 = Names(
+    r"^\d+:memory:(.*)$",
+    r"^\S+ (\S+) cgroup \S*\bmemory\b",
+    "memory.limit_in_bytes",
+    "-1",
+    "memory.oom_control",
+)
+V2 = Names(r"^0::(.*)$", r"^\S+ (\S+) cgroup2 ", "memory.max", "max", "memory.events")
+
+
+def _group(names: Names, pid: int | str) -> Path | None:
+    """The group that a process is in; None if that version does not have the memory of this machine."""
+    of = re.search(names.entry, Path(f"/proc/{pid}/cgroup").read_text(), re.MULTILINE)
+    at = re.search(names.mount, Path("/proc/self/mounts").read_text(), re.MULTILINE)
+    return Path(at[1] + of[1].rstrip("/")) if of and at else None
+
+
+def _parent() -> tuple[Names, Path]:
+    """A group below which another one may limit memory."""
+    if own := _group(V1, "self"):
+        return V1, own
+    own = _group(V2, "self")
+    for group in (own, *own.parents) if own else ():
+        given = group / "cgroup.subtree_control"
+        if given.exists() and "memory" in given.read_text().split():
+            return V2, group
+    pytest.skip("no group of processes that this machine shows may limit their memory")
 
 
 class Memory:
-    """A group without a limit yet. Nothing in it once the with block ends."""
+    """A group without a limit yet. What is in it goes back to where it was once the with block ends."""
 
     def __init__(self) -> None:
-        self._path = _mounted() / f"edge-agent-{secrets.token_hex(4)}"
+        self._names, parent = _parent()
+        self._path = parent / f"edge-agent-{secrets.token_hex(4)}"
+        self._origin = parent
         self._eater: subprocess.Popen[str] | None = None
 
     def __enter__(self) -> Self:
@@ -48,16 +82,17 @@ class Memory:
     ) -> None:
         self.release()
         for pid in self._members():
-            (self._path.parent / "cgroup.procs").write_text(pid)
+            (self._origin / "cgroup.procs").write_text(pid)
         self._path.rmdir()
 
     def take(self, pid: int) -> None:
         """Count from now on what a process and the children that it will have use."""
+        self._origin = _group(self._names, pid) or self._origin
         (self._path / "cgroup.procs").write_text(str(pid))
 
     def limit(self, megabytes: int) -> None:
         """Let the group have no more than this."""
-        (self._path / "memory.limit_in_bytes").write_text(f"{megabytes}M")
+        (self._path / self._names.limit).write_text(str(megabytes * 2**20))
 
     def eat(self, until: Callable[[], bool]) -> None:
         """Eat until something is so, and hold it until `release`."""
@@ -78,12 +113,12 @@ class Memory:
             self._eater.kill()
             self._eater.communicate()
             self._eater = None
-        (self._path / "memory.limit_in_bytes").write_text("-1")
+        (self._path / self._names.limit).write_text(self._names.unlimited)
 
     @property
     def killed(self) -> int:
         """How many processes of the group the kernel has taken."""
-        told = dict(line.split() for line in (self._path / "memory.oom_control").read_text().splitlines())
+        told = dict(line.split() for line in (self._path / self._names.kills).read_text().splitlines())
         return int(told["oom_kill"])
 
     def _members(self) -> list[str]:

@@ -46,7 +46,8 @@ def test_the_model_goes_first_and_the_agent_goes_on(box: Box, memory: Memory) ->
     assert pid(box) == agent
     assert "the inference child is gone (SIGKILL)" in box.journal(UNIT)
     assert {score for (score,) in query(box, FAULTS)} == {None}
-    assert box.unit(UNIT, "OOMPolicy")["OOMPolicy"] == "continue"
+    wanted = {"OOMPolicy": "continue", "MemoryMax": str(2**30)}
+    assert box.unit(UNIT, *wanted) == wanted
 
 
 def test_the_agent_is_started_again_and_no_history_is_lost(box: Box, memory: Memory) -> None:
