@@ -4,8 +4,11 @@ import asyncio
 import os
 import signal
 import socket
+import subprocess
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import dense_model
@@ -18,6 +21,8 @@ from dense_model import NAMES
 
 from edge_agent.bundle import Bundle
 from edge_agent.core.manifest import InputTensor, OutputTensor
+from edge_agent.core.tags import Reason
+from edge_agent.inference.host import ModelHost
 from edge_agent.inference.process import InferenceFailed, InferenceLate, InferenceProcess
 
 pytestmark = pytest.mark.sockets
@@ -42,6 +47,20 @@ def stop(pid: int) -> None:
     os.kill(pid, signal.SIGSTOP)
     while psutil.Process(pid).status() != psutil.STATUS_STOPPED:
         os.sched_yield()
+
+
+@contextmanager
+def debugged(pid: int) -> Iterator[None]:
+    """Let a debugger hold the process that hangs itself, and is killed in the end."""
+    with subprocess.Popen(["strace", "-qq", "-e", "trace=none", "-p", str(pid)]) as debugger:
+        try:
+            while f"TracerPid:\t{debugger.pid}\n" not in Path(f"/proc/{pid}/status").read_text():
+                assert debugger.poll() is None, "nobody may be traced here"
+                os.sched_yield()
+            stop(debugger.pid)
+            yield
+        finally:
+            debugger.kill()
 
 
 async def test_the_known_answers_come_back(inference: InferenceProcess, dense: Bundle) -> None:
@@ -118,6 +137,38 @@ async def test_a_child_that_hangs_is_late_and_closing_leaves_no_process(
     assert 0.1 <= time.monotonic() - began < 1
     child.close()
     assert not psutil.pid_exists(child.pid)
+
+
+async def test_closing_does_not_wait_for_a_child_that_the_kernel_does_not_let_go(
+    child: InferenceProcess, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As one is that a debugger holds, which hangs itself."""
+    with debugged(child.pid):
+        child.close()
+        assert psutil.pid_exists(child.pid)
+    assert f"inference child {child.pid}: killed, and not gone yet" in caplog.messages
+    child.close()
+    assert not psutil.pid_exists(child.pid)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_signal_for_the_whole_service_is_not_for_the_child(
+    child: InferenceProcess, dense: Bundle, number: signal.Signals
+) -> None:
+    os.kill(child.pid, number)
+    assert len(await child.run(dense.known.inputs, ENOUGH)) == len(dense.known.inputs)
+
+
+async def test_a_turn_that_does_not_come_is_late_and_costs_nobody_the_child(dense: Bundle) -> None:
+    host = ModelHost("dense", dense, 0.2)
+    await host.warm()
+    try:
+        async with host._lock:
+            assert await host.ask(dense.known.inputs) is Reason.MODEL_LATE
+        assert len(await host.ask(dense.known.inputs)) == len(dense.known.inputs)
+        assert host.starts == 1
+    finally:
+        host.close()
 
 
 async def test_an_answer_that_was_given_up_is_never_taken_for_the_next(

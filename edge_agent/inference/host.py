@@ -49,6 +49,11 @@ class ModelHost:
         """The child's process id while there is one."""
         return self._child.pid if self._child else None
 
+    @property
+    def settled(self) -> bool:
+        """Whether it is known how its start went: proven, failed, or there is no model to start."""
+        return self._child is not None or self.failures > 0 or self.bundle.absent
+
     async def run(self) -> None:
         """Start the child whenever there is none, for ever."""
         while not self.bundle.absent:
@@ -84,8 +89,19 @@ class ModelHost:
         )
 
     async def ask(self, rows: Floats32) -> Floats32 | Reason:
-        """Run packed inputs as one batch: packed answers, or the reason why there are none."""
-        async with self._lock:
+        """Run packed inputs as one batch: packed answers, or the reason why there are none.
+
+        Waits a deadline for its turn, if others ask too, and one for the answer.
+        """
+        if self._lock.locked():
+            try:
+                async with asyncio.timeout(self._deadline):
+                    await self._lock.acquire()
+            except TimeoutError:
+                return Reason.MODEL_LATE
+        else:
+            await self._lock.acquire()
+        try:
             if self._child is None:
                 return self._reason
             asked = time.perf_counter()
@@ -101,6 +117,8 @@ class ModelHost:
                 self.close()
                 raise
             self.answers.observe(time.perf_counter() - asked)
+        finally:
+            self._lock.release()
         self._pause = 0.0
         return answers
 

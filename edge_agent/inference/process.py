@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import math
 import select
 import signal
@@ -18,15 +19,20 @@ from edge_agent.bundle import Bundle
 from edge_agent.inference import wire
 from edge_agent.inference.wire import Kind, WireError
 
+log = logging.getLogger(__name__)
+
 START_DEADLINE = 20.0
 """Seconds for a child to import its runtime, load its model and say so."""
+KILL_DEADLINE = 0.5
+"""Seconds that everything waits for a child that was killed: its memory is given back meanwhile."""
 QUICK = 0.001
 """Seconds within which a child answered last time if it is worth waiting for it on the spot."""
 
-FIRST_TO_GO = 'echo 500 2>/dev/null >/proc/self/oom_score_adj; exec "$0" "$@"'
-"""When memory runs out the kernel takes the child, not the agent that can start another (proc(5)).
+BECOME = 'trap "" INT TERM; echo 500 2>/dev/null >/proc/self/oom_score_adj; exec "$0" "$@"'
+"""Ctrl-C and a SIGTERM to all of a service are for the parent, which still asks in its last cycle.
 
-It is said before the child's first page, so no moment is left in which the agent looks the larger.
+When memory runs out the kernel takes the child, not the agent that can start another (proc(5)).
+Both is said before the child's first page, so no moment is left in which it would be otherwise.
 """
 
 Floats32 = npt.NDArray[np.float32]
@@ -62,7 +68,7 @@ class InferenceProcess:
         child = (sys.executable, "-P", "-m", "edge_agent.inference.child")
         with theirs:
             self._process = subprocess.Popen(
-                ["/bin/sh", "-c", FIRST_TO_GO, *child, str(theirs.fileno())],
+                ["/bin/sh", "-c", BECOME, *child, str(theirs.fileno())],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
@@ -109,11 +115,17 @@ class InferenceProcess:
             raise InferenceFailed(f"the child did not end well ({_named(code)})")
 
     def close(self) -> None:
-        """Kill the child, if it still lives, and wait for it."""
+        """Kill the child, if it still lives, and wait for it.
+
+        One that the kernel holds, as on a disk that hangs, is left to itself: nobody waits for it.
+        """
         self._sock.close()
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGKILL)
-        self._process.wait(timeout=5)
+        try:
+            self._process.wait(timeout=KILL_DEADLINE)
+        except subprocess.TimeoutExpired:
+            log.warning("inference child %d: killed, and not gone yet", self.pid)
 
     async def _load(self, deadline: float) -> None:
         body = json.dumps([*self.model.ends, self.model.batch]).encode() + b"\n" + self._bundle.model
