@@ -33,6 +33,9 @@ from edge_agent.web.page import Page
 
 log = logging.getLogger(__name__)
 
+FIRST_BEAT = 0.05
+"""Seconds between looks until the first complete cycle, at which systemd goes on with what waits for it."""
+
 
 class _Stopped(Exception):
     """The agent was told to stop."""
@@ -130,19 +133,23 @@ class App:
     async def _beat(self, running: Running, spawner: Spawner) -> None:
         """Heartbeats to the PLCs and to systemd, each only while what it stands for makes progress."""
         loop = asyncio.get_running_loop()
-        ready, told = False, ""
+        start: health.Start | None = health.Start(loop.time())
+        told = told_hung = ""
         while True:
-            await asyncio.sleep(BEAT)
+            await asyncio.sleep(FIRST_BEAT if start else BEAT)
             now, parts = loop.time(), running.parts
             hung = health.hung(parts, self._historian, now)
-            text = health.status_text(parts, hung)
+            text = health.status_text(parts, self._historian, hung)
             if text != told:
                 told = text
                 health.notify(f"STATUS={text}")
+            if hung != told_hung and not start:
+                log.warning("no progress: %s", hung) if hung else log.info("everything makes progress again")
+                told_hung = hung
             if hung:
                 continue
-            if not ready:
-                ready = True
+            if start and start.over(parts, now):
+                start = None
                 health.notify("READY=1")
             health.notify("WATCHDOG=1")
             nanoseconds = int(now * 1e9)

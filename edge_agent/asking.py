@@ -6,7 +6,7 @@ what has come when the cycle goes on is decoded in one go.
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
@@ -36,14 +36,16 @@ class ScanClass:
 class _Asked:
     """A scan class and how it stands with it: `busy` until its read ends, `waited` for by the cycle.
 
-    Its columns are taken as the `number` of those that are `gathered`, if they can be.
+    It was asked at `asked`, the loop's time. Its columns are taken as the `number` of those that are
+    `gathered`, if they can be.
     """
 
-    __slots__ = ("busy", "ended", "gathered", "number", "of", "waited")
+    __slots__ = ("asked", "busy", "ended", "gathered", "number", "of", "waited")
 
     def __init__(self, of: ScanClass, ended: Callable[["_Asked", Reason], None]) -> None:
         self.of = of
         self.busy = self.waited = False
+        self.asked = 0.0
         self.ended: Callable[[Reason], None] = partial(ended, self)
         self.gathered: _Gathered | None = None
         self.number = 0
@@ -75,6 +77,7 @@ class Asking:
 
     def __init__(self, classes: Sequence[ScanClass], table: Table, spawner: Spawner) -> None:
         self._table, self._spawner = table, spawner
+        self._time = asyncio.get_running_loop().time
         self._asked = [_Asked(one, self._ended) for one in classes]
         self._gathered: list[_Gathered] = []
         alike: dict[Any, list[_Asked]] = {}
@@ -112,8 +115,12 @@ class Asking:
         for one in silent:
             self._begin(one)
 
+    def reading_since(self, moment: float) -> Iterator[Device]:
+        """Yield the devices whose present read began before a moment of the loop's time."""
+        return (one.of.device for one in self._asked if one.busy and one.asked < moment)
+
     def _begin(self, one: _Asked) -> None:
-        one.busy = True
+        one.busy, one.asked = True, self._time()
         if not one.of.device.begin(one.of.plan, one.ended):
             self._spawner.create_task(self._fetch(one))
 

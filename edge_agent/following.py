@@ -1,5 +1,6 @@
 """A machine's declared outputs: followed while the PLC permits, each write audited first and read back."""
 
+import asyncio
 import logging
 import math
 from dataclasses import dataclass, field
@@ -39,6 +40,8 @@ class Following:
     ) -> None:
         self._machine, self._followers, self._historian = machine, followers, historian
         self._model, self._config = model, config
+        self.turned_at = 0.0
+        """When it last turned to an output, the loop's time."""
         self.written: dict[Written, int] = dict.fromkeys(Written, 0)
 
     @property
@@ -55,6 +58,7 @@ class Following:
     async def run(self, verdict: Verdict, denied: Denied, now: int) -> None:
         """Write what is due of every output; `now` is monotonic, in ns."""
         for follower in self._followers:
+            self.turned_at = asyncio.get_running_loop().time()
             await self._one(follower, verdict, denied, now)
 
     async def _one(self, follower: Follower, verdict: Verdict, denied: Denied, now: int) -> None:

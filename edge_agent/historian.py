@@ -20,6 +20,7 @@ from edge_agent.history import audit, file, rows
 from edge_agent.history.flight import FlightRecorder
 from edge_agent.history.rows import Row, When
 from edge_agent.history.store import Store
+from edge_agent.history.turns import Turns
 
 log = logging.getLogger(__name__)
 
@@ -32,6 +33,8 @@ MOST_RARE = 1000
 ALARM_DEADLINE = 1.0
 HUNG = 60.0
 """Seconds after which a disk that does not answer is told of."""
+LONGEST_CHECK = 600.0
+"""Seconds that looking at every page of a large file may take on a slow box."""
 
 
 class _Waiter:
@@ -67,17 +70,24 @@ class Historian:
         self._wake = threading.Event()
         self._running = True
         self._thread = threading.Thread(target=self._write, name="historian", daemon=True)
-        self._turned_at = time.monotonic()
+        self._turns = Turns()
         self._refused = False
         self.lost = self.committed = 0
         self.commits = Histogram()
         """How long commits take, the fsync among it."""
 
     @property
-    def progresses(self) -> bool:
-        """Whether the writer threads live. That one waits for a disk is `trouble`, no reason to restart."""
+    def hung(self) -> str:
+        """Name the writer thread that has ended or is stuck, "" if none is.
+
+        That one waits for a disk is `trouble`: another process would wait for it as well.
+        """
+        if not self._running:
+            return ""
         ended = self._thread.ident is not None and not self._thread.is_alive()
-        return not (self._running and (ended or (self.flight is not None and self.flight.ended)))
+        if ended or self._turns.stuck(HUNG if self._store.opened else LONGEST_CHECK):
+            return "historian"
+        return "flight recorder" if self.flight is not None and self.flight.hung else ""
 
     @property
     def queued(self) -> int:
@@ -87,13 +97,13 @@ class Historian:
     @property
     def trouble(self) -> str:
         """What somebody should do something about, "" if all is well."""
-        if time.monotonic() - self._turned_at > HUNG:
+        if self._turns.longer_than(HUNG):
             return f"the disk has not answered for {HUNG:g} s"
         return self._store.trouble or self._store.note
 
     def open(self) -> None:
         """Start the writer threads."""
-        self._turned_at = time.monotonic()
+        self._turns.begin()
         self._thread.start()
         if self.flight:
             self.flight.open()
@@ -160,7 +170,7 @@ class Historian:
         while running:
             self._wake.wait(COMMIT_EVERY)
             self._wake.clear()
-            self._turned_at = time.monotonic()
+            self._turns.begin()
             running = self._running
             # Whoever waits put its row first, so taking the waiters first misses no row of theirs.
             waiters = [self._waiters.popleft() for _ in range(len(self._waiters))]

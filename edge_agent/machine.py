@@ -1,5 +1,6 @@
 """One machine's cycle in the shell: inputs out of the image, the model asked, the result block written."""
 
+import asyncio
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -75,7 +76,7 @@ class Machine:
         self._heartbeat_every = config.result.heartbeat if config.result else math.inf
         self.verdict = Verdict(state=State.STARTING, reason=Reason.WARMING_UP)
         self.since = Since()
-        self._finishing = False
+        self._writing_since = math.inf
 
     def rewire(self, wiring: Wiring) -> None:
         """Say how it hangs together from the next `settle` on."""
@@ -187,9 +188,9 @@ class Machine:
 
     async def finish(self, now: int) -> None:
         """Write the result block and what follows it. Skipped while the one before is still being written."""
-        if self._finishing:
+        if self._writing_since < math.inf:
             return
-        self._finishing = True
+        self._writing_since = asyncio.get_running_loop().time()
         try:
             # Committed before anybody is told: an alarm that the PLC saw can always be found again.
             while self._alarms_to_keep:
@@ -199,7 +200,14 @@ class Machine:
                 denied = Denied.STOPPED if self._stopped() else self.denied
                 await self._following.run(self.verdict, denied, now)
         finally:
-            self._finishing = False
+            self._writing_since = math.inf
+
+    @property
+    def writing_since(self) -> float:
+        """Since when it writes what it does, the loop's time; infinite while it writes nothing."""
+        if self._following is None or self._writing_since == math.inf:
+            return self._writing_since
+        return max(self._writing_since, self._following.turned_at)
 
     def ask(self, order: Order) -> None:
         """Ask something of the alarms; one order is obeyed in a cycle. Raises `OrderRefused`."""

@@ -2,8 +2,9 @@
 
 import asyncio
 import logging
+import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy as np
 from edge_agent.asking import Asking, ScanClass, Spawner, until
 from edge_agent.core.histogram import Histogram
 from edge_agent.core.tags import Columns, Reason
+from edge_agent.device import Device
 from edge_agent.history.track import Track
 from edge_agent.inference.host import ModelHost
 from edge_agent.machine import Machine
@@ -33,6 +35,12 @@ class Group:
     after: "list[Group]"
     """Groups whose results these machines use: they think before."""
     thinking: "asyncio.Task[None] | None" = None
+    began: float = 0.0
+
+    @property
+    def thinking_since(self) -> float:
+        """When it began to think, the loop's time; infinite while it does not."""
+        return math.inf if self.thinking is None or self.thinking.done() else self.began
 
 
 class Scan:
@@ -53,7 +61,8 @@ class Scan:
         self.cycles = self.overruns = 0
         self.took, self.late = Histogram(), Histogram()
         """How long cycles take, and how long after their tick they begin."""
-        self.finished_at = 0.0
+        self.began_at = self.finished_at = 0.0
+        """When the latest cycle began and ended that has ended, the loop's time."""
 
     def add(self, machine: Machine, model: ModelHost, after: Sequence[Machine] = ()) -> None:
         """Let a machine think in this scan, by the model that is the machine's once it is settled.
@@ -100,11 +109,12 @@ class Scan:
         started = time.perf_counter()
         self.finished_at = start
         while not self._stopping:
+            tick_began = loop.time()
             began = time.perf_counter()
             self.late.observe(max(0.0, began - started - tick * self.period))
             await self._cycle(tick, start + (tick + WAIT) * self.period)
             self.cycles += 1
-            self.finished_at = loop.time()
+            self.began_at, self.finished_at = tick_began, loop.time()
             self.took.observe(time.perf_counter() - began)
             due = tick + 1
             # A cycle that ends within a tenth of a period of its tick still serves that tick.
@@ -116,6 +126,10 @@ class Scan:
             await asyncio.wait(unfinished, timeout=STOP_DEADLINE)
         if self.track:
             self.track.end()
+
+    def reading_since(self, moment: float) -> Iterator[Device]:
+        """Yield the devices whose present read began before a moment of the loop's time."""
+        return self._asking.reading_since(moment) if self._asking else iter(())
 
     def stop(self) -> None:
         """Make `run` return after the cycle it is in."""
@@ -135,6 +149,7 @@ class Scan:
         thinking = []
         for group in self.groups:
             if group.thinking is None or group.thinking.done():
+                group.began = now / 1e9
                 group.thinking = self._spawner.create_task(self._in_turn(group, tick, image, now, wall / 1e9))
                 thinking.append(group.thinking)
         if thinking:

@@ -22,6 +22,7 @@ from edge_agent.core.resultblock import FIELDS
 from edge_agent.core.tags import Reason
 from edge_agent.device import Device
 from edge_agent.historian import Historian
+from edge_agent.inference.host import ModelHost
 from edge_agent.links import Links
 from edge_agent.machine import Machine, Wiring
 from edge_agent.running import Running
@@ -173,9 +174,10 @@ def frames(driver: MemoryDriver, machine: str) -> list[tuple[float, dict[str, fl
 class Beating:
     """An agent's heartbeat task over a site, without its sockets and signals."""
 
-    def __init__(self, s: Site, machine: Machine, folder: Path) -> None:
+    def __init__(self, s: Site, machine: Machine, folder: Path, *models: ModelHost) -> None:
         config = Config(name="t", state=str(folder), devices=[], machines=[])
-        self._app = App(config)
+        self.app, self.machine = App(config), machine
         running = Running(config, s.historian, s.spawner)
-        running.parts = Parts(config, Links(), list(s.devices.values()), [], [machine], [s.scan], s.table, {})
-        s.spawner.create_task(self._app._beat(running, s.spawner))
+        devices = list(s.devices.values())
+        running.parts = Parts(config, Links(), devices, [*models], [machine], [s.scan], s.table, {})
+        s.spawner.create_task(self.app._beat(running, s.spawner))

@@ -9,7 +9,7 @@ import resource
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -27,6 +27,8 @@ from edge_agent.core.pipeline import Verdict
 from edge_agent.core.resultblock import State
 from edge_agent.core.tags import Columns, Reason
 from edge_agent.historian import FILE, Historian
+from edge_agent.history.rows import Row
+from edge_agent.history.store import Store
 
 pytestmark = pytest.mark.sockets
 INPUTS = Columns(
@@ -293,12 +295,63 @@ async def test_a_disk_that_hangs_is_told_of_and_is_no_reason_to_restart(
             other.execute("BEGIN EXCLUSIVE")
             await history.alarm("m", GOOD)
             assert history.trouble == "the disk has not answered for 0.2 s"
-            assert history.progresses
+            assert history.hung == ""
+
+
+def spin(until: threading.Event) -> None:
+    while not until.is_set():
+        pass
+
+
+@pytest.mark.parametrize("stick", [threading.Event.wait, spin])
+@pytest.mark.parametrize("opened", [True, False])
+def test_a_writer_stuck_by_a_fault_of_its_own_is_told_and_one_that_opens_a_large_file_has_time(
+    stick: Callable[[threading.Event], object], opened: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "HUNG", 0.2)
+    monkeypatch.setattr(module, "COMMIT_EVERY", 0.02)
+    freed = threading.Event()
+    with historian(tmp_path) as history:
+        if opened:
+            history.event("m", "before", "")
+            until(lambda: history.committed == 1, "an open file")
+        else:
+            opens = Store._open
+            monkeypatch.setattr(Store, "_open", lambda store: (stick(freed), opens(store))[1])
+        history._put(Row(lambda *_: stick(freed), rare=False))
+        until(lambda: history.trouble, "a turn that takes long")
+        if opened:
+            until(lambda: history.hung == "historian", "a stuck writer")
+        else:
+            assert history.hung == ""
+            monkeypatch.setattr(module, "LONGEST_CHECK", 0.2)
+            until(lambda: history.hung == "historian", "a stuck writer")
+        freed.set()
+        until(lambda: history.hung == "", "progress")
+
+
+def test_a_writer_that_the_kernel_holds_is_no_reason_to_restart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "HUNG", 0.2)
+    monkeypatch.setattr(module, "COMMIT_EVERY", 0.02)
+    hanging, answer = os.pipe()
+    with historian(tmp_path) as history:
+        history.event("m", "before", "")
+        until(lambda: history.committed == 1, "an open file")
+        history._put(Row(lambda *_: os.read(hanging, 1), rare=False))
+        until(lambda: history.trouble == "the disk has not answered for 0.2 s", "the trouble")
+        for _ in range(50):
+            assert history.hung == ""
+        os.write(answer, b"1")
+        until(lambda: history.trouble == "", "an end of the trouble")
+    os.close(hanging)
+    os.close(answer)
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_bug_in_the_writer_ends_its_progress(tmp_path: Path) -> None:
     with historian(tmp_path) as history:
-        assert history.progresses
+        assert history.hung == ""
         history.result("m", 0, INPUTS, None, 0)  # type: ignore[arg-type]
-        until(lambda: not history.progresses, "an end of the writer", 5)
+        until(lambda: history.hung == "historian", "an end of the writer", 5)

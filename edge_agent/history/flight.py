@@ -25,6 +25,7 @@ from edge_agent.history.reading import read_flight
 from edge_agent.history.ring import Ring, Segment
 from edge_agent.history.segments import Frame
 from edge_agent.history.track import Track
+from edge_agent.history.turns import Turns
 from edge_agent.moment import boot_id
 
 __all__ = ["Block", "FlightRecorder", "Layout", "Thought", "Track", "read_flight", "thoughts"]
@@ -38,6 +39,8 @@ AFTER = 300.0
 """Seconds after an alarm that are frozen as well."""
 TURN = 1.0
 """Seconds between looks at what there is to write."""
+HUNG = 60.0
+"""Seconds after which a disk that does not answer is told of."""
 STOP_DEADLINE = 5.0
 SEGMENTS = 32
 """Files that the ring has at least, when it is full."""
@@ -56,8 +59,7 @@ class FlightRecorder:
         self._alarm, self._stop = threading.Event(), threading.Event()
         self._frozen_until = 0.0
         self._thread = threading.Thread(target=self._write, name="flight", daemon=True)
-        self.trouble = ""
-        """Why nothing is recorded at present, "" if all is well."""
+        self._trouble, self._turns = "", Turns()
         self.written = 0
         self._lost = 0
 
@@ -67,12 +69,21 @@ class FlightRecorder:
         return self._lost + sum(track.lost for track in tuple(self._tracks))
 
     @property
-    def ended(self) -> bool:
-        """Whether the writer thread is no more."""
-        return self._thread.ident is not None and not self._thread.is_alive()
+    def trouble(self) -> str:
+        """Why nothing is recorded at present, "" if all is well."""
+        if self._turns.longer_than(HUNG) and not self._stop.is_set():
+            return f"the disk has not answered for {HUNG:g} s"
+        return self._trouble
+
+    @property
+    def hung(self) -> bool:
+        """Whether the writer thread has ended or is stuck, see `Historian.hung`."""
+        ended = self._thread.ident is not None and not self._thread.is_alive()
+        return ended or self._turns.stuck(HUNG)
 
     def open(self) -> None:
         """Start the writer thread."""
+        self._turns.begin()
         self._thread.start()
 
     def close(self) -> None:
@@ -105,6 +116,7 @@ class FlightRecorder:
         running = True
         while running:
             running = not self._stop.wait(TURN)
+            self._turns.begin()
             for track in tuple(self._tracks):
                 ended = track.ended
                 while track.full:
@@ -123,13 +135,13 @@ class FlightRecorder:
         except OSError as error:
             self._abandon(track)
             self._lost += len(block.tick)
-            if not self.trouble:
+            if not self._trouble:
                 log.warning("flight recorder: %s: %s; nothing is recorded", self.folder, error.strerror)
-            self.trouble = str(error.strerror)
+            self._trouble = str(error.strerror)
             return
-        if self.trouble:
+        if self._trouble:
             log.info("flight recorder: records again, %d images were lost", self.lost)
-            self.trouble = ""
+            self._trouble = ""
 
     def _append(self, track: Track, block: Block) -> None:
         """Write and sync one block. Raises OSError."""

@@ -29,6 +29,11 @@ class Store:
         self.trouble = self.note = ""
         """Why nothing is kept at present; what else somebody should know."""
 
+    @property
+    def opened(self) -> bool:
+        """Whether the file is open, and so was looked at."""
+        return self._connection is not None
+
     def keep(self, some: Sequence[Row]) -> bool:
         """Put rows on the disk, all or none; return whether they are there."""
         try:

@@ -1,6 +1,8 @@
 """The flight recorder on a real disk: what it gives back, what it drops, what alarms keep."""
 
 import logging
+import os
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +20,7 @@ from edge_agent.core.tags import Columns, Reason
 from edge_agent.historian import Historian
 from edge_agent.history import flight as module
 from edge_agent.history import ring, track
+from edge_agent.history.blocks import pack
 from edge_agent.history.flight import FlightRecorder, Track, read_flight, thoughts
 from edge_agent.machine import Machine, Wiring
 
@@ -259,3 +262,33 @@ def test_a_recording_has_every_tag_that_a_machine_looks_at(tmp_path: Path) -> No
     )
     Machine(machine, model, Historian(tmp_path), Wiring(Rows()))  # type: ignore[arg-type]
     assert looked_up == set(machine.tags)
+
+
+def test_a_recorder_that_is_stuck_is_told_and_one_that_waits_for_its_disk_is_trouble(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "HUNG", 0.2)
+    freed = threading.Event()
+    hanging, answer = os.pipe()
+    with recorder(tmp_path) as flight:
+        track = track_of(flight)
+        history = Historian(tmp_path, flight=flight)
+        with monkeypatch.context() as patched:
+            patched.setattr(module.os, "fdatasync", lambda _: os.read(hanging, 1))
+            fly(track, range(3))
+            track.seal()
+            until(lambda: flight.trouble == "the disk has not answered for 0.2 s", "the trouble")
+            for _ in range(50):
+                assert not flight.hung
+            os.write(answer, b"1")
+            until(lambda: not flight.trouble, "an end of the trouble")
+        with monkeypatch.context() as patched:
+            patched.setattr(module, "pack", lambda block: freed.wait() and pack(block))
+            fly(track, range(3, 6))
+            track.seal()
+            until(lambda: history.hung == "flight recorder", "a stuck recorder")
+            freed.set()
+            until(lambda: history.hung == "", "progress")
+    assert [block.tick.tolist() for block in read_flight(flight.folder)] == [[0, 1, 2], [3, 4, 5]]
+    os.close(hanging)
+    os.close(answer)
