@@ -137,9 +137,9 @@ class Historian:
 
     async def audit(self, entry: audit.Entry) -> bool:
         """Keep an entry of the audit; return whether it is on the disk within `ALARM_DEADLINE`."""
-        at = time.time()
+        when = _when()
         # Not tried again later: what is not audited in time is not written.
-        row = Row(lambda connection, _: audit.insert(connection, at, entry), rare=False)
+        row = Row(lambda connection, clock: audit.insert(connection, when, clock, entry), rare=False)
         kept = self._put(row) and bool(await self._committed())
         if not kept and not self._refused:
             log.warning("historian: no audit on the disk, so %s and others are not written", entry.output)
@@ -181,7 +181,7 @@ class Historian:
             failed = not kept or (failed and not some)
             for waiter in waiters:
                 waiter.tell(kept)
-            self._store.aggregate()
+            self._store.tend()
         self.lost += len(again)
         self._store.close()
 

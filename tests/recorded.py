@@ -42,5 +42,5 @@ def record(path: Path, machine: str, at: Floats, score: Floats, inputs: Floats) 
                 for when, s, values in zip(at[part].tolist(), score[part].tolist(), inputs[part], strict=True)
             ]
         )
-        store.aggregate()
+        store.tend()
     store.close()

@@ -4,15 +4,29 @@ import hashlib
 import json
 import math
 import sqlite3
+from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 import msgspec
+
+from edge_agent.history import archive
+from edge_agent.history.archive import Kept
+from edge_agent.history.rows import Clock, When
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS audit (
     id INTEGER PRIMARY KEY AUTOINCREMENT, time REAL, entry TEXT, previous TEXT, hash TEXT);
 """
-_INSERT = "INSERT INTO audit(time, entry, previous, hash) VALUES (?, ?, ?, ?)"
+"""As version 4 had it."""
+STAMPED = """
+ALTER TABLE audit ADD COLUMN monotonic INTEGER;
+ALTER TABLE audit ADD COLUMN boot INTEGER REFERENCES boot;
+ALTER TABLE audit ADD COLUMN synchronised INTEGER;
+"""
+_INSERT = (
+    "INSERT INTO audit(time, entry, previous, hash, monotonic, boot, synchronised) VALUES (?,?,?,?,?,?,?)"
+)
 _LAST = "SELECT hash FROM audit ORDER BY id DESC LIMIT 1"
 BEGINNING = "0" * 64
 
@@ -45,36 +59,50 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
         return [(name, getattr(self, name)) for name in self.__struct_fields__]
 
 
-def insert(connection: sqlite3.Connection, at: float, entry: Entry) -> None:
-    """Add a row to the chain; `at` is wall time in seconds since 1970. Only ever one connection writes."""
+def insert(connection: sqlite3.Connection, when: When, clock: Clock, entry: Entry) -> None:
+    """Add a row to the chain. Only ever one connection writes."""
     row = connection.execute(_LAST).fetchone()
     previous = row[0] if row else BEGINNING
-    text = entry.text()
-    connection.execute(_INSERT, (at, text, previous, _hash(at, text, previous)))
+    (boot,) = connection.execute("SELECT boot FROM boot WHERE id = ?", (clock.boot,)).fetchone()
+    text, stamp = entry.text(), (when.monotonic, boot, int(clock.synchronised))
+    own = _hash(when.wall, text, previous, stamp)
+    stored = (when.monotonic, clock.boot, clock.synchronised)
+    connection.execute(_INSERT, (when.wall, text, previous, own, *stored))
 
 
 def verify(path: Path) -> list[str]:
-    """Return what is wrong with the chain in a history file, in sentences; nothing if it is whole.
+    """Return what is wrong with the chain of a history file and its archive, in sentences; nothing if whole.
 
     Raises sqlite3.Error if it cannot be read.
     """
-    with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as connection:
-        rows = connection.execute("SELECT id, time, entry, previous, hash FROM audit ORDER BY id").fetchall()
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, isolation_level=None)) as connection:
         last = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'audit'").fetchone()
-    connection.close()
-    wrong, before = [], None
-    for number, at, text, previous, found in rows:
-        if found != _hash(at, text, previous):
-            wrong.append(f"row {number} was changed: {text}")
-        if before is not None and number != before[0] + 1:
-            wrong.append(f"rows {before[0] + 1} to {number - 1} are missing")
-        elif before is not None and previous != before[1]:
-            wrong.append(f"row {number} does not follow row {before[0]}")
-        before = (number, found)
-    if last and (not rows or rows[-1][0] != last[0]):
+        wrong, before = [], None
+        try:
+            for row in archive.kept(connection, path.parent):
+                wrong += _wrong(before, row)
+                before = row
+        except archive.Damaged as error:
+            return [*wrong, str(error)]
+    if last and (before is None or before[0] < last[0]):
         wrong.append(f"the last rows, up to {last[0]}, are missing")
     return wrong
 
 
-def _hash(at: float, text: str, previous: str) -> str:
-    return hashlib.sha256(f"{previous}\n{at!r}\n{text}".encode()).hexdigest()
+def _wrong(before: Kept | None, row: Kept) -> list[str]:
+    """Return what is wrong with a row, which follows `before`, None for the first that is kept."""
+    number, at, text, previous, found, *stamp = row
+    wrong = []
+    if found != _hash(at, text, previous, stamp):
+        wrong.append(f"row {number} was changed: {text}")
+    if before is not None and number != before[0] + 1:
+        wrong.append(f"rows {before[0] + 1} to {number - 1} are missing")
+    elif before is not None and previous != before[4]:
+        wrong.append(f"row {number} does not follow row {before[0]}")
+    return wrong
+
+
+def _hash(at: float, text: str, previous: str, stamp: Sequence[object]) -> str:
+    """Return the hash of a row. Those of files before version 5 have no stamp."""
+    parts = [previous, repr(at), text, *map(str, () if stamp[0] is None else stamp)]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()

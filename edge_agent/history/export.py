@@ -3,10 +3,11 @@
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from itertools import islice
 from pathlib import Path
 
 from edge_agent.core.tags import Quality
-from edge_agent.history import file
+from edge_agent.history import archive, file
 from edge_agent.history.flight import read_flight
 from edge_agent.history.reading import read_layouts
 from edge_agent.history.tables import ExportError, Kind, table
@@ -32,8 +33,12 @@ def export_rows(path: Path, what: str, since: float, until: float, out: Path) ->
             )
         name = TABLES[what]
         kinds = _kinds(connection, name)
+        if what == "audit":
+            read = _audit(connection, path.parent, since, until)
+        else:
+            read = _rows(connection, name, since, until)
         with table(out, kinds) as put:
-            for rows in _rows(connection, name, since, until):
+            for rows in read:
                 put(list(zip(*rows, strict=True)))
                 count += len(rows)
     return count
@@ -42,9 +47,18 @@ def export_rows(path: Path, what: str, since: float, until: float, out: Path) ->
 def _kinds(connection: sqlite3.Connection, name: str) -> dict[str, Kind]:
     columns = connection.execute(f"PRAGMA table_info({name})").fetchall()
     kinds = {column: _KINDS[declared] for _, column, declared, *_ in columns}
-    if "boot" in kinds:
-        kinds["boot"] = "text"
-    return kinds | {"time": "time"}
+    return kinds | {"time": "time", "boot": "text"}
+
+
+def _audit(
+    connection: sqlite3.Connection, state: Path, since: float, until: float
+) -> Iterator[list[tuple[object, ...]]]:
+    try:
+        rows = (row for row in archive.kept(connection, state) if since <= row[1] <= until)
+        while some := list(islice(rows, AT_ONCE)):
+            yield [*some]
+    except archive.Damaged as error:
+        raise ExportError(str(error)) from None
 
 
 def _rows(
@@ -52,15 +66,12 @@ def _rows(
 ) -> Iterator[list[tuple[object, ...]]]:
     boots: dict[object, str] = dict(connection.execute("SELECT id, boot FROM boot").fetchall())
     columns = [column for _, column, *_ in connection.execute(f"PRAGMA table_info({name})")]
-    key, boot = columns.index("id"), columns.index("boot") if "boot" in columns else None
+    key, boot = columns.index("id"), columns.index("boot")
     query = f"SELECT * FROM {name} WHERE id > ? AND time BETWEEN ? AND ? ORDER BY id LIMIT {AT_ONCE}"  # noqa: S608 - of `TABLES`
     last = 0
     while rows := connection.execute(query, (last, since, until)).fetchall():
         last = rows[-1][key]
-        if boot is None:
-            yield rows
-        else:
-            yield [(*row[:boot], boots.get(row[boot]), *row[boot + 1 :]) for row in rows]
+        yield [(*row[:boot], boots.get(row[boot]), *row[boot + 1 :]) for row in rows]
 
 
 def export_flight(

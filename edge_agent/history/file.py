@@ -9,7 +9,7 @@ from edge_agent.history import aggregator, audit
 
 log = logging.getLogger(__name__)
 
-VERSION = 4
+VERSION = 5
 LARGEST = 10**9
 """Bytes. The cap comes before the disk's: a full disk cannot even be tidied up."""
 PAGE = 4096
@@ -47,6 +47,7 @@ STEPS = {
         CREATE UNIQUE INDEX event_once ON event(boot, monotonic, subject, kind);
         """,
     3: aggregator.TABLES,
+    4: audit.SCHEMA + audit.STAMPED,
 }
 """What brings a file of a version to the next."""
 
@@ -55,8 +56,8 @@ DELETE FROM {0} WHERE id <= (SELECT min(id) FROM {0})
     + min(2000, ((SELECT max(id) FROM {0}) - (SELECT min(id) FROM {0})) / 64)
 """
 """Few at a time, because an alarm may wait behind them. Each least and largest asked for alone is no scan."""
-_GOING = ("result", "minute", "event", "hour", "alarm")
-"""What makes room, in this order. The audit never does."""
+_GOING = ("result", "minute", "event", "hour", "audit", "alarm")
+"""What makes room, in this order. The audit does where its archive could take nothing for long."""
 SHARE = 0.25
 """Of the file, from which on minutes make room before results do."""
 _MINUTES = """
@@ -91,13 +92,13 @@ def says_damaged(error: Exception) -> bool:
     return isinstance(error, sqlite3.DatabaseError) and any(word in str(error) for word in _BROKEN)
 
 
-def make_room(connection: sqlite3.Connection) -> bool:
-    """Drop the oldest rows: results first, alarms last. Return whether there were any."""
+def make_room(connection: sqlite3.Connection) -> str:
+    """Drop the oldest rows: results first, alarms last. Return of which table, "" if there were none."""
     for table in ("minute", *_GOING) if _minutes(connection) > SHARE else _GOING:
         with connection:
             if connection.execute(_OLDEST.format(table)).rowcount > 0:
-                return True
-    return False
+                return table
+    return ""
 
 
 def _minutes(connection: sqlite3.Connection) -> float:
@@ -148,7 +149,7 @@ def _bring_up(connection: sqlite3.Connection) -> None:
         old = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'result'").fetchone()
         version, steps = (1, "") if old else (2, TABLES)
     steps += "".join(STEPS[step] for step in range(version, VERSION))
-    connection.executescript(f"BEGIN; {steps} {audit.SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;")
+    connection.executescript(f"BEGIN; {steps} PRAGMA user_version = {VERSION}; COMMIT;")
 
 
 def _set_aside(path: Path) -> Path:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from edge_agent.history import file, rows
 from edge_agent.history.aggregator import Aggregator
+from edge_agent.history.archive import Archive
 from edge_agent.history.rows import Clock, Row
 from edge_agent.moment import boot_id, synchronised
 
@@ -16,6 +17,8 @@ log = logging.getLogger(__name__)
 
 MOST_DROPS = 100
 """How often one commit drops the oldest rows before it gives up."""
+ARCHIVE_AGAIN = 60.0
+"""Seconds after which an archive that failed is tried again."""
 
 
 class Store:
@@ -25,7 +28,9 @@ class Store:
         self._path, self._largest, self._floor = path, largest, floor
         self._connection: sqlite3.Connection | None = None
         self._boot, self._aggregator = 0, Aggregator()
+        self._archive, self._archive_at, self._unarchived = Archive(path.parent, largest), 0.0, ""
         self._unchecked, self._tight = True, False
+        self._audit_dropped = False
         self.trouble = self.note = ""
         """Why nothing is kept at present; what else somebody should know."""
 
@@ -46,12 +51,13 @@ class Store:
         self.trouble = ""
         return True
 
-    def aggregate(self) -> None:
-        """Go on with the aggregates of what is kept, by a part that an alarm can wait for."""
+    def tend(self) -> None:
+        """Go on with the aggregates and the archive of what is kept, by parts that an alarm can wait for."""
         if self._connection is None:
             return
         try:
             self._step_or_make_room(self._connection)
+            self._archive_audit(self._connection)
         except sqlite3.Error as error:
             self._fail(error)
 
@@ -92,12 +98,41 @@ class Store:
         if tight:
             log.warning("historian: %s: too little free space; the oldest results make room", self._path)
 
+    def _archive_audit(self, connection: sqlite3.Connection) -> None:
+        """Keep the audit to its share of the file. While its archive takes nothing, it may have more."""
+        if time.monotonic() < self._archive_at:
+            return
+        try:
+            gone = self._archive.step(connection)
+        except OSError as error:
+            self._archive_at = time.monotonic() + ARCHIVE_AGAIN
+            if str(error) != self._unarchived:
+                self._unarchived = str(error)
+                log.warning("historian: the oldest rows of the audit cannot be archived: %s", error)
+            return
+        self._unarchived = ""
+        if gone:
+            self._tell(connection, "audit", gone)
+
+    def _tell(self, connection: sqlite3.Connection, kind: str, text: str) -> None:
+        log.warning("historian: %s: %s", kind, text)
+        when = rows.When(time.time(), time.monotonic_ns())
+        self._insert_or_make_room(connection, [rows.event(when, "history", kind, text)])
+
+    def _make_room(self, connection: sqlite3.Connection) -> bool:
+        table = file.make_room(connection)
+        if table == "audit" and not self._audit_dropped:
+            self._audit_dropped = True
+            self.note = "the oldest rows of the audit are dropped: neither the disk nor the file has room"
+            log.error("historian: %s", self.note)
+        return bool(table)
+
     def _insert_or_make_room(self, connection: sqlite3.Connection, some: Sequence[Row]) -> None:
         for _ in range(MOST_DROPS):
             try:
                 return self._insert(connection, some)
             except sqlite3.OperationalError as error:
-                if "full" not in str(error) or not file.make_room(connection):
+                if "full" not in str(error) or not self._make_room(connection):
                     raise
         return self._insert(connection, some)
 
@@ -111,7 +146,7 @@ class Store:
         try:
             self._aggregator.step(connection)
         except sqlite3.OperationalError as error:
-            if "full" not in str(error) or not file.make_room(connection):
+            if "full" not in str(error) or not self._make_room(connection):
                 raise
 
     def _fail(self, error: sqlite3.Error | OSError) -> None:

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from recorded import record, result
 
-from edge_agent.history import aggregator, file
+from edge_agent.history import aggregator, audit, file
 from edge_agent.history.store import Store
 
 pytestmark = pytest.mark.sockets
@@ -92,11 +92,11 @@ def test_they_are_those_of_the_rows_whatever_the_clock_and_the_power_do(
         if not some:
             break
         assert store.keep(some)
-        store.aggregate()
+        store.tend()
         if turn in cuts:
             store = Store(path, file.LARGEST, 0)
     assert store.keep([result(START + 10**7, "c", {"wear": 1.0}, np.ones(1))])
-    store.aggregate()
+    store.tend()
     assert all_agree(path) == len(cycles)
 
 
@@ -106,14 +106,15 @@ def test_a_file_of_the_version_before_is_aggregated_with_what_is_in_it(tmp_path:
     record(path, "m", at, np.sin(at).round(4), np.cos(at).round(4)[:, None])
     with closing(sqlite3.connect(path)) as before:
         before.executescript(
-            "DROP TABLE minute; DROP TABLE hour; DROP TABLE aggregated; PRAGMA user_version = 3;"
+            "DROP TABLE minute; DROP TABLE hour; DROP TABLE aggregated; DROP TABLE audit;"
+            f"{audit.SCHEMA} PRAGMA user_version = 3;"
             "UPDATE result SET outputs = NULL WHERE id <= 3000;"
             "INSERT INTO result(time, machine) VALUES (1, 'm');"
         )
     store = Store(path, file.LARGEST, 0)
     for _ in range(5):
         assert store.keep([result(START + 10**5, "m", {"wear": 0.5}, np.ones(1))])
-        store.aggregate()
+        store.tend()
     store.close()
     assert query(path, "PRAGMA user_version") == [(file.VERSION,)]
     ((count, first),) = query(path, "SELECT count(*), min(time) FROM minute WHERE time >= 1000")
@@ -135,7 +136,7 @@ def kept_long(path: Path, largest: int, machines: int) -> None:
         assert store.keep(
             [result(at, name, {"wear": 0.5}, np.full(8, 1.5)) for at in times for name in names]
         )
-        store.aggregate()
+        store.tend()
     store.close()
 
 
@@ -163,11 +164,11 @@ def test_what_a_full_disk_kept_from_being_written_is_written_later(tmp_path: Pat
     assert store.keep([result(t, "m", {"wear": t % 7}, np.array([t % 11])) for t in at.tolist()])
     with closing(sqlite3.connect(path)) as other:
         other.execute("BEGIN IMMEDIATE")  # as a disk that takes nothing: every write fails
-        store.aggregate()
+        store.tend()
         assert "locked" in store.trouble
     for _ in range(3):
         assert store.keep([result(START + 10**6, "m", {"wear": 1.0}, np.ones(1))])
-        store.aggregate()
+        store.tend()
     assert store.trouble == ""
     store.close()
     assert all_agree(path) == 4000
