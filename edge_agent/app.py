@@ -24,6 +24,7 @@ from edge_agent.control import serve
 from edge_agent.core.resultblock import BEAT
 from edge_agent.historian import Historian
 from edge_agent.history.flight import FlightRecorder
+from edge_agent.moment import Suspend
 from edge_agent.north.tellers import NOBODY, tellers
 from edge_agent.observed import Observed
 from edge_agent.reloading import Reload, Reloading
@@ -135,8 +136,13 @@ class App:
         loop = asyncio.get_running_loop()
         start: health.Start | None = health.Start(loop.time())
         told = told_hung = ""
+        suspend = Suspend()
         while True:
             await asyncio.sleep(FIRST_BEAT if start else BEAT)
+            if slept := suspend.since():
+                text = f"the box slept for {slept / 1e9:.1f} s; what was read before is not used"
+                log.warning(text)
+                self._historian.event(self._config.name, "slept", text)
             now, parts = loop.time(), running.parts
             hung = health.hung(parts, self._historian, now)
             text = health.status_text(parts, self._historian, hung)

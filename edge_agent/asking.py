@@ -36,15 +36,15 @@ class ScanClass:
 class _Asked:
     """A scan class and how it stands with it: `busy` until its read ends, `waited` for by the cycle.
 
-    It was asked at `asked`, the loop's time. Its columns are taken as the `number` of those that are
-    `gathered`, if they can be.
+    It was asked at `asked`, the loop's time; it is `old` if the box slept since. Its columns are taken as
+    the `number` of those that are `gathered`, if they can be.
     """
 
-    __slots__ = ("asked", "busy", "ended", "gathered", "number", "of", "waited")
+    __slots__ = ("asked", "busy", "ended", "gathered", "number", "of", "old", "waited")
 
     def __init__(self, of: ScanClass, ended: Callable[["_Asked", Reason], None]) -> None:
         self.of = of
-        self.busy = self.waited = False
+        self.busy = self.waited = self.old = False
         self.asked = 0.0
         self.ended: Callable[[Reason], None] = partial(ended, self)
         self.gathered: _Gathered | None = None
@@ -119,20 +119,27 @@ class Asking:
         """Yield the devices whose present read began before a moment of the loop's time."""
         return (one.of.device for one in self._asked if one.busy and one.asked < moment)
 
+    def forget(self) -> None:
+        """Use nothing that was asked for until now, also what comes later."""
+        for one in self._asked:
+            self._table.spoil(one.of.rows, Reason.STALE, _now())
+            one.old = one.busy
+
     def _begin(self, one: _Asked) -> None:
-        one.busy, one.asked = True, self._time()
+        one.busy, one.old, one.asked = True, False, self._time()
         if not one.of.device.begin(one.of.plan, one.ended):
             self._spawner.create_task(self._fetch(one))
 
     async def _fetch(self, one: _Asked) -> None:
         rows = one.of.rows
-        self._table.put(rows, await one.of.device.read(one.of.plan, rows.stop - rows.start))
+        columns = await one.of.device.read(one.of.plan, rows.stop - rows.start)
+        if not one.old:
+            self._table.put(rows, columns)
         self._close(one)
 
     def _ended(self, one: _Asked, reason: Reason) -> None:
-        if reason:
-            now = int(asyncio.get_running_loop().time() * 1e9)
-            self._table.spoil(one.of.rows, reason, now)
+        if reason or one.old:
+            self._table.spoil(one.of.rows, reason or Reason.STALE, _now())
         elif one.waited and one.gathered:
             one.gathered.whole[one.number] = time.monotonic_ns()
         else:
@@ -155,6 +162,10 @@ async def until(future: "asyncio.Future[None]", deadline: float) -> None:
         await future
     finally:
         handle.cancel()
+
+
+def _now() -> int:
+    return int(asyncio.get_running_loop().time() * 1e9)
 
 
 def _wake(future: "asyncio.Future[None]") -> None:

@@ -1,11 +1,14 @@
-"""When something was: whether the wall clock is to be believed, and in which life of the box."""
+"""When something was: whether the wall clock is right, in which life of the box, and whether it slept."""
 
 import ctypes
+import time
 from functools import cache
 from pathlib import Path
 
 _UNSYNCHRONISED = 5
 """TIME_ERROR of adjtimex(2)."""
+SHORTEST_SLEEP = 50_000_000
+"""Nanoseconds. The two clocks are read one after the other, and something may come between."""
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -30,6 +33,28 @@ def synchronised() -> tuple[bool, float]:
 def boot_id() -> str:
     """Return the kernel's name for this life of the box, as random(4) has it: monotonic times are of one."""
     return _BOOT_ID.read_text(encoding="ascii").strip()
+
+
+def asleep() -> int:
+    """Return how long the box has slept since its boot, in ns; a little less where something came between."""
+    boot = time.clock_gettime_ns(time.CLOCK_BOOTTIME)
+    return boot - time.monotonic_ns()
+
+
+class Suspend:
+    """Notices that the box was suspended. No duration of the monotonic clock has the time of it."""
+
+    def __init__(self) -> None:
+        self._before = max(asleep() for _ in range(3))
+
+    def since(self) -> int:
+        """Return how long the box slept since it was last noticed, in ns."""
+        slept = asleep()
+        gone = slept - self._before
+        if gone < SHORTEST_SLEEP:
+            return 0
+        self._before = slept
+        return gone
 
 
 @cache

@@ -16,6 +16,7 @@ from edge_agent.device import Device
 from edge_agent.history.track import Track
 from edge_agent.inference.host import ModelHost
 from edge_agent.machine import Machine
+from edge_agent.moment import Suspend
 from edge_agent.table import Table
 
 log = logging.getLogger(__name__)
@@ -59,6 +60,7 @@ class Scan:
         self._successor: Scan | None = None
         self._adopted = asyncio.Event()
         self.cycles = self.overruns = 0
+        self._suspend, self._asleep = Suspend(), 0
         self.took, self.late = Histogram(), Histogram()
         """How long cycles take, and how long after their tick they begin."""
         self.began_at = self.finished_at = 0.0
@@ -141,7 +143,10 @@ class Scan:
         self._succeed()
         if self._asking is None:
             self._asking = Asking(self.classes, self.table, self._spawner)
+        self._wake(self._asking)
         await self._asking.read(read_until)
+        self._wake(self._asking)
+        tick += self._asleep
         now, wall = _now(), time.time_ns()
         image = self.table.image(now)
         if self.track:
@@ -154,6 +159,13 @@ class Scan:
                 thinking.append(group.thinking)
         if thinking:
             await asyncio.wait(thinking, timeout=WAIT * self.period)
+
+    def _wake(self, asking: Asking) -> None:
+        """Count what the box slept as ticks that were missed: what lies before and after is not adjacent."""
+        if slept := self._suspend.since():
+            self._asleep += math.ceil(slept / 1e9 / self.period)
+            self.table.wake(_now())
+            asking.forget()
 
     async def _in_turn(self, group: Group, tick: int, image: Columns, now: int, wall: float) -> None:
         """Think after those whose results are used, or without those that are late."""

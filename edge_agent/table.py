@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from edge_agent.core.tags import Columns, Quality, Reason
+from edge_agent.moment import Suspend
 
 STALE = 2.5
 """Periods of its scan class after which a value is too old to use."""
@@ -20,6 +21,7 @@ class Table:
         self.latest = Columns.bad(len(longest_age), Reason.NEVER_READ, 0)
         self._numbers = np.arange(len(longest_age))
         self._more: dict[int, Columns] = {}
+        self._suspend = Suspend()
 
     def put(self, rows: slice, columns: Columns) -> None:
         """Store one scan class."""
@@ -52,6 +54,12 @@ class Table:
         latest.value[rows], latest.quality[rows] = np.nan, Quality.BAD
         latest.reason[rows], latest.at[rows] = reason, at
         self._more.pop(rows.start, None)
+
+    def wake(self, at: int) -> None:
+        """Let nothing count that was read before the box slept: whichever scan comes first after it."""
+        if self._suspend.since():
+            self.spoil(slice(0, len(self._numbers)), Reason.STALE, at)
+            self._more.clear()
 
     @property
     def exact(self) -> dict[int, int | str]:
