@@ -12,9 +12,12 @@ from edge_agent.bundles.trial import begin, give_up, journal, take_over
 from edge_agent.config import Config, ConfigError
 from edge_agent.historian import Historian
 from edge_agent.running import ModelRefused, Running
+from edge_agent.vanished import vanished
 from edge_agent.web.page import Page
 
 log = logging.getLogger(__name__)
+
+_GONE = "is in force and no longer in the file: a restart takes that over, if the file is whole"
 
 
 class Reload(Protocol):
@@ -81,6 +84,9 @@ class Reloading:
         if _only_at_start(config) != _only_at_start(self.config):
             what = "agent: name, state, history, metrics, mqtt, opcua-server and fleet"
             raise ConfigError([f"{what} can only change with a restart"])
+        # The office's is whole by its signature. A file may be cut off, or not be written to its end yet.
+        if config.remote == self.config.remote and (gone := vanished(self.config, config)):
+            raise ConfigError([f"{name} {_GONE}" for name in gone])
         return config
 
     def _refuse(self, errors: list[str]) -> None:

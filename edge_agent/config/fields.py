@@ -101,10 +101,21 @@ class Place:
 
 def read_toml(file: Path) -> dict[str, object]:
     """Read a TOML file. Raises `ConfigError`."""
+    return toml_of(file, read(file))
+
+
+def read(file: Path) -> bytes:
+    """Read a file whole. Raises `ConfigError`."""
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
+        return file.read_bytes()
     except OSError as error:
         raise ConfigError([f"{file}: {error.strerror}"]) from None
+
+
+def toml_of(file: Path, text: bytes) -> dict[str, object]:
+    """Return what stands in a TOML file with this text. Raises `ConfigError`."""
+    try:
+        return tomllib.loads(text.decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError([f"{file}: not TOML: {error}"]) from None
 

@@ -10,7 +10,7 @@ import msgspec
 from edge_agent.bundles.store import StoreError
 from edge_agent.config import alarms, modbus, north, opcua, overlap, remote, web
 from edge_agent.config.bundles import Bundles
-from edge_agent.config.fields import CHECK_UNITS, ConfigError, Place, build, nearest, read_toml
+from edge_agent.config.fields import CHECK_UNITS, ConfigError, Place, build, nearest, read, toml_of
 from edge_agent.config.history import history_of
 from edge_agent.config.links import Link
 from edge_agent.config.machines import machines_of
@@ -47,8 +47,11 @@ def load(
 
 
 def _load(file: Path, instead: Mapping[str, Path], office: Path | None, *, lenient: bool) -> Config:
-    data, root = read_toml(file), Place(file)
+    # Read once: it may be written at this very moment.
+    text, root = read(file), Place(file)
+    data = toml_of(file, text)
     own = _config(data, root, root, instead, lenient=lenient)
+    own = msgspec.structs.replace(own, text=text, sha256=hashlib.sha256(text).hexdigest())
     try:
         folder = office or _active(own)
         if folder is not None:
@@ -98,6 +101,7 @@ def _of_office(
     return msgspec.structs.replace(
         found,
         remote=sequence_of(folder.name),
+        text=own.text,
         sha256=hashlib.sha256(f"{own.sha256} {folder.name}".encode()).hexdigest(),
         warnings=[f"links, devices and machines are the office's, from {file}", *found.warnings],
     )
@@ -144,7 +148,6 @@ def _config(
         devices=found,
         machines=machines,
         warnings=[*bundles.warnings, *warnings, *web.warnings(page)],
-        sha256=hashlib.sha256(file.read_bytes()).hexdigest(),
         history=history,
         stop=agent.stop,
         trial=agent.trial,

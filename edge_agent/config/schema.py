@@ -163,7 +163,9 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     trial: float = 60.0
     """Seconds that a bundle has to be healthy before it is committed."""
     sha256: str = ""
-    """Of the file itself: the audit tells by it which configuration wrote."""
+    """Of `text`: the audit tells by it which configuration wrote."""
+    text: bytes = b""
+    """The file itself, without those that it names."""
     history: HistoryTable = HistoryTable()
     stop: str = ""
     """A tag of the PLC that stops all writing while it is not 0; "" for none."""

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Container, Mapping
+from typing import cast
 
 import msgspec
 
@@ -51,7 +52,10 @@ def outputs_of(
     if machine.mode == "active" and not machine.outputs:
         place.wrong("mode active writes declared outputs: declare one, or use mode advisory")
     found = []
-    for i, table in enumerate(machine.outputs):
+    # One that cannot be made has been told of; the others keep their numbers.
+    for i, table in enumerate(cast("list[OutputTable | None]", machine.outputs)):
+        if table is None:
+            continue
         where = Place(place.file, f"{place.key}[{i}]", place.errors)
         device = devices.get(table.device)
         if device is None and table.device not in broken:

@@ -122,6 +122,14 @@ def test_what_cannot_be_leaves_the_page_and_all_else_as_it_was(
             assert here.get("/api/status").json["machines"][0]["mode"] == "shadow"
         assert "the new configuration" in site.reload(agent, web(here.port), "advisory")
         assert here.get("/api/status").json["machines"][0]["mode"] == "advisory"
+        text, mark = site.config.read_text(encoding="utf-8"), len(agent.lines)
+        site.config.write_text(text.partition("[machine.alpha]")[0], encoding="utf-8")
+        agent.process.send_signal(signal.SIGHUP)
+        until(
+            lambda: any("reload: refused" in line for line in agent.lines[mark:]), "a refusal of half a file"
+        )
+        assert any("reload: machine.alpha is in force" in line for line in agent.lines[mark:])
+        assert here.get("/api/status").json["machines"][0]["mode"] == "advisory"
 
 
 async def test_a_page_on_a_panel_follows_or_says_that_it_was_switched_off(site: Site) -> None:
