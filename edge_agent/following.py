@@ -18,7 +18,7 @@ from edge_agent.latch import Latch
 
 log = logging.getLogger(__name__)
 
-_FALL_BACK = (Denied.NO_RESULT, Denied.TOO_FEW_CYCLES, Denied.OUTSIDE_TRAINING)
+FALL_BACK = (Denied.NO_RESULT, Denied.TOO_FEW_CYCLES, Denied.OUTSIDE_TRAINING)
 """The PLC permits writing, but there is nothing to follow. In any other case the PLC has the value."""
 
 
@@ -67,7 +67,7 @@ class Following:
             if not output.armed:
                 await self._arm(follower)
             value, why = output.follow(_wish(follower.config, verdict), now), follower.config.follows
-        elif denied in _FALL_BACK and output.armed:
+        elif denied in FALL_BACK and output.armed:
             value, why = output.fall_back(now), f"fallback, {denied.name}, {verdict.reason.name}"
         else:
             output.disarm()

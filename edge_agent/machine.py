@@ -22,7 +22,7 @@ from edge_agent.core.states import Situation, state_of
 from edge_agent.core.tags import Columns, Reason
 from edge_agent.device import Outputs, Written
 from edge_agent.explaining import explain
-from edge_agent.following import Following
+from edge_agent.following import FALL_BACK, Following
 from edge_agent.historian import Historian
 from edge_agent.inference.host import ModelHost
 from edge_agent.intake import Intake, Taken
@@ -243,12 +243,22 @@ class Machine:
         """Whether the PLC would miss the heartbeat if nothing were written before the next result."""
         return now - self.publisher.written_at >= 1e9 * EARLY * self._heartbeat_every
 
+    async def fall_back(self, now: int) -> None:
+        """Write the fallbacks of its outputs where the PLC permits it: nothing will follow from here on."""
+        permitted = self.denied is Denied.NOTHING or self.denied in FALL_BACK
+        if self._following is not None and permitted and not (self.latched or self._stopped()):
+            self.denied = Denied.NO_RESULT
+            await self._following.run(self._off, self.denied, now)
+
     async def stop(self, now: int) -> None:
         """Tell the PLC that the agent stops on purpose."""
-        self.verdict = Verdict(
-            state=State.OFF, reason=Reason.STOPPED, alarm=self.verdict.alarm, bits=self.verdict.bits
-        )
+        self.verdict = self._off
         await self._publish(now)
+
+    @property
+    def _off(self) -> Verdict:
+        before = self.verdict
+        return Verdict(state=State.OFF, reason=Reason.STOPPED, alarm=before.alarm, bits=before.bits)
 
     async def _publish(self, now: int) -> None:
         if not (self.latched or self._stopped()):

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from edge_agent.asking import Spawner
@@ -19,6 +20,9 @@ log = logging.getLogger(__name__)
 
 STOP_DEADLINE = 5.0
 """Seconds for the last cycle to end, and again for the stop values to reach the PLCs."""
+
+FALL_BACK_DEADLINE = 2.0
+"""Seconds for the fallbacks of outputs to reach the PLCs before that."""
 
 
 class ModelRefused(Exception):
@@ -77,10 +81,12 @@ class Running:
         await self._end_unused()
 
     async def stop(self) -> None:
-        """End the last cycle, then write the stop values. Both have a deadline."""
+        """End the last cycle, then write the stop values. All have a deadline."""
         for scan in self.parts.scans:
             scan.stop()
         await self._wait([self._tasks[scan] for scan in self.parts.scans])
+        # While the result block still says whose the outputs are: after OFF they are the PLC's.
+        await _each(self.parts.machines, Machine.fall_back, "fallbacks", FALL_BACK_DEADLINE)
         await _say_off(self.parts.machines)
 
     async def close(self) -> None:
@@ -121,9 +127,15 @@ class Running:
 
 
 async def _say_off(machines: list[Machine]) -> None:
+    await _each(machines, Machine.stop, "stop values", STOP_DEADLINE)
+
+
+async def _each(
+    machines: list[Machine], what: Callable[[Machine, int], Awaitable[None]], name: str, seconds: float
+) -> None:
     now = int(asyncio.get_running_loop().time() * 1e9)
     try:
-        async with asyncio.timeout(STOP_DEADLINE):
-            await asyncio.gather(*(machine.stop(now) for machine in machines))
+        async with asyncio.timeout(seconds):
+            await asyncio.gather(*(what(machine, now) for machine in machines))
     except TimeoutError:
-        log.warning("the stop values did not reach every PLC within %g s", STOP_DEADLINE)
+        log.warning("the %s did not reach every PLC within %g s", name, seconds)

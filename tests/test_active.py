@@ -89,6 +89,10 @@ class Active:
         return State(int(frames(self.s.drivers["b"], "m")[-1][1]["state"]))
 
 
+def now_ns() -> int:
+    return int(asyncio.get_running_loop().time() * 1e9)
+
+
 @contextlib.asynccontextmanager
 async def active(**rule) -> AsyncIterator[Active]:
     async with site("ab") as s:
@@ -166,6 +170,32 @@ async def test_without_a_result_the_fallback_is_written_once():
         await asyncio.sleep(1)
         assert one.writes == [900, 1000]
         assert one.state() is State.FAULT
+
+
+async def test_at_an_orderly_stop_the_fallback_is_written_and_nothing_follows_any_more():
+    async with active(fallback=1000) as one:
+        one.score = 0.9
+        await asyncio.sleep(0.5)
+        await one.machine.fall_back(now_ns())
+        await one.machine.stop(now_ns())
+        await one.machine.finish(now_ns())
+        assert one.writes == [900, 1000]
+        assert one.audit.entries[-1].why == "fallback, NO_RESULT, STOPPED"
+        assert one.state() is State.OFF
+
+
+@pytest.mark.parametrize("what", ["the PLC does not permit", "all writing is stopped", "latched off"])
+async def test_at_an_orderly_stop_the_value_is_the_plcs_where_it_was(what):
+    async with active(fallback=1000) as one:
+        one.score = 0.9
+        await asyncio.sleep(0.5)
+        if what == "the PLC does not permit":
+            one.machine.denied = Denied.PERMISSIVE  # as of this very cycle, whose writes were skipped
+        one.stopped = what == "all writing is stopped"
+        if what == "latched off":
+            one.machine.publisher.latch.closed = True
+        await one.machine.fall_back(now_ns())
+        assert one.writes == [900]
 
 
 async def test_a_stop_ends_all_writing_within_one_cycle():

@@ -1,23 +1,28 @@
 """Mode active with a real PLC on a real wire: what is written, when, and what the PLC does without us."""
 
 import itertools
+import json
 import signal
+import sqlite3
+import struct
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from agent_process import INPUTS, AgentProcess, Plc, small_bundle, until
-from modbus_proxy import Proxy, free_port
+from modbus_proxy import WRITES, Proxy, free_port
 from plc_line import start_plant
 
+from edge_agent.core.tags import Reason
 from edge_agent.plant.process import PlantProcess
 from edge_agent.plant.registers import POINT
 
 pytestmark = pytest.mark.sockets
-ACTIVE, SETPOINT, WISH = 5, 100, 1200
+OFF, ACTIVE, SETPOINT, WISH, SAFE = 0, 5, 100, 1200, 1400
 BLOCK, OUTPUT = (16, 400, 20), {(6, SETPOINT, 1), (16, SETPOINT, 1)}
 
 FRAME = """\
@@ -46,6 +51,7 @@ tag = {{ {WORD}, scale = 0.1, low = 100, high = 150 }}
 raised = {WISH // 10}
 normal = {WISH // 10}
 step = 10
+fallback = {SAFE // 10}
 """
 
 
@@ -137,6 +143,8 @@ def test_an_output_goes_to_its_value_in_steps_is_audited_and_stops_when_told(
         command("resume-writing", config)
         until(arrived, "the setpoint from where the PLC had put it", 30)
         assert agent.terminate() == 0
+        assert (plc.frame().state, plc.frame().reason) == (OFF, Reason.STOPPED)
+        assert plc.registers(SETPOINT, 1) == [WISH], "without a fallback the value stays"
     assert proxy.writes <= {BLOCK, *OUTPUT}
     assert command("audit", "verify", config).endswith("the audit is whole\n")
 
@@ -173,7 +181,13 @@ def test_a_plc_without_frames_gets_single_fields_and_a_scaled_output(
         assert not agent.machine("alpha")["latched"]
         assert agent.terminate() == 0
         assert plc.registers(402, 1) == [0x8000], "no result is no number"
-        assert plc.registers(405, 1) == [0]
+        assert plc.registers(405, 1) == [OFF]
+        assert plc.registers(SETPOINT, 1) == [SAFE]
+        to = [struct.unpack(">H", pdu[1:3])[0] for pdu in proxy.requests if pdu[0] in WRITES]
+        assert to[::-1].index(404) < to[::-1].index(SETPOINT), "while the block still says that it writes"
+    with closing(sqlite3.connect(tmp_path / "state" / "history.db")) as history:
+        (entry,) = history.execute("SELECT entry FROM audit ORDER BY id DESC LIMIT 1").fetchone()
+    assert json.loads(entry)["why"] == "fallback, NO_RESULT, STOPPED"
     assert {address for _, address, _ in proxy.writes} == {402, 404, SETPOINT}
 
 
