@@ -104,5 +104,6 @@ def _wrong(before: Kept | None, row: Kept) -> list[str]:
 
 def _hash(at: float, text: str, previous: str, stamp: Sequence[object]) -> str:
     """Return the hash of a row. Those of files before version 5 have no stamp."""
-    parts = [previous, repr(at), text, *map(str, () if stamp[0] is None else stamp)]
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+    # Of a damaged file anything may be NULL: that has a hash as well, a wrong one.
+    parts = [previous, repr(at), text, *(() if stamp[0] is None else stamp)]
+    return hashlib.sha256("\n".join(map(str, parts)).encode()).hexdigest()
