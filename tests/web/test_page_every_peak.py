@@ -41,7 +41,7 @@ def question(since: float, until: float, points: int = 600) -> Question:
 
 @pytest.fixture(scope="module")
 def week(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A week of results, one every two seconds; for half a minute of it the score was 0.95, elsewhere the flow 99."""
+    """A week of results every two seconds; for half a minute the score was 0.95, elsewhere the flow 99."""
     path = tmp_path_factory.mktemp("week") / "history.db"
     at, rng = np.arange(0.0, WEEK, 2), np.random.default_rng(1)
     score = 0.05 + 0.05 * rng.random(len(at))
