@@ -1,41 +1,38 @@
 """The agent's life: build, start, run until told to stop, stop in order."""
 
 import asyncio
-import errno
 import faulthandler
-import fcntl
 import logging
 import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
 
-import msgspec
-
 from edge_agent import health, reconfigured
 from edge_agent.asking import Spawner
 from edge_agent.bugs import end_on_bug
 from edge_agent.build import Parts
-from edge_agent.bundles.telling import LOCK
 from edge_agent.bundles.trial import Trial, end_well, keep
 from edge_agent.config import Config
-from edge_agent.control import SOCKET as CONTROL
-from edge_agent.control import serve
 from edge_agent.core.resultblock import BEAT
+from edge_agent.doors import Doors
 from edge_agent.historian import Historian
 from edge_agent.history.flight import FlightRecorder
+from edge_agent.hold import hold
 from edge_agent.moment import Suspend
 from edge_agent.north.tellers import NOBODY, tellers
 from edge_agent.observed import Observed
 from edge_agent.reloading import Reload, Reloading
 from edge_agent.running import Running
-from edge_agent.status import SOCKET
+from edge_agent.status import Status
 from edge_agent.web.page import Page
 
 log = logging.getLogger(__name__)
 
 FIRST_BEAT = 0.05
 """Seconds between looks until the first complete cycle, at which systemd goes on with what waits for it."""
+NOTED = 2.0
+"""Seconds that a disk may take at the end for what is not history."""
 
 
 class _Stopped(Exception):
@@ -44,19 +41,6 @@ class _Stopped(Exception):
 
 async def _end() -> None:
     raise _Stopped
-
-
-def _only_one(state: Path) -> int:
-    """Lock the state folder for this process and return the lock's descriptor. Raises OSError."""
-    lock = os.open(state / LOCK, os.O_CREAT | os.O_RDWR, 0o600)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(lock)
-        raise OSError(errno.EBUSY, "another agent is running on this state folder") from None
-    os.truncate(lock, 0)
-    os.write(lock, str(os.getpid()).encode())  # for whoever has something to tell us
-    return lock
 
 
 class App:
@@ -74,6 +58,7 @@ class App:
         self._started = 0.0
         self._running: Running | None = None
         self._north = NOBODY
+        self._doors = Doors(self._state, self._historian, self._status, lambda: self._parts)
 
     def stop(self) -> None:
         """Ask for an orderly end."""
@@ -95,13 +80,14 @@ class App:
             loop.add_signal_handler(number, self.stop)
         loop.add_signal_handler(signal.SIGHUP, self._reloading.ask)
         self._started = loop.time()
-        lock = _only_one(self._state)
+        lock = hold(self._state)
         self._historian.open()
         try:
             self._reloading.begin()
-            server = await self._serve_status()
-            control = await serve(self._state, lambda: self._parts, self._historian)
+            opened = await self._doors.open()
             async with asyncio.TaskGroup() as group:
+                if not opened:
+                    group.create_task(self._doors.open_later())
                 loop.set_exception_handler(end_on_bug(group))
                 running = self._running = Running(self._config, self._historian, group)
                 running.start()
@@ -117,12 +103,10 @@ class App:
                 self._reloading.journal()
                 await self._stop.wait()
                 health.notify("STOPPING=1")
-                end_well(self._config)
-                reconfigured.end_well(self._config)
-                keep(running.parts)
+                # The PLCs first: they are told also where the disk hangs.
                 await running.stop()
-                server.close()
-                control.close()
+                self._doors.close()
+                await self._end_well(running)
                 # Ends whatever a slow device or a slow model still owes as well.
                 group.create_task(_end())
         except* _Stopped:
@@ -180,26 +164,29 @@ class App:
     def _observed(self, running: Running) -> Observed:
         return Observed(lambda: running.parts, self._historian, self._started, self._north)
 
-    async def _serve_status(self) -> asyncio.Server:
-        path = self._state / SOCKET
-        path.unlink(missing_ok=True)
+    def _status(self) -> Status | None:
+        return self._observed(self._running).status() if self._running else None
 
-        async def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            if running := self._running:
-                writer.write(msgspec.json.encode(self._observed(running).status()))
-            writer.close()
+    async def _end_well(self, running: Running) -> None:
+        """Note that this end is no failure of what is on trial, if the disk takes it in time."""
 
-        server = await asyncio.start_unix_server(answer, path)
-        path.chmod(0o600)
-        return server
+        def note() -> None:
+            end_well(self._config)
+            reconfigured.end_well(self._config)
+            keep(running.parts)
+
+        try:
+            async with asyncio.timeout(NOTED):
+                await asyncio.to_thread(note)
+        except TimeoutError:
+            log.warning("%s: the disk does not answer: this stop counts as a failed start", self._state)
 
     async def _close(self) -> None:
         if self._running is not None:
             await self._running.close()
         self._historian.event(self._config.name, "agent", "stopped")
         self._historian.close()
-        for socket in (SOCKET, CONTROL):
-            (self._state / socket).unlink(missing_ok=True)
+        self._doors.remove()
 
 
 def run(config: Config, reload: Reload) -> None:

@@ -31,6 +31,7 @@ LONGEST_QUEUE = 20_000
 MOST_RARE = 1000
 """Alarms and events that are kept in memory while the disk fails, and beyond a queue that is full."""
 ALARM_DEADLINE = 1.0
+STOP_DEADLINE = 5.0
 HUNG = 60.0
 """Seconds after which a disk that does not answer is told of."""
 LONGEST_CHECK = 600.0
@@ -109,12 +110,15 @@ class Historian:
             self.flight.open()
 
     def close(self) -> None:
-        """Commit what is there and end the threads, within some seconds."""
+        """Commit what is there and end the threads, within some seconds for both."""
+        until = time.monotonic() + STOP_DEADLINE
         self._running = False
         self._wake.set()
-        self._thread.join(timeout=5)
         if self.flight:
-            self.flight.close()
+            self.flight.end()
+        self._thread.join(STOP_DEADLINE)
+        if self.flight:
+            self.flight.close(max(0.0, until - time.monotonic()))
 
     def result(self, machine: str, sequence: int, inputs: Columns, verdict: Verdict, now: int) -> None:
         """Keep the result of one cycle, which began at `now`, monotonic ns."""

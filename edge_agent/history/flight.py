@@ -86,12 +86,16 @@ class FlightRecorder:
         self._turns.begin()
         self._thread.start()
 
-    def close(self) -> None:
-        """Write what is there and end the thread, within a few seconds."""
-        for track in self._tracks:
+    def end(self) -> None:
+        """Let the thread end with what there is. Waits for nothing."""
+        for track in tuple(self._tracks):
             track.seal()
         self._stop.set()
-        self._thread.join(STOP_DEADLINE)
+
+    def close(self, seconds: float = STOP_DEADLINE) -> None:
+        """Write what is there and end the thread, within these seconds."""
+        self.end()
+        self._thread.join(seconds)
 
     def track(self, tags: dict[str, int], groups: list[list[str]], period: float, config: str) -> Track:
         """Return the recording of one scan: its tags and their rows in the table, and its machines."""

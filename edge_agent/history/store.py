@@ -70,6 +70,7 @@ class Store:
     def _open(self) -> sqlite3.Connection:
         """Open the file; every page is looked at once per process, and again once one was found damaged."""
         connection, aside = file.connect(self._path, self._largest, check=self._unchecked)
+        self._unchecked = False
         try:
             with connection:
                 self._boot = file.boot(connection, boot_id())
@@ -80,7 +81,7 @@ class Store:
         except sqlite3.Error:
             connection.close()
             raise
-        self._unchecked = self._tight = False
+        self._tight = False
         self._aggregator = Aggregator()
         return connection
 
