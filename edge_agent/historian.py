@@ -202,6 +202,7 @@ class Historian:
             self.committed += tried
             if failed and tried:
                 log.info("historian: writes again, %d rows were lost", self.lost)
+                self.event("history", "lost", f"writes again, {self.lost} rows were lost since the start")
             return
         self.lost += tried - held
         if not failed:

@@ -2,6 +2,7 @@
 
 import ctypes
 import time
+import uuid
 from functools import cache
 from pathlib import Path
 
@@ -30,9 +31,16 @@ def synchronised() -> tuple[bool, float]:
     return state not in (-1, _UNSYNCHRONISED), answer.maximum_error / 1e6
 
 
+@cache
 def boot_id() -> str:
-    """Return the kernel's name for this life of the box, as random(4) has it: monotonic times are of one."""
-    return _BOOT_ID.read_text(encoding="ascii").strip()
+    """Return the kernel's name for this life of the box, as random(4) has it: monotonic times are of one.
+
+    Where a sandbox hides it (`ProcSubset=pid`), each process has one of its own: its times are of no other.
+    """
+    try:
+        return _BOOT_ID.read_text(encoding="ascii").strip()
+    except OSError:
+        return str(uuid.uuid4())
 
 
 def asleep() -> int:

@@ -74,6 +74,7 @@ def test_after_a_fault_that_passes_all_alarms_are_there(fault: str, tmp_path: Pa
     assert life.said["lost"] > 0
     broke, again = life.told("inference goes on, history is lost"), life.told("historian: writes again")
     assert len(broke) == len(again) > 0, "one line down, one up"
+    assert life.rows("SELECT DISTINCT subject, kind FROM event") == [("history", "lost")]
     assert list(read_flight(life.state / "flight")), "the recording goes on, too"
 
 

@@ -5,6 +5,7 @@ import re
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from agent_process import until
 from box import Box
@@ -26,12 +27,53 @@ def test_it_is_ready_after_its_first_cycle_and_says_what_the_plant_looks_like(bo
     def told() -> bool:
         return box.unit(UNIT, "StatusText")["StatusText"] == "2 of 2 devices answer; pump ADVISORY"
 
+    box.run("systemctl", "restart", UNIT)  # returns with READY
+    ready = status(box)
+    assert ready["machines"][0]["model_runs"]
+    assert ready["scans"][0]["cycles"] > 0
     until(told, f"the status text, not {box.unit(UNIT, 'StatusText')}")
     assert "known answers proven" in box.journal(UNIT)
     at = box.unit(UNIT, *BEGUN_AND_READY)
-    begun, ready = (1000 * int(at[name]) for name in BEGUN_AND_READY)
+    begun, entered = (1000 * int(at[name]) for name in BEGUN_AND_READY)
     ((first,),) = query(box, f"select min(monotonic) from result where monotonic > {begun}")
-    assert begun < first < ready
+    assert begun < first < entered
+    print("first complete cycle after", (entered - begun) / 1e9, "s")
+
+
+def test_the_delegate_is_in_use_and_where_the_processor_is_hidden_it_runs_without_and_says_so(
+    box: Box,
+) -> None:
+    without, since = "runs it without XNNPACK here", box.run("date", "+%s.%N").strip()
+    box.run("systemctl", "restart", UNIT)
+    results(box)
+    journal = ("journalctl", "--unit", UNIT, "--since", f"@{since}", "--output", "cat")
+    assert "known answers proven" in box.run(*journal)
+    assert without not in box.run(*journal)
+    restarts = box.unit(UNIT, "NRestarts")
+    box.write(f"/etc/systemd/system/{UNIT}.d/proc.conf", "[Service]\nProcSubset=pid\n")
+    box.run("systemctl", "daemon-reload")
+    box.run("systemctl", "restart", UNIT)
+    results(box)
+    assert without in box.run(*journal)
+    assert box.unit(UNIT, "NRestarts") == restarts
+    box.run("rm", f"/etc/systemd/system/{UNIT}.d/proc.conf")
+    box.run("systemctl", "daemon-reload")
+    box.run("systemctl", "restart", UNIT)
+
+
+def test_a_start_on_a_read_only_disk_is_one_start_and_gives_results(box: Box) -> None:
+    box.run("systemctl", "stop", UNIT)
+    state = "/var/lib/private/edge-agent"
+    box.run("mount", "--bind", state, state)
+    box.run("mount", "-o", "remount,bind,ro", state)
+    box.run("systemctl", "start", UNIT)
+    results(box)
+    assert "inference goes on, history is lost" in box.journal(UNIT, 20)
+    assert "history: " in box.unit(UNIT, "StatusText")["StatusText"]
+    assert box.unit(UNIT, "NRestarts") == {"NRestarts": "0"}
+    box.run("systemctl", "stop", UNIT)
+    assert words(box)[3] == OFF
+    box.run("umount", state)
 
 
 def test_the_exposure_is_small(box: Box) -> None:
