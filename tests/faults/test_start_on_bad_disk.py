@@ -2,16 +2,19 @@
 
 import os
 import signal
+import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-import psutil
 import pytest
 from agent_process import AgentProcess, Plc, small_bundle, until
 from modbus_proxy import Proxy, free_port
 from plc_line import ACTIVE, start_plant
+from releases import keep, release
 from test_active_on_the_wire import BLOCK, SETPOINT, write_config
 
+from edge_agent.bundles.store import Store
 from edge_agent.core.tags import Reason
 from edge_agent.plant.process import PlantProcess
 
@@ -73,24 +76,39 @@ def test_a_start_on_a_disk_that_takes_nothing_gives_results_and_writes_nothing_u
     assert (plc.frame().state, plc.frame().reason) == (0, Reason.STOPPED)
 
 
+@contextmanager
+def hanging(pid: int, calls: Path) -> Iterator[None]:
+    """Let every sync of a process hang, and note its end: strace keeps it while it delays a call of it."""
+    hang = ["-e", "trace=fsync,fdatasync,exit_group", "-e", "inject=fsync,fdatasync:delay_enter=600000000"]
+    with subprocess.Popen(["strace", "-f", "-qq", "-o", str(calls), *hang, "-p", str(pid)]) as strace:
+        try:
+            traced = f"TracerPid:\t{strace.pid}\n"
+            status = Path(f"/proc/{pid}/status")
+            until(lambda: traced in status.read_text(), "strace beside the agent")
+            yield
+        finally:
+            strace.kill()
+
+
 def test_a_disk_that_hangs_costs_no_result_and_does_not_hold_up_the_end(
     proxy: Proxy, dense_tflite: bytes, tmp_path: Path
 ) -> None:
-    """Every sync hangs for ever from the first on."""
-    small_bundle(tmp_path / "small.bundle", dense_tflite)
-    plc = Plc(proxy.target)
-    hang = "inject=fsync,fdatasync:delay_enter=600000000"
-    calls = tmp_path / "calls"
-    strace = ["strace", "-f", "-qq", "-o", str(calls), "-e", "trace=fsync,fdatasync,exit_group"]
-    with AgentProcess(write_config(tmp_path, proxy.port, "active"), before=[*strace, "-e", hang]) as agent:
-        until(lambda: plc.frame().state == ACTIVE, "results", 60)
-        until(lambda: any("no audit on the disk" in line for line in agent.lines), "a refused write", 60)
-        first = plc.frame()
-        until(lambda: (plc.frame().sequence - first.sequence) & 0xFFFF > 20, "results that go on", 60)
-        # strace keeps a process that has ended while it delays a call of it.
-        (service,) = psutil.Process(agent.process.pid).children()
-        service.send_signal(signal.SIGTERM)
-        until(lambda: "exit_group(0)" in calls.read_text(), "the end", 30)
-        assert (plc.frame().state, plc.frame().reason) == (0, Reason.STOPPED)
-    assert proxy.writes == {BLOCK}
-    psutil.wait_procs([service], 30)
+    """Also where the end has something to note: the bundle is on trial."""
+    config = write_config(tmp_path, proxy.port, "active")
+    config.write_text(config.read_text().replace('"small.bundle"', '"pump"'))
+    file = keep(tmp_path / "state", release(tmp_path, dense_tflite, 1))
+    with Store(tmp_path / "state", "pump").changing() as record:
+        record.activate(file)
+    plc, calls = Plc(proxy.target), tmp_path / "calls"
+    with AgentProcess(config) as agent:
+        until(lambda: plc.frame().state == ACTIVE, "results", 30)
+        with hanging(agent.process.pid, calls):
+            until(lambda: "sync(" in calls.read_text(), "a sync that hangs")
+            first, committed = plc.frame(), agent.status()["history_committed"]
+            until(lambda: (plc.frame().sequence - first.sequence) & 0xFFFF > 20, "results that go on", 60)
+            assert agent.status()["history_committed"] == committed
+            agent.process.send_signal(signal.SIGTERM)
+            until(lambda: "exit_group(0)" in calls.read_text(), "the end", 25)
+            assert any("this stop counts as a failed start" in line for line in agent.lines)
+            assert (plc.frame().state, plc.frame().reason) == (0, Reason.STOPPED)
+        assert agent.process.wait(10) == 0
