@@ -106,12 +106,11 @@ def build(options: argparse.Namespace) -> Path:
     """Build the package and return its path."""
     with tempfile.TemporaryDirectory(prefix="edge-agent-deb-") as name:
         tree = Path(name) / "tree"
-        version = _environment(tree, options.arch, options.python)
+        tree.mkdir()
+        version = _environment(tree, options)
         _files(tree)
-        _control(tree, version, options.arch, options.python)
-        package: Path = options.out / f"edge-agent_{version}_{options.arch}_python{options.python}.deb"
-        _run("dpkg-deb", "--root-owner-group", "-Zzstd", "-z6", "--build", tree, package)
-    return package
+        scripts = {"postinst": POSTINST, "prerm": PRERM, "postrm": POSTRM}
+        return pack(tree, options, "edge-agent", version, control=CONTROL, scripts=scripts)
 
 
 def wheel(folder: Path) -> Path:
@@ -121,31 +120,46 @@ def wheel(folder: Path) -> Path:
     return built
 
 
-def export(file: Path) -> None:
+def export(file: Path, *extras: str) -> None:
     """Write what the gateway needs, as locked, with hashes."""
-    uv("export", "--quiet", "--frozen", "--no-dev", "--no-emit-project", "--extra", "fast", "-o", file)
+    asked = [word for extra in ("fast", *extras) for word in ("--extra", extra)]
+    uv("export", "--quiet", "--frozen", "--no-dev", "--no-emit-project", *asked, "-o", file)
 
 
-def _environment(tree: Path, arch: str, python: str) -> str:
+def install(tree: Path, options: argparse.Namespace, *what: object) -> Path:
+    """Install wheels, without what they depend on, where the environment has them; return that folder."""
+    packages = tree / HOME / "lib" / f"python{options.python}" / "site-packages"
+    packages.mkdir(parents=True, exist_ok=True)
+    # Hard links to a cache would be counted twice by nobody, but a package must own its files.
+    uv("pip", "install", "--quiet", "--no-deps", "--only-binary", ":all:", "--link-mode", "copy",
+        "--target", packages, "--python", options.python, "--python-platform", PLATFORMS[options.arch],
+        *what, cwd=tree)  # fmt: skip
+    (packages / ".lock").unlink(missing_ok=True)  # uv's own, and no two packages may have the same file
+    return packages
+
+
+def compile_all(tree: Path, options: argparse.Namespace) -> None:
+    """Compile what was installed; no interpreter may write there later.
+
+    Checked by content, not by time, so that unpacking on a box with a wrong clock costs no start-up time.
+    """
+    uv("run", "--no-project", "--python", options.python, "python", "-m", "compileall", "-q", "-j0",
+        "--invalidation-mode", "unchecked-hash", "-s", tree, "-p", "/", tree / HOME)  # fmt: skip
+
+
+def _environment(tree: Path, options: argparse.Namespace) -> str:
     """Put the interpreter's link and every locked wheel in place; return the agent's version."""
-    packages = tree / HOME / "lib" / f"python{python}" / "site-packages"
-    packages.mkdir(parents=True)
     with tempfile.TemporaryDirectory(prefix="edge-agent-wheel-") as name:
         built, locked = wheel(Path(name)), Path(name) / "locked.txt"
         export(locked)
-        common = ("--quiet", "--no-deps", "--only-binary", ":all:", "--target", packages)
-        # Hard links to a cache would be counted twice by nobody, but a package must own its files.
-        target = ("--python", python, "--python-platform", PLATFORMS[arch], "--link-mode", "copy")
-        uv("pip", "install", *common, *target, "--require-hashes", "-r", locked, cwd=tree)
-        uv("pip", "install", *common, *target, built, cwd=tree)
+        packages = install(tree, options, "--require-hashes", "-r", locked)
+        install(tree, options, built)
         version = built.name.split("-")[1]
     shutil.rmtree(packages / "bin", ignore_errors=True)
-    # Checked by content, not by time, so that unpacking on a box with a wrong clock costs no start-up time.
-    uv("run", "--no-project", "--python", python, "python", "-m", "compileall", "-q", "-j0",
-        "--invalidation-mode", "unchecked-hash", "-s", tree, "-p", "/", packages)  # fmt: skip
+    compile_all(tree, options)
     home = tree / HOME
     (home / "bin").mkdir()
-    (home / "bin" / "python").symlink_to(f"/usr/bin/python{python}")
+    (home / "bin" / "python").symlink_to(f"/usr/bin/python{options.python}")
     (home / "pyvenv.cfg").write_text("home = /usr/bin\ninclude-system-site-packages = false\n")
     return version
 
@@ -175,24 +189,31 @@ def copy_documents(out: Path) -> None:
             shutil.copyfile(ROOT / name, out / name)
 
 
-def _control(tree: Path, version: str, arch: str, python: str) -> None:
-    control = tree / "DEBIAN"
+def pack(
+    tree: Path, options: argparse.Namespace, name: str, version: str, *, control: str, scripts: dict[str, str]
+) -> Path:
+    """Make a package of a tree; `control` has places for what is known of it."""
+    folder = tree / "DEBIAN"
     files = sorted(p for p in tree.rglob("*") if p.is_file() and not p.is_symlink())
     sums = (f"{hashlib.md5(p.read_bytes()).hexdigest()}  {p.relative_to(tree)}\n" for p in files)  # noqa: S324
-    major, minor = python.split(".")
-    text = CONTROL.format(
+    major, minor = options.python.split(".")
+    text = control.format(
         version=version,
-        arch=arch,
-        python=python,
+        arch=options.arch,
+        python=options.python,
         next_python=f"{major}.{int(minor) + 1}",
         kilobytes=sum(p.stat().st_size for p in files) // 1024,
     )
-    _put(control / "md5sums", "".join(sums))
-    _put(control / "control", text)
-    configuration = sorted(p for p in files if p.is_relative_to(tree / "etc"))
-    _put(control / "conffiles", "".join(f"/{p.relative_to(tree)}\n" for p in configuration))
-    for name, script in (("postinst", POSTINST), ("prerm", PRERM), ("postrm", POSTRM)):
-        _put(control / name, script, 0o755)
+    _put(folder / "md5sums", "".join(sums))
+    _put(folder / "control", text)
+    configuration = "".join(f"/{p.relative_to(tree)}\n" for p in files if p.is_relative_to(tree / "etc"))
+    if configuration:
+        _put(folder / "conffiles", configuration)
+    for script, content in scripts.items():
+        _put(folder / script, content, 0o755)
+    package: Path = options.out / f"{name}_{version}_{options.arch}_python{options.python}.deb"
+    _run("dpkg-deb", "--root-owner-group", "-Zzstd", "-z6", "--build", tree, package)
+    return package
 
 
 def _put(file: Path, text: str, mode: int = 0o644) -> None:

@@ -13,16 +13,21 @@ import tempfile
 from pathlib import Path
 
 import deb
+import parquet
 
 INSTALL = """# Install without a network
 
     sha256sum --check --quiet SHA256SUMS
     sudo apt install ./{package}
 
+and, for history as Parquet, which takes as much room again:
+
+    sudo apt install ./{parquet}
+
 or into an environment of your own, with Python {python}:
 
     python3 -m venv /opt/edge-agent
-    /opt/edge-agent/bin/pip install --no-index --find-links wheels edge-agent
+    /opt/edge-agent/bin/pip install --no-index --find-links wheels edge-agent       or "edge-agent[parquet]"
 
 Then go on with docs/operations.md.
 """
@@ -32,13 +37,16 @@ def main() -> None:
     """Build one archive and print its path."""
     options = deb.options(__doc__.partition("\n")[0])
     package = deb.build(options)
+    extra = parquet.build(options, package.name.split("_")[1])
     name = package.stem.replace("_", "-")
     with tempfile.TemporaryDirectory(prefix="edge-agent-offline-") as folder:
         root = Path(folder) / name
         deb.copy_documents(root)
         shutil.copy(package, root)
+        shutil.copy(extra, root)
         _wheels(root / "wheels", options)
-        (root / "INSTALL.md").write_text(INSTALL.format(package=package.name, python=options.python))
+        text = INSTALL.format(package=package.name, parquet=extra.name, python=options.python)
+        (root / "INSTALL.md").write_text(text)
         files = sorted(p for p in root.rglob("*") if p.is_file())
         sums = (f"{hashlib.sha256(p.read_bytes()).hexdigest()}  {p.relative_to(root)}\n" for p in files)
         (root / "SHA256SUMS").write_text("".join(sums))
@@ -52,7 +60,7 @@ def _wheels(folder: Path, options: argparse.Namespace) -> None:
     """Put the agent's wheel and every locked one of this platform into a folder."""
     deb.wheel(folder)
     locked = folder / "locked.txt"
-    deb.export(locked)
+    deb.export(locked, "parquet")
     # pip takes the names of platforms one by one: a wheel for an older libc is good, too.
     machine = deb.PLATFORMS[options.arch].partition("-")[0]
     platforms = [f"--platform=manylinux_2_{minor}_{machine}" for minor in range(28, 4, -1)]

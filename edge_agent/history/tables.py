@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TextIO
 
+from edge_agent.arrow import load as load_arrow
+
 Kind = str
 """``time`` (seconds since 1970), ``number``, ``integer`` or ``text``."""
 Put = Callable[[Sequence[Sequence[object]]], None]
@@ -59,12 +61,9 @@ def _csv_writer(file: TextIO, kinds: Mapping[str, Kind]) -> Put:
 @contextlib.contextmanager
 def _parquet(path: Path, kinds: Mapping[str, Kind]) -> Iterator[Put]:
     try:
-        import pyarrow as pa  # type: ignore[import-untyped]  # noqa: PLC0415 - an extra
-        import pyarrow.parquet as pq  # type: ignore[import-untyped]  # noqa: PLC0415
-    except ModuleNotFoundError:
-        raise ExportError(
-            "Parquet needs pyarrow: pip install 'edge-agent[parquet]', or name the file .csv"
-        ) from None
+        pa, pq = load_arrow()
+    except ModuleNotFoundError as error:
+        raise ExportError(f"{error}; or name the file .csv") from None
     types = {
         "time": pa.timestamp("us", tz="UTC"),
         "number": pa.float64(),

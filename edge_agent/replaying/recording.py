@@ -5,12 +5,12 @@ from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from edge_agent.arrow import load as load_arrow
 from edge_agent.config.fields import nearest
 from edge_agent.core.tags import Floats, Nanoseconds
 
@@ -42,7 +42,7 @@ def header(path: Path) -> list[str]:
     """Return the names of a file's columns. Raises `RecordingError`."""
     try:
         if path.suffix in _SUFFIXES:
-            return list(_pyarrow(path).ParquetFile(path).schema_arrow.names)
+            return list(_pyarrow(path)[1].ParquetFile(path).schema_arrow.names)
         with path.open(newline="", encoding="utf-8-sig") as file:
             return _head(file.readline())[0]
     except OSError as error:
@@ -137,7 +137,7 @@ def _since_1970(number: float) -> int:
 
 
 def _read_parquet(path: Path, wanted: Sequence[str], time: str | None) -> tuple[Nanoseconds | None, Floats]:
-    parquet, arrow = _pyarrow(path), import_module("pyarrow")
+    arrow, parquet = _pyarrow(path)
     try:
         table = parquet.read_table(path, columns=[*dict.fromkeys([*wanted, *([time] if time else [])])])
         values = [table[name].cast(arrow.float64()).to_numpy() for name in wanted]
@@ -155,9 +155,8 @@ def _moments(column: Any, arrow: Any) -> Nanoseconds:
     return np.array([_since_1970(float(cell)) for cell in column.to_pylist()], np.int64)
 
 
-def _pyarrow(path: Path) -> Any:
+def _pyarrow(path: Path) -> tuple[Any, Any]:
     try:
-        # Forty megabytes that only a Parquet file needs.
-        return import_module("pyarrow.parquet")
-    except ModuleNotFoundError:
-        raise RecordingError(f"{path}: Parquet needs pyarrow: pip install 'edge-agent[parquet]'") from None
+        return load_arrow()
+    except ModuleNotFoundError as error:
+        raise RecordingError(f"{path}: {error}") from None

@@ -7,10 +7,10 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from edge_agent.arrow import load as load_arrow
 from edge_agent.config import Config
 from edge_agent.replaying.play import Cycle
 from edge_agent.replaying.recording import RecordingError
@@ -88,9 +88,9 @@ def _csv(path: Path, columns: Sequence[str]) -> Iterator[Callable[[Row], None]]:
 @contextmanager
 def _parquet(path: Path, columns: Sequence[str]) -> Iterator[Callable[[Row], None]]:
     try:
-        arrow, parquet = import_module("pyarrow"), import_module("pyarrow.parquet")
-    except ModuleNotFoundError:
-        raise RecordingError(f"{path}: Parquet needs pyarrow: pip install 'edge-agent[parquet]'") from None
+        arrow, parquet = load_arrow()
+    except ModuleNotFoundError as error:
+        raise RecordingError(f"{path}: {error}") from None
     schema = arrow.schema([(name, _type(arrow, name)) for name in columns])
     rows: list[Row] = []
     with parquet.ParquetWriter(path, schema) as writer:

@@ -137,7 +137,7 @@ def test_without_pyarrow_it_says_what_to_install(
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     told = export(config, "results", "x.parquet")
     assert told.exit_code == 1
-    assert "pip install 'edge-agent[parquet]'" in told.output
+    assert "install the package edge-agent-parquet, or edge-agent[parquet] by pip; or name" in told.output
     assert sorted(p.name for p in tmp_path.iterdir()) == ["c.toml", "state"], "nothing half-written"
 
 

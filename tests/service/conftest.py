@@ -29,7 +29,7 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def package(archive: Path) -> Path:
-    (built,) = archive.parent.glob("*.deb")
+    (built,) = archive.parent.glob("edge-agent_*.deb")
     return built
 
 

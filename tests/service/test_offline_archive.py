@@ -12,9 +12,11 @@ from box import Box
 from emulated import arm64
 from packages import offline_archive
 from plc_line import ADVISORY
+from unit import PYTHON
 
 from edge_agent.plant.process import PlantProcess
 
+READ = "import sys, pyarrow.parquet; print(pyarrow.parquet.read_table(sys.argv[1]))"
 AARCH64 = 183
 """The number of 64-bit ARM in an ELF header (ELF for the Arm 64-bit Architecture, 5.2)."""
 
@@ -27,12 +29,20 @@ def test_it_installs_where_there_is_no_network(archive: Path) -> None:
         box.run("tar", "-xf", "/opt/archive.tar", "-C", "/opt")
         folder = f"/opt/{archive.stem}"
         box.run("sh", "-c", f"cd {folder} && sha256sum --check --quiet SHA256SUMS")
-        box.run("sh", "-c", f"dpkg --install {folder}/*.deb")
+        box.run("sh", "-c", f"dpkg --install {folder}/edge-agent_*.deb")
         assert box.run("edge-agent", "--version").strip()
+        example = "/etc/edge-agent/example/agent.toml"
+        box.run("timeout", "3", "edge-agent", "run", example, check=False)
+        export = ("edge-agent", "history", "export", example, "events", "-o", "/opt/events.parquet")
+        assert "install the package edge-agent-parquet" in box.run(
+            "sh", "-c", '"$@" 2>&1 || :', "sh", *export
+        )
+        box.run("sh", "-c", f"dpkg --install {folder}/edge-agent-parquet_*.deb")
+        box.run(*export)
+        assert "started" in box.run(PYTHON, "-I", "-c", READ, "/opt/events.parquet")
         box.run("python3", "-m", "venv", "/opt/own")
         wheels = ("--no-index", "--find-links", f"{folder}/wheels")
         box.run("/opt/own/bin/pip", "install", "--quiet", *wheels, "edge-agent", seconds=240)
-        example = "/etc/edge-agent/example/agent.toml"
         assert box.run("/opt/own/bin/edge-agent", "check", example).splitlines()[-1] == "ok"
 
 
@@ -43,7 +53,7 @@ def arm_archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def arm_package(arm_archive: Path) -> Path:
-    (package,) = arm_archive.parent.glob("*.deb")
+    (package,) = arm_archive.parent.glob("edge-agent_*.deb")
     return package
 
 
