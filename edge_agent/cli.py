@@ -118,11 +118,30 @@ def status(config: Path, *, as_json: bool, watch: bool) -> None:
 @click.option(
     "--bench", "path", type=FILE_PATH, metavar="BUNDLE", help="Measure how fast this box answers it."
 )
+@click.option(
+    "--as-service", is_flag=True, help="As the installed service: its user, its sandbox. Only root can."
+)
 @JSON
-def doctor(config: Path | None, state: Path | None, path: Path | None, *, as_json: bool) -> None:
+def doctor(
+    config: Path | None,
+    state: Path | None,
+    path: Path | None,
+    *,
+    as_service: bool,
+    as_json: bool,
+) -> None:
     """Say what this box is fit for. Disk, clocks, runtime, models; exit 1 if anything is BAD."""
-    from edge_agent.doctor import Grade, examine  # noqa: PLC0415
+    from edge_agent.doctor import Grade, examine, service  # noqa: PLC0415
 
+    if as_service:
+        given = {"--config": config, "--state": state, "--bench": path}
+        words = [word for name, value in given.items() if value for word in (name, str(value.absolute()))]
+        try:
+            code, said = service.run([*words, "--json"] if as_json else words)
+        except service.NoServiceError as error:
+            fail(str(error))
+        click.echo(said, nl=False)
+        sys.exit(code)
     if path:
         _bench(path, as_json=as_json)
         return

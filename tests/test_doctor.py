@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from edge_agent import bundle
 from edge_agent.cli import main
 from edge_agent.demo.site import SHIPPED
-from edge_agent.doctor import Finding, Grade, clock, disk, processor, reference
+from edge_agent.doctor import Finding, Grade, clock, disk, processor, reference, service
 from edge_agent.doctor.profile import parse
 
 SIXTY_BAD = [0.001] * 40 + [2.0] * 60
@@ -129,3 +129,13 @@ def test_bench_of_what_is_no_bundle_is_one_line(tmp_path: Path) -> None:
     assert ended.exit_code == 1
     assert len(ended.stderr.splitlines()) == 1
     assert "no.bundle" in ended.stderr
+
+
+def test_as_the_service_it_has_the_units_user_and_configuration() -> None:
+    installed = "[Service]\nExecStart=/usr/bin/edge-agent run /etc/a.toml\n# drop-in\n[Service]\nUser=ea\n"
+    made = service.unit(installed, ["--state", "/a b/100%"], Path("/run/said"))
+    assert made.startswith(installed)
+    assert '\nExecStart=/usr/bin/edge-agent doctor "--config" "/etc/a.toml" "--state" "/a b/100%%"\n' in made
+    assert "\nUser=ea\n" in made.removeprefix(installed)
+    with pytest.raises(service.NoServiceError, match="runs no configuration"):
+        service.unit("[Service]\nExecStart=/bin/true\n", [], Path("/run/said"))

@@ -1,5 +1,6 @@
 """The installed service under a real systemd: it starts, dies, hangs, reloads and stops as it should."""
 
+import json
 import random
 import re
 import time
@@ -235,6 +236,26 @@ def test_the_page_and_the_metrics_file_work_in_the_services_sandbox(box: Box) ->
     box.run("systemctl", "daemon-reload")
     box.write(CONFIG, before)
     box.run("systemctl", "restart", UNIT)
+    results(box)
+
+
+def test_the_doctor_sees_the_box_as_the_service_does(box: Box) -> None:
+    """With a drop-in that hides the processor: from the service, and not from root."""
+    drop_in = f"/etc/systemd/system/{UNIT}.d/hidden.conf"
+    box.write(drop_in, "[Service]\nProcSubset=pid\n")
+    box.run("systemctl", "daemon-reload")
+    said = {}
+    for way in (("--as-service",), ("--config", CONFIG)):
+        told = json.loads(box.run("edge-agent", "doctor", *way, "--json", check=False))
+        said[way[0]] = {finding["item"]: finding for finding in told}
+    assert said["--as-service"].keys() == said["--config"].keys()
+    assert said["--as-service"]["XNNPACK"]["grade"] == "WARN"
+    assert said["--config"]["XNNPACK"]["grade"] == "OK"
+    assert said["--as-service"]["state folder"]["grade"] in ("OK", "WARN")
+    user = box.run("stat", "-c", "%u", "/var/lib/private/edge-agent").strip()
+    assert user == box.run("ps", "-o", "euid=", "-p", pid(box)).strip(), "the service has its folder still"
+    box.run("rm", drop_in)
+    box.run("systemctl", "daemon-reload")
     results(box)
 
 
