@@ -2,7 +2,7 @@
 
     make soak MINUTES=60
 
-Ends with 1 if a promise was broken, if results did not come back after a fault, or if the agent grew.
+Ends with 1 if a promise was broken, if results did not come back after a fault, or if agent or model grew.
 """
 
 import argparse
@@ -22,12 +22,12 @@ import faults
 from agent_process import small_bundle
 from plc_line import Line
 from rich.progress import Progress
-from watch import HIGH, LOW, SETPOINT, Watch, growth
+from watch import HIGH, LOW, SETPOINT, Watch
 
 BACK = 40.0
 """Seconds within which every PLC has to get results again: more than the longest pause of any retry."""
-ROOM, MORE_FDS = 3.0, 3
-"""MB, and descriptors, that the agent may hold more in the last third than in the second."""
+ROOM, MODEL_ROOM, MORE_FDS = 3.0, 1.0, 3
+"""MB of the agent and of the child that lived longest, and descriptors: more in the last third."""
 
 ACTIVE = f"""
 [machine.alpha.permit]
@@ -101,17 +101,19 @@ def main() -> int:
         audit = subprocess.run(verify, check=False, capture_output=True, text=True, timeout=300)
         if audit.returncode:
             watch.broken.append(audit.stdout + audit.stderr)
-    (more_rss, rss_noise), (more_fds, _) = growth(watch.rss), growth(watch.fds)
-    if more_rss > ROOM or more_fds > MORE_FDS:
-        watch.broken.append(f"the agent grew by {more_rss:.1f} MB, {more_fds:g} descriptors")
+    longest = max(watch.models.values(), key=lambda grown: len(grown.rss))
+    for name, grown, room in [("agent", watch.agent, ROOM), ("model", longest, MODEL_ROOM)]:
+        more_rss, more_fds = grown.more()
+        if more_rss > room or more_fds > MORE_FDS:
+            watch.broken.append(f"the {name} grew by {more_rss:.1f} MB, {more_fds:g} descriptors")
     report = {
         "minutes": arguments.minutes,
         "seed": arguments.seed,
         "faults": dict(done),
         "seen": dict(watch.seen),
-        "rss_mb": [watch.rss[0], max(watch.rss), watch.rss[-1]],
-        "rss_growth_mb": [more_rss, rss_noise],
-        "fds": [watch.fds[0], max(watch.fds), watch.fds[-1]],
+        "agent": watch.agent.report(),
+        "models": len(watch.models),
+        "longest_model": longest.report(),
         "history": [status["history_committed"], status["history_lost"]],
         "scans": status["scans"],
         "audit": audit.stdout.strip(),

@@ -4,6 +4,9 @@ import math
 import struct
 import threading
 from collections import Counter
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import Self
 
 import numpy as np
@@ -19,6 +22,33 @@ BLOCK = (16, 400)
 VALID = {State.READY, State.ADVISORY, State.ACTIVE}
 
 
+@dataclass
+class Grown:
+    """What a process holds at each look: `rss` in MB, `fds` descriptors."""
+
+    rss: list[float] = field(default_factory=list)
+    fds: list[int] = field(default_factory=list)
+
+    def look(self, process: psutil.Process) -> None:
+        """Take one sample."""
+        rss, fds = process.memory_info().rss / 1e6, process.num_fds()
+        self.rss.append(rss)
+        self.fds.append(fds)
+
+    def more(self) -> tuple[float, float]:
+        """Return how many MB and descriptors the last third holds more than the second."""
+        return _growth(self.rss), _growth(self.fds)
+
+    def report(self) -> dict[str, list[float]]:
+        """Return the first, largest and last of both, and how much both grew."""
+        rss, fds = self.rss, self.fds
+        return {
+            "rss_mb": [rss[0], max(rss), rss[-1]],
+            "fds": [fds[0], max(fds), fds[-1]],
+            "growth": list(self.more()),
+        }
+
+
 class Watch:
     """Looks at a line twice a second in a thread of its own. `broken` are the promises that did not hold."""
 
@@ -26,9 +56,9 @@ class Watch:
         self._line = line
         self.broken: list[str] = []
         self.seen: Counter[str] = Counter()
-        self.rss: list[float] = []
-        """Of the agent, in MB, once a look."""
-        self.fds: list[int] = []
+        self.agent = Grown()
+        self.models: dict[int, Grown] = {}
+        """By process: the child dies, and is killed, now and then."""
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
 
@@ -47,8 +77,11 @@ class Watch:
             if not process.is_running() or process.status() == psutil.STATUS_ZOMBIE:
                 self.broken.append("the agent ended")
                 return
-            self.rss.append(process.memory_info().rss / 1e6)
-            self.fds.append(process.num_fds())
+            self.agent.look(process)
+            for child in process.children():
+                with suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+                    if "inference.child" in " ".join(child.cmdline()):
+                        self.models.setdefault(child.pid, Grown()).look(child)
             self._wire()
             for name in "abc":
                 self._frame(name)
@@ -88,8 +121,7 @@ class Watch:
             self.broken.append(f"{name} shows {state.name}, {reason.name}, score {score}")
 
 
-def growth(samples: list[float] | list[int]) -> tuple[float, float]:
-    """Return how much the last third's median is above that of the second third, and the spread within."""
+def _growth(samples: Sequence[float]) -> float:
+    """Return how much the last third's median is above that of the second third."""
     third = len(samples) // 3
-    second, last = np.array(samples[third : 2 * third]), np.array(samples[2 * third :])
-    return float(np.median(last) - np.median(second)), float(np.std(last))
+    return float(np.median(samples[2 * third :]) - np.median(samples[third : 2 * third]))
