@@ -8,6 +8,7 @@ goes on. When the disk fails, inference goes on and the loss is counted and told
 import asyncio
 import contextlib
 import logging
+import sqlite3
 import threading
 import time
 from collections import deque
@@ -18,7 +19,7 @@ from edge_agent.core.pipeline import Verdict
 from edge_agent.core.tags import Columns
 from edge_agent.history import audit, file, rows
 from edge_agent.history.flight import FlightRecorder
-from edge_agent.history.rows import Row, When
+from edge_agent.history.rows import Clock, Row, When
 from edge_agent.history.store import Store
 from edge_agent.history.turns import Turns
 
@@ -32,6 +33,7 @@ MOST_RARE = 1000
 """Alarms and events that are kept in memory while the disk fails, and beyond a queue that is full."""
 ALARM_DEADLINE = 1.0
 STOP_DEADLINE = 5.0
+NOT_SENT = "not sent: this row was not on the disk in time"
 HUNG = 60.0
 """Seconds after which a disk that does not answer is told of."""
 LONGEST_CHECK = 600.0
@@ -56,6 +58,25 @@ class _Waiter:
     def _hear(self, kept: bool) -> None:
         if not self.kept.done():
             self.kept.set_result(kept)
+
+
+class _Audited:
+    """A row of the audit that nobody waits for any more once it is `late`: what it stands for is not done."""
+
+    def __init__(self, entry: audit.Entry) -> None:
+        self._entry, self._when = entry, _when()
+        self.late = self._there = False
+
+    def insert(self, connection: sqlite3.Connection, clock: Clock) -> None:
+        """Put it down, in the writer's thread."""
+        if not self.late:
+            audit.insert(connection, self._when, clock, self._entry)
+            self._there = True
+
+    def take_back(self, connection: sqlite3.Connection, clock: Clock) -> None:
+        """Say that nothing was sent, if the row may be there all the same."""
+        if self._there:
+            audit.insert(connection, _when(), clock, self._entry.outcome(NOT_SENT))
 
 
 class Historian:
@@ -100,7 +121,7 @@ class Historian:
         """What somebody should do something about, "" if all is well."""
         if self._turns.longer_than(HUNG):
             return f"the disk has not answered for {HUNG:g} s"
-        return self._store.trouble or self._store.note
+        return self._store.trouble or self._store.reader or self._store.note
 
     def open(self) -> None:
         """Start the writer threads."""
@@ -141,10 +162,13 @@ class Historian:
 
     async def audit(self, entry: audit.Entry) -> bool:
         """Keep an entry of the audit; return whether it is on the disk within `ALARM_DEADLINE`."""
-        when = _when()
         # Not tried again later: what is not audited in time is not written.
-        row = Row(lambda connection, clock: audit.insert(connection, when, clock, entry), rare=False)
-        kept = self._put(row) and bool(await self._committed())
+        audited = _Audited(entry)
+        known = await self._committed() if self._put(Row(audited.insert, rare=False)) else False
+        kept = bool(known)
+        audited.late = not kept
+        if known is None:
+            self._put(Row(audited.take_back, rare=False))
         if not kept and not self._refused:
             log.warning("historian: no audit on the disk, so %s and others are not written", entry.output)
         self._refused = not kept
@@ -178,16 +202,34 @@ class Historian:
             running = self._running
             # Whoever waits put its row first, so taking the waiters first misses no row of theirs.
             waiters = [self._waiters.popleft() for _ in range(len(self._waiters))]
-            some = again + [self._rows.popleft() for _ in range(len(self._rows))]
+            some = self._admitted(again + [self._rows.popleft() for _ in range(len(self._rows))])
             kept = not some or self._timed(some)
-            again = [] if kept else [row for row in some if row.rare][-MOST_RARE:]
+            again = [] if kept else self._held(some)
             self._count(len(some), len(again), kept=kept, failed=failed)
             failed = not kept or (failed and not some)
             for waiter in waiters:
                 waiter.tell(kept)
             self._store.tend()
-        self.lost += len(again)
+        if again:
+            self.lost += len(again)
+            log.warning("historian: %d rows could not be kept before the end", len(again))
         self._store.close()
+
+    def _admitted(self, some: list[Row]) -> list[Row]:
+        """Leave results out while the file must not grow."""
+        if not some or not self._store.must_not_grow():
+            return some
+        left = [row for row in some if not row.telemetry]
+        self.lost += len(some) - len(left)
+        return left
+
+    def _held(self, some: list[Row]) -> list[Row]:
+        """Return what is tried again: all of it while another program has locked the file."""
+        if not self._store.locked:
+            return [row for row in some if row.rare][-MOST_RARE:]
+        most = LONGEST_QUEUE + MOST_RARE
+        going = {id(row) for row in [row for row in some if row.telemetry][: max(0, len(some) - most)]}
+        return [row for row in some if id(row) not in going][-most:]
 
     def _timed(self, some: list[Row]) -> bool:
         began = time.perf_counter()
@@ -207,7 +249,8 @@ class Historian:
         self.lost += tried - held
         if not failed:
             trouble = self._store.trouble
-            log.warning("historian: %s: %s; inference goes on, history is lost", self.path, trouble)
+            what = "history waits in memory" if self._store.locked else "history is lost"
+            log.warning("historian: %s: %s; inference goes on, %s", self.path, trouble, what)
 
 
 def _when() -> When:

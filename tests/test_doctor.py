@@ -10,11 +10,13 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from edge_agent import bundle
+from edge_agent import bundle, filesystem
 from edge_agent.cli import main
 from edge_agent.demo.site import SHIPPED
 from edge_agent.doctor import Finding, Grade, clock, disk, processor, reference, service
 from edge_agent.doctor.profile import parse
+from edge_agent.history.file import LARGEST
+from edge_agent.history.store import Store
 
 SIXTY_BAD = [0.001] * 40 + [2.0] * 60
 
@@ -65,6 +67,20 @@ def test_a_state_folder_is_this_users_alone(state: Path) -> None:
 def test_a_folder_in_memory_forgets() -> None:
     assert graded(disk.access(Path("/dev/shm"))) == WARN
     assert "tmpfs" in disk.access(Path("/dev/shm")).says
+
+
+def test_a_folder_over_the_network_is_told_by_doctor_and_by_the_agent(
+    state: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(filesystem, "kind_of", lambda _: "nfs4")
+    assert graded(disk.access(state)) == WARN
+    assert "nfs4, over the network" in disk.access(state).says
+    store = Store(state / "history.db", LARGEST, 0)
+    for _ in range(2):
+        assert store.keep([])
+        store.close()
+    assert "on nfs4, over the network" in store.note
+    assert caplog.text.count("over the network") == 1
 
 
 def test_a_folder_that_cannot_be_written_is_bad() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from edge_agent import filesystem
 from edge_agent.doctor.finding import Finding, bad, warn, well
 
 SYNCS = 100
@@ -48,9 +49,12 @@ def access(state: Path) -> Finding:
 
 
 def _usable(item: str, state: Path, seen: os.stat_result) -> Finding:
-    kind = _filesystem(seen.st_dev)
+    kind = filesystem.kind_of(state)
     if kind in _VOLATILE:
         return warn(item, f"{state} is on {kind}", "history is lost at every reboot: use a folder on a disk")
+    if kind in filesystem.NETWORK:
+        todo = "use a local disk: locks are unsafe there, and without the network nothing is kept or audited"
+        return warn(item, f"{state} is on {kind}, over the network", todo)
     if seen.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
         mode = stat.S_IMODE(seen.st_mode)
         return warn(item, f"{state} is open to others ({mode:o})", f"chmod 700 {state}")
@@ -89,13 +93,3 @@ def _syncs(state: Path) -> Finding:
     except OSError as error:
         return bad("fsync", f"{state}: {error.strerror}", "history cannot be kept here: look at the disk")
     return fsync(times)
-
-
-def _filesystem(device: int) -> str:
-    """Return the type of the file system with this device number, as proc(5) names it in mountinfo."""
-    number = f"{os.major(device)}:{os.minor(device)}"
-    for line in Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines():
-        mount, _, kind = line.partition(" - ")
-        if mount.split()[2] == number:
-            return kind.split()[0]
-    return ""

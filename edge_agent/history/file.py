@@ -13,6 +13,10 @@ VERSION = 5
 LARGEST = 10**9
 """Bytes. The cap comes before the disk's: a full disk cannot even be tidied up."""
 PAGE = 4096
+PATIENCE_MS = 1000
+"""How long a commit waits for another program that writes."""
+SMALLEST_LOG = 16_000_000
+"""Bytes of the log beside it. It is cut to a quarter of that when it begins anew."""
 
 TABLES = """
 CREATE TABLE result (
@@ -92,6 +96,17 @@ def says_damaged(error: Exception) -> bool:
     return isinstance(error, sqlite3.DatabaseError) and any(word in str(error) for word in _BROKEN)
 
 
+def says_locked(error: Exception) -> bool:
+    """Whether an error means that another connection has the file for itself at the moment."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    return code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+
+def largest_log(largest: int) -> int:
+    """Return how many bytes the log beside a file of so many may have, once nobody can empty it."""
+    return max(largest // 10, SMALLEST_LOG)
+
+
 def make_room(connection: sqlite3.Connection) -> str:
     """Drop the oldest rows: results first, alarms last. Return of which table, "" if there were none."""
     for table in ("minute", *_GOING) if _minutes(connection) > SHARE else _GOING:
@@ -121,10 +136,11 @@ def boot(connection: sqlite3.Connection, name: str) -> int:
 
 
 def _open(path: Path, largest: int, *, check: bool) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, timeout=1.0)
+    connection = sqlite3.connect(path, timeout=PATIENCE_MS / 1000)
     try:
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")
+        connection.execute(f"PRAGMA journal_size_limit={SMALLEST_LOG // 4}")
         limit(connection, largest)
         # A page that is broken in the middle takes inserts without a word, so look at all of them once.
         (said,) = connection.execute("PRAGMA quick_check(1)").fetchone() if check else ("ok",)

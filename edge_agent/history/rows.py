@@ -46,10 +46,14 @@ class When:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """`insert` puts it into the database. What is `rare` is kept in memory while the disk fails."""
+    """`insert` puts it into the database. What is `rare` is kept in memory while the disk fails.
+
+    What is `telemetry` is the first that is done without.
+    """
 
     insert: Callable[[sqlite3.Connection, Clock], None]
     rare: bool = True
+    telemetry: bool = False
 
 
 def result(when: When, machine: str, sequence: int, inputs: Columns, verdict: Verdict) -> Row:
@@ -62,7 +66,7 @@ def result(when: When, machine: str, sequence: int, inputs: Columns, verdict: Ve
         rest = (verdict.alarm, json.dumps(values), json.dumps(outputs))
         connection.execute(_RESULT, (*_stamp(when, clock), *row, *rest))
 
-    return Row(insert, rare=False)
+    return Row(insert, rare=False, telemetry=True)
 
 
 def alarm(when: When, machine: str, changed: Reading) -> Row:

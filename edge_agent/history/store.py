@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from edge_agent import filesystem
 from edge_agent.history import file, rows
 from edge_agent.history.aggregator import Aggregator
 from edge_agent.history.archive import Archive
@@ -17,6 +18,7 @@ log = logging.getLogger(__name__)
 
 MOST_DROPS = 100
 """How often one commit drops the oldest rows before it gives up."""
+LOCKED = "it is locked: another program is writing to it; end that one (fuser -v shows which)"
 ARCHIVE_AGAIN = 60.0
 """Seconds after which an archive that failed is tried again."""
 
@@ -31,8 +33,10 @@ class Store:
         self._archive, self._archive_at, self._unarchived = Archive(path.parent, largest), 0.0, ""
         self._unchecked, self._tight = True, False
         self._audit_dropped = False
-        self.trouble = self.note = ""
-        """Why nothing is kept at present; what else somebody should know."""
+        self.trouble = self.reader = self.note = ""
+        """Why nothing is kept at present; why no results are; what else somebody should know."""
+        self.locked = False
+        """Whether nothing is kept because another program is writing: it may be kept later."""
 
     @property
     def opened(self) -> bool:
@@ -48,8 +52,43 @@ class Store:
         except (sqlite3.Error, OSError) as error:
             self._fail(error)
             return False
-        self.trouble = ""
+        self.trouble, self.locked = "", False
         return True
+
+    def must_not_grow(self) -> bool:
+        """Whether another program has read for so long that the log beside the file would grow without end.
+
+        What somebody still reads stays in the log, so it cannot begin anew.
+        """
+        grows = self._log_size() > file.largest_log(self._largest) and not self._emptied()
+        if grows and not self.reader:
+            self.reader = (
+                "another program has been reading it for too long: no results are kept until it ends"
+            )
+            log.warning("historian: %s: %s", self._path, self.reader)
+        elif self.reader and not grows:
+            self.reader = ""
+            log.info("historian: %s: results are kept again", self._path)
+        return grows
+
+    def _log_size(self) -> int:
+        try:
+            return self._path.with_name(f"{self._path.name}-wal").stat().st_size
+        except OSError:
+            return 0
+
+    def _emptied(self) -> bool:
+        """Empty the log if nobody reads; wait for nobody."""
+        if self._connection is None:
+            return False
+        try:
+            self._connection.execute("PRAGMA busy_timeout=0")
+            (busy, *_) = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            self._connection.execute(f"PRAGMA busy_timeout={file.PATIENCE_MS}")
+        except sqlite3.Error as error:
+            self._fail(error)
+            return False
+        return not busy
 
     def tend(self) -> None:
         """Go on with the aggregates and the archive of what is kept, by parts that an alarm can wait for."""
@@ -69,6 +108,11 @@ class Store:
 
     def _open(self) -> sqlite3.Connection:
         """Open the file; every page is looked at once per process, and again once one was found damaged."""
+        if self._unchecked and (kind := filesystem.kind_of(self._path.parent)) in filesystem.NETWORK:
+            self.note = (
+                f"the state folder is on {kind}, over the network: history is safe on a local disk alone"
+            )
+            log.warning("historian: %s", self.note)
         connection, aside = file.connect(self._path, self._largest, check=self._unchecked)
         self._unchecked = False
         try:
@@ -151,6 +195,9 @@ class Store:
                 raise
 
     def _fail(self, error: sqlite3.Error | OSError) -> None:
-        self.trouble = str(error)
+        self.locked = file.says_locked(error)
+        self.trouble = LOCKED if self.locked else str(error)
+        if self.locked and self._connection is not None:
+            return  # it is as good as before
         self._unchecked = self._unchecked or file.says_damaged(error)
         self.close()

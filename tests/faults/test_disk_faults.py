@@ -87,13 +87,16 @@ def test_a_disk_that_never_syncs_costs_history_and_nothing_else(tmp_path: Path) 
 
 
 def test_slow_syncs_hold_up_nobody(tmp_path: Path) -> None:
-    life = live(tmp_path, "fdatasync:delay_enter=400000:when=10+", seconds=5)
+    life = live(tmp_path, "fdatasync:delay_enter=700000:when=10+", seconds=5)
     assert life.said["lost"] == 0
     syncing = {int(line.split()[0]) for line in (life.state / "calls").read_text().splitlines()}
     assert len(syncing) == 2, "history and recording each have their thread"
     assert life.said["thread"] not in syncing
     nothing_promised_is_lost(life)
     every_alarm_is_there_once(life)
+    rows = [json.loads(entry) for (entry,) in life.rows("SELECT entry FROM audit ORDER BY id")]
+    late = {row["new"] for row in rows} - set(life.said["promised"]) - {rows[-1]["new"]}
+    assert late == {row["new"] for row in rows if "not sent" in row["what_came"]} - {rows[-1]["new"]}
 
 
 def test_without_inodes_history_is_lost_and_the_loop_goes_on(tmp_path: Path) -> None:
