@@ -1,6 +1,8 @@
 """The oldest rows of the audit in files of their own: the database keeps no more of them than its share.
 
-    state/audit/000000000001.csv.gz     named by its first row, with the columns of the table
+    state/audit/0001-000000000001.csv.gz     named by its chain and its first row
+
+A chain begins anew with a new database, after one that was damaged.
 
 A file is on the disk before its rows leave the database, and a cut between the two writes it once more.
 """
@@ -8,6 +10,7 @@ A file is on the disk before its rows leave the database, and a cut between the 
 import csv
 import gzip
 import io
+import re
 import sqlite3
 import zlib
 from collections.abc import Iterator, Sequence
@@ -27,6 +30,7 @@ KEPT = """
 SELECT audit.id, time, entry, previous, hash, monotonic, boot.boot, synchronised
     FROM audit LEFT JOIN boot ON boot.id = audit.boot
 """
+_NAME = re.compile(rf"\d{{4,}}-\d{{12}}{re.escape(SUFFIX)}")
 Kept = tuple[int, float, str, str, str, int | None, str | None, int | None]
 """A row with its `COLUMNS`. Rows of files before version 5 have no more than a wall time."""
 
@@ -53,7 +57,8 @@ class Archive:
         count = min(MOST_AT_ONCE, self.most // 4)
         rows = connection.execute(f"{KEPT} ORDER BY audit.id LIMIT ?", (count,)).fetchall()
         durable.folder(self._folder)
-        durable.replace(self._folder / f"{first:012d}{SUFFIX}", _packed(rows))
+        chain = _chain(self._folder, rows[0])
+        durable.replace(self._folder / f"{chain:04d}-{first:012d}{SUFFIX}", _packed(rows))
         with connection:
             connection.execute("DELETE FROM audit WHERE id <= ?", (rows[-1][0],))
         return self._drop_oldest()
@@ -65,7 +70,7 @@ class Archive:
             there[gone][0].unlink()
             total -= there[gone][1]
             gone += 1
-        return f"rows before {int(_number(there[gone][0]))} are not kept any more" if gone else ""
+        return f"rows before those in {there[gone][0].name} are not kept any more" if gone else ""
 
 
 def kept(connection: sqlite3.Connection, state: Path) -> Iterator[Kept]:
@@ -75,21 +80,37 @@ def kept(connection: sqlite3.Connection, state: Path) -> Iterator[Kept]:
     """
     # One read transaction: what the agent moves meanwhile is in the database for this reader.
     connection.execute("BEGIN")
-    ((first,),) = connection.execute("SELECT min(id) FROM audit").fetchall()
+    first = connection.execute(f"{KEPT} ORDER BY audit.id LIMIT 1").fetchone()
+    chain = _chain(state / FOLDER, first) if first else 0
     for path in _paths(state / FOLDER):
         for row in _unpacked(path):
-            if first is None or row[0] < first:
+            if _name(path)[0] != chain or row[0] < first[0]:
                 yield row
     yield from connection.execute(f"{KEPT} ORDER BY audit.id")
     connection.rollback()
 
 
 def _paths(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.glob(f"*{SUFFIX}") if _number(path).isdigit())
+    return sorted(path for path in folder.glob(f"*{SUFFIX}") if _NAME.fullmatch(path.name))
 
 
-def _number(path: Path) -> str:
-    return path.name.removesuffix(SUFFIX)
+def _name(path: Path) -> tuple[int, int]:
+    chain, first = path.name.removesuffix(SUFFIX).split("-")
+    return int(chain), int(first)
+
+
+def _chain(folder: Path, row: Kept) -> int:
+    """Return which chain the database goes on with, whose first row is `row`. No clock decides."""
+    there = _paths(folder)
+    if not there:
+        return 1
+    newest, _ = _name(there[-1])
+    begun = folder / f"{newest:04d}-{1:012d}{SUFFIX}"
+    try:
+        same = row[0] > 1 or (begun in there and _unpacked(begun)[0] == row)
+    except Damaged:
+        same = False
+    return newest if same else newest + 1
 
 
 def _packed(rows: Sequence[Kept]) -> bytes:

@@ -93,6 +93,8 @@ def _wrong(before: Kept | None, row: Kept) -> list[str]:
     """Return what is wrong with a row, which follows `before`, None for the first that is kept."""
     number, at, text, previous, found, *stamp = row
     wrong = []
+    if number == 1 and previous == BEGINNING:
+        before = None  # a new database, after one that was damaged
     if found != _hash(at, text, previous, stamp):
         wrong.append(f"row {number} was changed: {text}")
     if before is not None and number != before[0] + 1:

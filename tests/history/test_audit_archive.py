@@ -58,8 +58,8 @@ def test_the_oldest_rows_go_into_files_and_the_chain_stays_whole(store: Store, t
     store.close()
     path = tmp_path / "history.db"
     assert ids(path) == list(range(61, 101))
-    assert files(tmp_path) == [f"{first:012d}.csv.gz" for first in range(1, 61, 10)]
-    packed = (tmp_path / "audit/000000000011.csv.gz").read_bytes()
+    assert files(tmp_path) == [f"0001-{first:012d}.csv.gz" for first in range(1, 61, 10)]
+    packed = (tmp_path / "audit/0001-000000000011.csv.gz").read_bytes()
     first, *others = gzip.decompress(packed).decode().splitlines()
     assert first == ",".join(archive.COLUMNS)
     assert len(others) == 10
@@ -77,7 +77,7 @@ def test_the_oldest_rows_go_into_files_and_the_chain_stays_whole(store: Store, t
 def test_what_is_changed_or_missing_shows_in_the_files_too(store: Store, tmp_path: Path) -> None:
     write(store, 1, 100)
     store.close()
-    old = tmp_path / "audit/000000000021.csv.gz"
+    old = tmp_path / "audit/0001-000000000021.csv.gz"
     whole = old.read_bytes()
     text, boot = gzip.decompress(whole), boot_id().encode()
     for data, told in (
@@ -99,13 +99,31 @@ def test_a_cut_between_the_file_and_the_database_leaves_every_row_once(store: St
     shutil.copy(path, tmp_path / "before.db")
     write(store, 41, 41)
     store.close()
-    assert files(tmp_path) == ["000000000001.csv.gz"]
+    assert files(tmp_path) == ["0001-000000000001.csv.gz"]
     (tmp_path / "before.db").replace(path)
     assert ids(path)[0] == 1, "as before the file was written"
     assert audit.verify(path) == []
     write(store, 41, 45)
     store.close()
     assert (audit.verify(path), ids(path)[0]) == ([], 11)
+    assert files(tmp_path) == ["0001-000000000001.csv.gz"]
+
+
+def test_a_new_database_begins_a_chain_beside_the_one_before(store: Store, tmp_path: Path) -> None:
+    path, config = tmp_path / "history.db", tmp_path / "c.toml"
+    write(store, 1, 60)
+    store.close()
+    path.write_bytes(b"x" * 5000)
+    again = Store(path, 280_000, 0)
+    config.write_text('[agent]\nstate = "."\n', encoding="utf-8")
+    for last, there, name in ((1030, 50, "a.csv"), (1060, 80, "b.csv")):
+        write(again, last - 29, last)
+        assert audit.verify(path) == []
+        out = str(tmp_path / name)
+        told = CliRunner().invoke(main, ["history", "export", str(config), "audit", "-o", out])
+        assert told.output.endswith(f"{name}: {there} rows\n"), "40 were in the damaged database alone"
+    again.close()
+    assert files(tmp_path) == [f"000{chain}-{first:012d}.csv.gz" for chain in (1, 2) for first in (1, 11)]
 
 
 def test_the_oldest_file_goes_beyond_the_bound_and_that_is_told(
@@ -118,12 +136,14 @@ def test_the_oldest_file_goes_beyond_the_bound_and_that_is_told(
     monkeypatch.setattr(smaller._archive, "_size", total + 50)
     write(smaller, 61, 62)
     smaller.close()
-    assert files(tmp_path)[0] == "000000000011.csv.gz"
+    assert files(tmp_path)[0] == "0001-000000000011.csv.gz"
     assert audit.verify(tmp_path / "history.db") == []
     with closing(sqlite3.connect(tmp_path / "history.db")) as connection:
         told = connection.execute("SELECT subject, kind, text FROM event").fetchall()
-    assert told == [("history", "audit", "rows before 11 are not kept any more")]
-    assert "rows before 11 are not kept any more" in caplog.text
+    assert told == [
+        ("history", "audit", "rows before those in 0001-000000000011.csv.gz are not kept any more")
+    ]
+    assert "rows before those in 0001-000000000011.csv.gz are not kept any more" in caplog.text
 
 
 def test_an_archive_that_takes_nothing_costs_no_row_and_is_tried_again(
