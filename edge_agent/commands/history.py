@@ -11,26 +11,27 @@ import click
 from edge_agent.commands.shared import CONFIG, FILE_PATH, fail
 from edge_agent.config.fields import seconds_of
 
+_HOW = "write it as 2026-11-23 or 2026-11-23T06:30 (UTC), or how long ago: 90s, 30min, 2h, 7d"
 WHAT = ("results", "alarms", "events", "audit", "flight")
 
 
 class _Moment(click.ParamType[float]):
-    """A time: ISO 8601, UTC unless it says otherwise, or how long ago, such as ``2h``."""
+    """A time: ISO 8601, UTC if nothing is said, or how long ago, as a configuration says it, or ``30m``."""
 
     name = "time"
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
         if isinstance(value, float):
             return value
-        text = str(value)
+        text = str(value).strip()
         try:
-            return time.time() - seconds_of(text)
+            return time.time() - seconds_of(f"{text}in" if text.endswith("m") else text)
         except ValueError:
             pass
         try:
             moment = datetime.fromisoformat(text)
         except ValueError:
-            self.fail(f"{text!r}: write it as 2026-11-23T06:30, or as 2h for two hours ago", param, ctx)
+            self.fail(f"{text!r} is no time: {_HOW}", param, ctx)
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
@@ -49,7 +50,12 @@ def history() -> None:
     required=True,
     help=".csv or .parquet; new.",
 )
-@click.option("--since", type=_Moment(), default=-math.inf, help="Such as 2026-11-23T06:30 (UTC), or 2h ago.")
+@click.option(
+    "--since",
+    type=_Moment(),
+    default=-math.inf,
+    help="Such as 2026-11-23T06:30 (UTC), or how long ago: 90s, 30min, 2h, 7d.",
+)
 @click.option("--until", type=_Moment(), default=math.inf, help="The same.")
 @click.option("--period", type=float, help="Of flight: the scan, in seconds; else the shortest.")
 @click.option("--quality", is_flag=True, help="Of flight: a column for the quality of each tag.")
@@ -63,6 +69,8 @@ def export(
     from edge_agent.history.tables import ExportError  # noqa: PLC0415
     from edge_agent.status import NotRunning, folder  # noqa: PLC0415
 
+    if since > until:
+        raise click.UsageError("--since is after --until, so nothing is between them")
     try:
         state = folder(config)
         if what == "flight":

@@ -2,8 +2,10 @@
 
 import asyncio
 import csv
+import sqlite3
 import sys
 import time
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -111,6 +113,40 @@ def test_since_and_until_cut_it(config: Path, tmp_path: Path) -> None:
     assert len(rows(tmp_path / "c.csv")) == 5
 
 
+@pytest.mark.parametrize(
+    ("text", "ago"),
+    [
+        ("1500ms", 1.5),
+        ("90s", 90),
+        ("30m", 1800),
+        ("30min", 1800),
+        ("0.5 h", 1800),
+        (" 2h ", 7200),
+        ("7d", 604_800),
+    ],
+)
+def test_how_long_ago_is_said_in_the_units_of_the_configuration(
+    text: str, ago: float, config: Path, tmp_path: Path
+) -> None:
+    """A row just inside and one just outside."""
+    with closing(sqlite3.connect(config.parent / "state" / "history.db")) as history:
+        now = time.time()
+        history.execute("UPDATE result SET time = ? - id", (now - ago - 60,))
+        history.execute("UPDATE result SET time = ? WHERE sequence = 4", (now - ago + 60,))
+        history.commit()
+    assert export(config, "results", "x.csv", "--since", text).output.endswith("x.csv: 1 rows\n")
+
+
+@pytest.mark.parametrize(
+    "text", ["30", "2 weeks", "-2h", "m", "", "2h ago", "2026-13-01", "2026-11-1", "1e3s"]
+)
+def test_a_time_that_is_none_is_told_with_what_would_be_one(text: str, config: Path, tmp_path: Path) -> None:
+    told = export(config, "results", "x.csv", f"--since={text}")
+    assert told.exit_code == 2
+    assert f"{text!r} is no time: write it as 2026-11-23" in told.output
+    assert not (tmp_path / "x.csv").exists()
+
+
 @pytest.mark.parametrize("what", ["results", "alarms", "flight"])
 def test_parquet_holds_the_same_numbers(what: str, config: Path, tmp_path: Path) -> None:
     import pyarrow.parquet as pq
@@ -148,6 +184,7 @@ def test_without_pyarrow_it_says_what_to_install(
         ("x.txt", (), "name it .csv or .parquet"),
         ("x.csv", ("--period", "0.5"), "no scan every 0.5 s was recorded; there are: 0.1, 1"),
         ("x.csv", ("--since", "yesterday"), "2026-11-23T06:30"),
+        ("x.csv", ("--since", "1h", "--until", "2h"), "--since is after --until"),
         ("no/x.csv", (), "No such file or directory"),
     ],
 )
