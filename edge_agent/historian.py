@@ -94,7 +94,7 @@ class Historian:
         self._thread = threading.Thread(target=self._write, name="historian", daemon=True)
         self._turns = Turns()
         self._refused = False
-        self.lost = self.committed = 0
+        self.lost = self.committed = self._lost_before = 0
         self.commits = Histogram()
         """How long commits take, the fsync among it."""
 
@@ -244,8 +244,11 @@ class Historian:
             self.committed += tried
             if failed and tried:
                 log.info("historian: writes again, %d rows were lost", self.lost)
-                self.event("history", "lost", f"writes again, {self.lost} rows were lost since the start")
+                if self.lost > self._lost_before:
+                    self.event("history", "lost", f"writes again, {self.lost} rows were lost since the start")
             return
+        if not failed:
+            self._lost_before = self.lost
         self.lost += tried - held
         if not failed:
             trouble = self._store.trouble

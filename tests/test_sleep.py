@@ -141,7 +141,7 @@ async def test_it_is_told_once(
         s.start()
         beating = Beating(s, machine, tmp_path)
         told: list[tuple[str, ...]] = []
-        monkeypatch.setattr(beating._app._historian, "event", lambda *said: told.append(said))
+        monkeypatch.setattr(beating.app._historian, "event", lambda *said: told.append(said))
         running = s.spawner.create_task(s.scan.run())
         await asyncio.sleep(2)
         box.sleep()

@@ -112,14 +112,15 @@ def test_what_waits_for_another_program_has_a_bound_and_results_go_first(
             until(lambda: history.trouble, "trouble")
             results(history, 9, 10)
             until(lambda: history.lost, "a loss")
-        until(lambda: history.committed == 16, "the rows that waited")
+        until(lambda: history.committed == 17, "the rows that waited, and how many were lost")
         assert history.lost == 5
         with somebody(tmp_path, "BEGIN IMMEDIATE"):
             results(history, 20, 3)
             history.close()
         assert history.lost == 8
     assert column(tmp_path, "SELECT sequence FROM result ORDER BY id") == list(range(5, 19))
-    assert column(tmp_path, "SELECT text FROM event ORDER BY id") == ["first", "second"]
+    lost = "writes again, 5 rows were lost since the start"
+    assert column(tmp_path, "SELECT text FROM event ORDER BY id") == ["first", "second", lost]
     assert "3 rows could not be kept before the end" in caplog.text
 
 
