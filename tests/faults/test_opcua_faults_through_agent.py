@@ -104,6 +104,8 @@ def test_a_silent_server_is_survived(site: OpcUaSite) -> None:
     until(lambda: site.agent.machine("pump")["state"] == "FALLBACK", "the fallback")
     until(lambda: site.agent.status()["devices"][0]["healthy"] is False, "the device is told")
     os.kill(site.plant.pid, signal.SIGCONT)
+    # A write that was under way is done as well: a next result alone is no sign of a new session.
+    until(lambda: site.agent.status()["devices"][0]["healthy"], "the device answers")
     site.results()
     device = [line for line in site.agent.told(mark) if "device scada" in line]
     assert [line.split()[0] for line in device] == ["WARNING", "INFO"], site.agent.told(mark)
