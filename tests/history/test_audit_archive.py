@@ -149,7 +149,8 @@ def test_the_oldest_file_goes_beyond_the_bound_and_that_is_told(
 def test_an_archive_that_takes_nothing_costs_no_row_and_is_tried_again(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    (tmp_path / archive.FOLDER).write_text("in the way")
+    in_the_way = tmp_path / archive.FOLDER / ".0001-000000000001.csv.gz.new"
+    in_the_way.mkdir(parents=True)
     clock = [time.monotonic()]
     monkeypatch.setattr(module.time, "monotonic", lambda: clock[0])
     write(store, 1, 60)
@@ -158,7 +159,7 @@ def test_an_archive_that_takes_nothing_costs_no_row_and_is_tried_again(
     assert len(ids(tmp_path / "history.db")) == 80
     assert [r.levelno for r in caplog.records] == [logging.WARNING], "once"
     assert "cannot be archived" in caplog.text
-    (tmp_path / archive.FOLDER).unlink()
+    in_the_way.rmdir()
     clock[0] += module.ARCHIVE_AGAIN
     write(store, 81, 90)
     store.close()
