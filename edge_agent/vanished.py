@@ -11,12 +11,21 @@ NEWLINE = b"\n"
 def vanished(before: Config, after: Config) -> list[str]:
     """Return the devices, machines and tables of machines that only `before` has, as the file names them.
 
-    A file that is the beginning of the one before has lost something in any case, if only numbers that were
-    not the usual ones.
+    A file that ends inside a table of the one before has lost something in any case, if only numbers that
+    were not the usual ones.
     """
     found = [*_gone("device", before.devices, after.devices), *_of_machines(before, after)]
-    shorter = before.text != after.text and before.text.startswith(after.text)
-    return found or ([f"what follows line {after.text.count(NEWLINE)}"] if shorter else [])
+    if found or not _ends_inside(before.text, after.text):
+        return found
+    return [f"what follows line {after.text.count(NEWLINE)}"]
+
+
+def _ends_inside(before: bytes, after: bytes) -> bool:
+    if not before.startswith(after):
+        return False
+    lines = [line.strip() for line in before[len(after) :].splitlines()]
+    rest = [line for line in lines if line and not line.startswith(b"#")]
+    return bool(rest) and not rest[0].startswith(b"[")
 
 
 def _of_machines(before: Config, after: Config) -> Iterator[str]:

@@ -72,6 +72,8 @@ def test_a_file_that_was_cut_off_is_an_error_or_something_is_missing(
         (('running = "a.speed > 10"\n', ""), ["machine.one.running", "machine.two.running"]),
         (('acknowledge = "a.load"', "wait = false"), ["machine.one.alarm", "machine.two.alarm"]),
         (('mode = "active"', 'mode = "shadow"'), []),
+        (('\n# the page\n[web]\nlisten = "127.0.0.1:8080"\n', ""), []),
+        (('listen = "127.0.0.1:8080"\n', 'listen = "127.0.0.1:8081"'), []),
         (("normal = 0", "normal = 1"), []),
     ],
 )
@@ -80,7 +82,8 @@ def test_what_a_change_takes_away_is_named(
 ) -> None:
     small_bundle(tmp_path / "small.bundle", dense_tflite)
     file = tmp_path / "c.toml"
-    file.write_text(whole(), encoding="utf-8")
+    text = f'{whole()}\n# the page\n[web]\nlisten = "127.0.0.1:8080"\n'
+    file.write_text(text, encoding="utf-8")
     before = load(file)
-    file.write_text(whole().replace(*change), encoding="utf-8")
+    file.write_text(text.replace(*change), encoding="utf-8")
     assert vanished(before, load(file)) == lost
