@@ -8,7 +8,6 @@ goes on. When the disk fails, inference goes on and the loss is counted and told
 import asyncio
 import contextlib
 import logging
-import sqlite3
 import threading
 import time
 from collections import deque
@@ -19,7 +18,7 @@ from edge_agent.core.pipeline import Verdict
 from edge_agent.core.tags import Columns
 from edge_agent.history import audit, file, rows
 from edge_agent.history.flight import FlightRecorder
-from edge_agent.history.rows import Clock, Row, When
+from edge_agent.history.rows import Row, When
 from edge_agent.history.store import Store
 from edge_agent.history.turns import Turns
 
@@ -33,7 +32,6 @@ MOST_RARE = 1000
 """Alarms and events that are kept in memory while the disk fails, and beyond a queue that is full."""
 ALARM_DEADLINE = 1.0
 STOP_DEADLINE = 5.0
-NOT_SENT = "not sent: this row was not on the disk in time"
 HUNG = 60.0
 """Seconds after which a disk that does not answer is told of."""
 LONGEST_CHECK = 600.0
@@ -58,25 +56,6 @@ class _Waiter:
     def _hear(self, kept: bool) -> None:
         if not self.kept.done():
             self.kept.set_result(kept)
-
-
-class _Audited:
-    """A row of the audit that nobody waits for any more once it is `late`: what it stands for is not done."""
-
-    def __init__(self, entry: audit.Entry) -> None:
-        self._entry, self._when = entry, _when()
-        self.late = self._there = False
-
-    def insert(self, connection: sqlite3.Connection, clock: Clock) -> None:
-        """Put it down, in the writer's thread."""
-        if not self.late:
-            audit.insert(connection, self._when, clock, self._entry)
-            self._there = True
-
-    def take_back(self, connection: sqlite3.Connection, clock: Clock) -> None:
-        """Say that nothing was sent, if the row may be there all the same."""
-        if self._there:
-            audit.insert(connection, _when(), clock, self._entry.outcome(NOT_SENT))
 
 
 class Historian:
@@ -163,7 +142,7 @@ class Historian:
     async def audit(self, entry: audit.Entry) -> bool:
         """Keep an entry of the audit; return whether it is on the disk within `ALARM_DEADLINE`."""
         # Not tried again later: what is not audited in time is not written.
-        audited = _Audited(entry)
+        audited = audit.Attempt(entry, _when())
         known = await self._committed() if self._put(Row(audited.insert, rare=False)) else False
         kept = bool(known)
         audited.late = not kept

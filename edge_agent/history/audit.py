@@ -29,6 +29,7 @@ _INSERT = (
 )
 _LAST = "SELECT hash FROM audit ORDER BY id DESC LIMIT 1"
 BEGINNING = "0" * 64
+NOT_SENT = "not sent: this row was not on the disk in time"
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,6 +58,25 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
 
     def _pairs(self) -> list[tuple[str, object]]:
         return [(name, getattr(self, name)) for name in self.__struct_fields__]
+
+
+class Attempt:
+    """A row that nobody waits for any more once it is `late`: what it stands for is not done."""
+
+    def __init__(self, entry: Entry, when: When) -> None:
+        self._entry, self._when = entry, when
+        self.late = self._there = False
+
+    def insert(self, connection: sqlite3.Connection, clock: Clock) -> None:
+        """Put it down, in the writer's thread."""
+        if not self.late:
+            insert(connection, self._when, clock, self._entry)
+            self._there = True
+
+    def take_back(self, connection: sqlite3.Connection, clock: Clock) -> None:
+        """Say that nothing was sent, if the row may be there all the same."""
+        if self._there:
+            insert(connection, self._when, clock, self._entry.outcome(NOT_SENT))
 
 
 def insert(connection: sqlite3.Connection, when: When, clock: Clock, entry: Entry) -> None:

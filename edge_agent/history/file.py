@@ -107,6 +107,16 @@ def largest_log(largest: int) -> int:
     return max(largest // 10, SMALLEST_LOG)
 
 
+def empty_log(connection: sqlite3.Connection) -> bool:
+    """Begin the log anew; return False if somebody is in the way, without waiting for them."""
+    connection.execute("PRAGMA busy_timeout=0")
+    try:
+        (busy, *_) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    finally:
+        connection.execute(f"PRAGMA busy_timeout={PATIENCE_MS}")
+    return not busy
+
+
 def make_room(connection: sqlite3.Connection) -> str:
     """Drop the oldest rows: results first, alarms last. Return of which table, "" if there were none."""
     for table in ("minute", *_GOING) if _minutes(connection) > SHARE else _GOING:

@@ -60,7 +60,8 @@ class Store:
 
         What somebody still reads stays in the log, so it cannot begin anew.
         """
-        grows = self._log_size() > file.largest_log(self._largest) and not self._emptied()
+        connection = self._connection
+        grows = connection is not None and self._log_is_large() and not self._emptied(connection)
         if grows and not self.reader:
             self.reader = (
                 "another program has been reading it for too long: no results are kept until it ends"
@@ -71,24 +72,20 @@ class Store:
             log.info("historian: %s: results are kept again", self._path)
         return grows
 
-    def _log_size(self) -> int:
+    def _log_is_large(self) -> bool:
         try:
-            return self._path.with_name(f"{self._path.name}-wal").stat().st_size
+            size = self._path.with_name(f"{self._path.name}-wal").stat().st_size
         except OSError:
-            return 0
-
-    def _emptied(self) -> bool:
-        """Empty the log if nobody reads; wait for nobody."""
-        if self._connection is None:
             return False
+        return size > file.largest_log(self._largest)
+
+    def _emptied(self, connection: sqlite3.Connection) -> bool:
+        """Empty the log if nobody reads; wait for nobody."""
         try:
-            self._connection.execute("PRAGMA busy_timeout=0")
-            (busy, *_) = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-            self._connection.execute(f"PRAGMA busy_timeout={file.PATIENCE_MS}")
+            return file.empty_log(connection)
         except sqlite3.Error as error:
             self._fail(error)
             return False
-        return not busy
 
     def tend(self) -> None:
         """Go on with the aggregates and the archive of what is kept, by parts that an alarm can wait for."""

@@ -19,7 +19,7 @@ from edge_agent.core.tags import Columns, Reason
 from edge_agent.historian import FILE, Historian
 from edge_agent.history import audit, file
 from edge_agent.history.audit import Entry
-from edge_agent.history.rows import Row
+from edge_agent.history.rows import Row, When
 from edge_agent.history.store import Store
 
 pytestmark = pytest.mark.sockets
@@ -86,13 +86,13 @@ async def test_while_another_program_writes_all_but_the_audit_waits_and_is_there
 
 def test_a_row_of_the_audit_that_came_too_late_is_not_put_down_or_taken_back(tmp_path: Path) -> None:
     store = Store(tmp_path / FILE, file.LARGEST, 0)
-    first, second = module._Audited(ENTRY), module._Audited(ENTRY)
+    first, second = (audit.Attempt(ENTRY, When(1.0, n)) for n in (1, 2))
     assert store.keep([Row(first.insert)])
     first.late = second.late = True
     assert store.keep([Row(first.take_back), Row(second.insert), Row(second.take_back)])
     store.close()
     entries = [json.loads(str(text)) for text in column(tmp_path, "SELECT entry FROM audit ORDER BY id")]
-    assert [entry["what_came"] for entry in entries] == ["", module.NOT_SENT]
+    assert [entry["what_came"] for entry in entries] == ["", audit.NOT_SENT]
     assert audit.verify(tmp_path / FILE) == []
 
 
@@ -138,6 +138,7 @@ async def test_a_reader_that_never_ends_costs_results_and_not_the_disk(
             assert "another program has been reading it for too long" in history.trouble
             assert log.stat().st_size < 1_000_000
             assert history.lost > 2000
+            assert not Store(tmp_path / FILE, 1_000_000, 0).must_not_grow(), "it is opened first"
             assert await history.audit(ENTRY)
         results(history, 6000, 1)
         await history.alarm("m", VERDICT)
