@@ -10,6 +10,7 @@ A file that is nothing of this is told and counts for nothing.
 """
 
 import fcntl
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -25,6 +26,8 @@ from edge_agent.pki import own, reading
 from edge_agent.pki.certificate import Unreadable, der, thumbprint
 from edge_agent.pki.own import Broken, Own
 from edge_agent.pki.reading import Certificates, Lists, Stray
+
+log = logging.getLogger(__name__)
 
 MOST_REJECTED = 30
 """Anybody can present certificates; beyond so many the oldest goes."""
@@ -74,8 +77,7 @@ class PkiFolder:
             for stray in strays:
                 reading.tell(stray)
             if own.needs_successor([one.certificate for one in found], now):
-                found.insert(0, self._make(now))
-                self._give()
+                self._succeed(found, now)
             left = [one for one in found if one.certificate.not_valid_after_utc > now]
             first = [one for one in left if own.has_begun(one.certificate, now)]
             return [*first, *(one for one in left if one not in first)] or found[:1]
@@ -98,6 +100,16 @@ class PkiFolder:
     def ours(self) -> tuple[list[Own], list[Stray]]:
         """Return our certificates that can be used, newest first, and what else is there."""
         return own.load(self.folder / "own/certs", self.folder / "own/private")
+
+    def _succeed(self, found: list[Own], now: datetime) -> None:
+        """Make a certificate. That a disk does not take it costs nothing while one is there already."""
+        try:
+            found.insert(0, self._make(now))
+            self._give()
+        except OSError as error:
+            if not found:
+                raise
+            log.warning("%s: no successor of our certificate: %s", self.folder, error.strerror)
 
     def _make(self, now: datetime) -> Own:
         return own.make(self.folder / "own/certs", self.folder / "own/private", now)
@@ -173,13 +185,15 @@ class PkiFolder:
     def _prepare(self) -> None:
         for part in _FOLDERS:
             (self.folder / part).mkdir(parents=True, exist_ok=True)
-        (self.folder / "own/private").chmod(0o700)
+        private = self.folder / "own/private"
+        if private.stat().st_mode & 0o777 != 0o700:  # on a read-only disk even the same again is an error
+            private.chmod(0o700)
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
         """Hold off whoever else would make a certificate: another device, or a command beside the agent."""
         self._prepare()
-        lock = os.open(self.folder / ".lock", os.O_CREAT | os.O_RDWR, 0o600)
+        lock = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield

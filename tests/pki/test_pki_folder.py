@@ -2,6 +2,8 @@
 
 import os
 import stat
+import subprocess
+import sys
 import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -134,3 +136,27 @@ def test_a_chain_is_split_and_a_damaged_one_is_told() -> None:
         with pytest.raises(Unreadable):
             chain_of(one.der[:-cut])
     assert der(chain_of(one.der)[0]) == one.der
+
+
+READ = """
+import sys
+from datetime import datetime
+from pathlib import Path
+from edge_agent.pki.folder import PkiFolder
+folder, at = PkiFolder(Path(sys.argv[1])), datetime.fromisoformat(sys.argv[2])
+print(*(one.file.name for one in folder.own(at)), len(folder.trust().trusted))
+"""
+
+
+def test_on_a_read_only_disk_what_is_there_is_used_also_when_a_successor_is_due(folder: PkiFolder) -> None:
+    """What root may do to a disk, any user may in a namespace of its own."""
+    [own] = folder.own(NOW)
+    private = ["unshare", "--mount"] if os.geteuid() == 0 else ["unshare", "-Urm"]
+    mounted = 'mount --bind "$0" "$0" && mount -o remount,bind,ro "$0" && exec "$@"'
+    late = NOW + VALID - RENEW_BEFORE + timedelta(days=1)
+    program = [sys.executable, "-c", READ, str(folder.folder), late.isoformat()]
+    command = [*private, "sh", "-c", mounted, str(folder.folder), *program]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == [own.file.name, "0"]
+    assert "no successor of our certificate: Read-only file system" in done.stderr
