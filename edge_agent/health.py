@@ -9,8 +9,11 @@ from edge_agent.historian import Historian
 
 LATE = 5.0
 """Periods, and seconds beside them, without a finished cycle before a scan counts as hung."""
-STUCK = 60.0
-"""Seconds beyond all deadlines of the devices after which a read or a write counts as hung."""
+STUCK = 300.0
+"""Seconds beyond all deadlines of the devices after which a read or a write counts as hung.
+
+Many, because either may wait for a connect, which asks a slow server for thousands of nodes.
+"""
 ATTEMPTS = 4
 """Deadlines of every device that one may have to wait for: they may share a link."""
 LONGEST_PROOF = 20.0
