@@ -18,6 +18,8 @@ from edge_agent.latch import Latch
 
 log = logging.getLogger(__name__)
 
+_FOLLOWED = (Denied.NOTHING, Denied.NOT_AUDITED)
+"""Tried again each cycle: only an audit that the disk takes shows that it takes them."""
 FALL_BACK = (Denied.NO_RESULT, Denied.TOO_FEW_CYCLES, Denied.OUTSIDE_TRAINING)
 """The PLC permits writing, but there is nothing to follow. In any other case the PLC has the value."""
 
@@ -63,7 +65,7 @@ class Following:
 
     async def _one(self, follower: Follower, verdict: Verdict, denied: Denied, now: int) -> None:
         output = follower.output
-        if denied is Denied.NOTHING:
+        if denied in _FOLLOWED:
             if not output.armed:
                 await self._arm(follower)
             value, why = output.follow(_wish(follower.config, verdict), now), follower.config.follows

@@ -73,6 +73,8 @@ class Historian:
         self._thread = threading.Thread(target=self._write, name="historian", daemon=True)
         self._turns = Turns()
         self._refused = False
+        self.unaudited = False
+        """Whether an audit was refused, and nothing was put on the disk since."""
         self.lost = self.committed = self._lost_before = 0
         self.commits = Histogram()
         """How long commits take, the fsync among it."""
@@ -150,7 +152,7 @@ class Historian:
             self._put(Row(audited.take_back, rare=False))
         if not kept and not self._refused:
             log.warning("historian: no audit on the disk, so %s and others are not written", entry.output)
-        self._refused = not kept
+        self._refused = self.unaudited = not kept
         return kept
 
     async def _committed(self) -> bool | None:
@@ -221,6 +223,7 @@ class Historian:
         """Count what was tried, and tell once that the disk fails, and once that it works again."""
         if kept:
             self.committed += tried
+            self.unaudited = self.unaudited and not tried
             if failed and tried:
                 log.info("historian: writes again, %d rows were lost", self.lost)
                 if self.lost > self._lost_before:

@@ -184,7 +184,9 @@ class Machine:
         )
         if self._stopped():
             return Denied.STOPPED
-        return Denied.LATCHED if self.latched else said
+        if self.latched:
+            return Denied.LATCHED
+        return Denied.NOT_AUDITED if said is Denied.NOTHING and self._historian.unaudited else said
 
     async def finish(self, now: int) -> None:
         """Write the result block and what follows it. Skipped while the one before is still being written."""

@@ -33,9 +33,10 @@ class Audit:
 
     def __init__(self) -> None:
         self.entries = []
-        self.full = False
+        self.full = self.unaudited = False
 
     async def audit(self, entry) -> bool:
+        self.unaudited = self.full
         if not self.full:
             self.entries.append(entry)
         return not self.full
@@ -129,9 +130,11 @@ async def test_without_the_audit_on_the_disk_nothing_is_written():
         one.audit.full, one.score = True, 0.9
         await asyncio.sleep(1)
         assert one.writes == []
+        assert (one.state(), one.machine.denied) == (State.READY, Denied.NOT_AUDITED)
         one.audit.full = False
         await asyncio.sleep(0.5)
         assert one.writes == [900]
+        assert (one.state(), one.machine.denied) == (State.ACTIVE, Denied.NOTHING)
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,7 @@ from edge_agent.core.pipeline import Verdict
 from edge_agent.core.resultblock import State
 from edge_agent.core.tags import Columns, Reason
 from edge_agent.historian import FILE, Historian
+from edge_agent.history.audit import Entry
 from edge_agent.history.rows import Row
 from edge_agent.history.store import Store
 
@@ -347,6 +348,23 @@ def test_a_writer_that_the_kernel_holds_is_no_reason_to_restart(
         until(lambda: history.trouble == "", "an end of the trouble")
     os.close(hanging)
     os.close(answer)
+
+
+async def test_it_is_unaudited_from_a_refused_audit_until_the_disk_takes_anything(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "COMMIT_EVERY", 0.02)
+    entry = Entry(machine="m", output="o", old=0.0, new=1.0, why="x", model="a", config="b")
+    with historian(tmp_path) as history:
+        assert await history.audit(entry)
+        assert not history.unaudited
+        with monkeypatch.context() as failing:
+            failing.setattr(Store, "keep", lambda *_: False)
+            assert not await history.audit(entry)
+            await asyncio.sleep(0.1)
+            assert history.unaudited
+        history.event("m", "x", "y")
+        until(lambda: not history.unaudited, "a disk that takes it")
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")

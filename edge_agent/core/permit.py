@@ -22,6 +22,7 @@ class Denied(IntEnum):
     TOO_FEW_CYCLES = 7
     NO_RESULT = 8
     OUTSIDE_TRAINING = 9  # a result, but of inputs such as the model was not trained on
+    NOT_AUDITED = 10  # the disk takes no audit of a write
 
 
 class Conditions(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 from agent_process import AgentProcess, Plc, small_bundle, until
 from modbus_proxy import Proxy, free_port
-from plc_line import ACTIVE, start_plant
+from plc_line import ACTIVE, READY, start_plant
 from releases import keep, release
 from test_active_on_the_wire import BLOCK, SETPOINT, write_config
 
 from edge_agent.bundles.store import Store
+from edge_agent.core.permit import Denied
 from edge_agent.core.tags import Reason
 from edge_agent.plant.process import PlantProcess
 
@@ -63,7 +64,7 @@ def test_a_start_on_a_disk_that_takes_nothing_gives_results_and_writes_nothing_u
     plc.write(SETPOINT, [1450])
     mounted = [*PRIVATE, "sh", "-c", f'{DISKS[disk]} && shift && exec "$@"', str(state), str(used)]
     with AgentProcess(write_config(tmp_path, proxy.port, "active"), before=mounted) as agent:
-        until(lambda: plc.frame().state == ACTIVE, "results", 30)
+        until(lambda: plc.frame().state == READY and plc.registers(415, 1) == [Denied.NOT_AUDITED], "results")
         until(lambda: any("no audit on the disk" in line for line in agent.lines), "a refused write")
         first = plc.frame()
         until(lambda: (plc.frame().sequence - first.sequence) & 0xFFFF > 20, "results that go on", 30)
