@@ -12,38 +12,56 @@ from box import Box
 from emulated import arm64
 from packages import offline_archive
 from plc_line import ADVISORY
-from unit import PYTHON
+from sources import ROOT
+from unit import CONFIG, PYTHON, results
 
 from edge_agent.plant.process import PlantProcess
 
 READ = "import sys, pyarrow.parquet; print(pyarrow.parquet.read_table(sys.argv[1]))"
+PLANT = f"systemd-run --unit=plant {PYTHON} -I -m edge_agent.plant serve"
+SHADOW, ADVISED = 'mode = "shadow"', 'mode = "advisory"'
 AARCH64 = 183
 """The number of 64-bit ARM in an ELF header (ELF for the Arm 64-bit Architecture, 5.2)."""
 
 pytestmark = [pytest.mark.sockets, pytest.mark.timeout(600)]
 
 
-def test_it_installs_where_there_is_no_network(archive: Path) -> None:
-    with Box({archive: "/opt/archive.tar"}) as box:
+def walk() -> list[str]:
+    """The commands of docs/operations.md from the archive to the first result, and the line to change."""
+    text = (ROOT / "docs/operations.md").read_text(encoding="utf-8")
+    install = text.partition("## Install")[2].partition("The archive holds")[0]
+    first = text.partition("## From nothing to the first result")[2].partition("All of it,")[0]
+    shown = (a or b for a, b in re.findall(r"^    (\S.*)$|`([^`\n]+)`", install + first, re.MULTILINE))
+    commands = [re.split(r"\s{3,}", text)[0].removeprefix("sudo ") for text in shown]
+    return [command for command in commands if " " in command and not command[0].isdigit()]
+
+
+def test_the_walk_of_the_documents_leads_to_results_where_there_is_no_network(archive: Path) -> None:
+    with Box({archive: f"/opt/{archive.name}"}) as box:
         assert box.run("ip", "route") == ""
-        box.run("tar", "-xf", "/opt/archive.tar", "-C", "/opt")
+        commands = walk()
+        assert len(commands) == 14, "as the document counts them"
+        plant, change = commands.index(PLANT) + 1, commands.index(ADVISED)
+        box.run("sh", "-ec", "cd /opt\n" + "\n".join(commands[:plant]))
+        until(lambda: "opcua_port" in box.journal("plant"), "the plant: a person takes longer", 60)
+        box.run("sh", "-ec", "\n".join(commands[plant:change]))
+        box.write(CONFIG, box.run("cat", CONFIG).replace(SHADOW, ADVISED))
+        box.run("sh", "-ec", "\n".join(commands[change + 1 :]))
+        results(box)
+
         folder = f"/opt/{archive.stem}"
-        box.run("sh", "-c", f"cd {folder} && sha256sum --check --quiet SHA256SUMS")
-        box.run("sh", "-c", f"dpkg --install {folder}/edge-agent_*.deb")
-        assert box.run("edge-agent", "--version").strip()
-        example = "/etc/edge-agent/example/agent.toml"
-        box.run("timeout", "3", "edge-agent", "run", example, check=False)
-        export = ("edge-agent", "history", "export", example, "events", "-o", "/opt/events.parquet")
+        export = ("edge-agent", "history", "export", CONFIG, "events", "-o", "/opt/events.parquet")
         assert "install the package edge-agent-parquet" in box.run(
             "sh", "-c", '"$@" 2>&1 || :', "sh", *export
         )
-        box.run("sh", "-c", f"dpkg --install {folder}/edge-agent-parquet_*.deb")
+        box.run("sh", "-c", f"apt-get install --yes {folder}/edge-agent-parquet_*.deb")
         box.run(*export)
         assert "started" in box.run(PYTHON, "-I", "-c", READ, "/opt/events.parquet")
+
         box.run("python3", "-m", "venv", "/opt/own")
         wheels = ("--no-index", "--find-links", f"{folder}/wheels")
         box.run("/opt/own/bin/pip", "install", "--quiet", *wheels, "edge-agent", seconds=240)
-        assert box.run("/opt/own/bin/edge-agent", "check", example).splitlines()[-1] == "ok"
+        assert box.run("/opt/own/bin/edge-agent", "check", CONFIG).splitlines()[-1] == "ok"
 
 
 @pytest.fixture(scope="module")
@@ -62,9 +80,10 @@ def test_the_package_for_arm_holds_nothing_for_another_processor(
 ) -> None:
     with tarfile.open(arm_archive) as tar:
         wheels = [name for name in tar.getnames() if name.endswith(".whl")]
-    assert any("ai_edge_litert" in name for name in wheels)
+    assert all(any(wanted in name for name in wheels) for wanted in ("ai_edge_litert", "pyarrow"))
     assert all(name.endswith(("-any.whl", "aarch64.whl")) for name in wheels)
-    subprocess.run(["dpkg-deb", "--extract", arm_package, tmp_path / "tree"], check=True)
+    for package in arm_package.parent.glob("*.deb"):
+        subprocess.run(["dpkg-deb", "--extract", package, tmp_path / "tree"], check=True)
     assert links.dead(tmp_path / "tree/usr/share/doc/edge-agent") == []
     unit = (tmp_path / "tree/lib/systemd/system/edge-agent.service").read_text()
     (manual,) = re.findall(r"^Documentation=file:/(.+)$", unit, re.MULTILINE)
