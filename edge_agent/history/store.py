@@ -154,12 +154,9 @@ class Store:
             return
         self._unarchived = ""
         if gone:
-            self._tell(connection, "audit", gone)
-
-    def _tell(self, connection: sqlite3.Connection, kind: str, text: str) -> None:
-        log.warning("historian: %s: %s", kind, text)
-        when = rows.When(time.time(), time.monotonic_ns())
-        self._insert_or_make_room(connection, [rows.event(when, "history", kind, text)])
+            log.warning("historian: audit: %s", gone)
+            when = rows.When(time.time(), time.monotonic_ns())
+            self._insert_or_make_room(connection, [rows.event(when, "history", "audit", gone)])
 
     def _make_room(self, connection: sqlite3.Connection) -> bool:
         table = file.make_room(connection)

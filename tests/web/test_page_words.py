@@ -19,7 +19,7 @@ from edge_agent.device import Written
 FOLDER = Path(edge_agent.web.__file__).parent / "static" / "i18n"
 WORDS = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in FOLDER.glob("*.json")}
 PACKAGE = Path(edge_agent.web.__file__).parents[1]
-EVENT = re.compile(r'\.event\([\w.]+, "([a-z ]+)"|rows\.event\(\w+, "\w+", "([a-z ]+)"')
+EVENT = re.compile(r'\.event\((?:[\w.]+|"\w+"), "([a-z ]+)"|rows\.event\(\w+, "\w+", "([a-z ]+)"')
 PLACE = re.compile(r"\{(\w+)\}")
 SAID: dict[str, type[Enum]] = {
     "state": State,
@@ -64,7 +64,7 @@ def test_the_same_places_are_filled_in_every_language() -> None:
 def test_every_kind_of_event_has_a_word() -> None:
     told = " ".join(path.read_text(encoding="utf-8") for path in PACKAGE.rglob("*.py"))
     kinds = {kind for kinds in EVENT.findall(told) for kind in kinds if kind}
-    assert {"state", "writing latched off", "candidate", "damaged"} <= kinds
+    assert {"state", "writing latched off", "candidate", "damaged", "state folder"} <= kinds
     assert {f"event.{kind}" for kind in kinds} <= set(WORDS["en"])
 
 
