@@ -133,7 +133,7 @@ class App:
             if text != told:
                 told = text
                 health.notify(f"STATUS={text}")
-            if hung != told_hung and not start:
+            if hung != told_hung and not (start or self._stop.is_set()):
                 log.warning("no progress: %s", hung) if hung else log.info("everything makes progress again")
                 told_hung = hung
             if hung:
