@@ -45,7 +45,8 @@ async def test_what_hangs_is_told_and_the_watchdog_would_see_the_same(
     historian.open()
     async with site() as s:
         s.machine("m", "a", "a", FormulaModel(manifest()))
-        parts: Any = SimpleNamespace(scans=[s.scan], models=[])
+        config = SimpleNamespace(devices=[])
+        parts: Any = SimpleNamespace(scans=[s.scan], models=[], machines=[], config=config)
         page = Page(Observed(lambda: parts, historian, 0.0), s.spawner)
         page.start(web(http.port))
         waiting = await ask(http, "/healthz", 503)
