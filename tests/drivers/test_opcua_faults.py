@@ -1,6 +1,7 @@
 """What the OPC UA driver makes of a server that is absent, dies, hangs, restarts changed, or lies."""
 
 import asyncio
+import gc
 import random
 import signal
 import time
@@ -28,6 +29,12 @@ def server() -> Iterator[Server]:
     server.start()
     yield server
     server.kill()
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_of_other_tests() -> None:
+    """Close sockets that they left to the garbage collector: it would close them while ours are counted."""
+    gc.collect()
 
 
 @pytest.fixture
