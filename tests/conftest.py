@@ -2,6 +2,7 @@
 
 import asyncio
 import fcntl
+import gc
 import hashlib
 import signal
 import subprocess
@@ -63,6 +64,12 @@ def pytest_asyncio_loop_factories(
     if item.get_closest_marker("sockets"):
         return {"real": asyncio.new_event_loop}
     return {"virtual": async_solipsism.EventLoop}
+
+
+@pytest.fixture
+def collected() -> None:
+    """What other tests left to the garbage collector is closed now, not while this one counts its own."""
+    gc.collect()
 
 
 @pytest_asyncio.fixture(autouse=True)

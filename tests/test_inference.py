@@ -200,12 +200,12 @@ async def test_closing_twice_is_once(child: InferenceProcess) -> None:
 
 @pytest.mark.parametrize("garbage", [b"", b"not a model", bytes(1000), b"\x1c\x00\x00\x00TFL3" + bytes(100)])
 async def test_a_garbage_model_is_refused_with_a_text(dense: Bundle, garbage: bytes) -> None:
-    before = psutil.Process().children()
+    before = set(psutil.Process().children())
     bad = Bundle(dense.manifest, garbage, dense.known, dense.sha256)
     with pytest.raises(InferenceFailed) as failed:
         await InferenceProcess.start(bad)
     assert str(failed.value)
-    assert psutil.Process().children() == before
+    assert set(psutil.Process().children()) <= before
 
 
 @pytest.mark.parametrize(
@@ -226,10 +226,10 @@ async def test_a_model_of_other_shapes_than_promised_is_refused(
 
 
 async def test_a_start_that_takes_too_long_leaves_nothing_behind(dense: Bundle) -> None:
-    before = psutil.Process().children()
+    before = set(psutil.Process().children())
     with pytest.raises(InferenceLate):
         await InferenceProcess.start(dense, deadline=0.01)
-    assert psutil.Process().children() == before
+    assert set(psutil.Process().children()) <= before
 
 
 async def test_a_child_that_talks_nonsense_is_failed(child: InferenceProcess, dense: Bundle) -> None:

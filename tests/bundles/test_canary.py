@@ -141,4 +141,4 @@ async def test_a_model_that_answers_well_and_then_never_returns_is_refused(
     before = set(psutil.Process().children())
     with pytest.raises(Late, match=r"no answer from the model within 1 s, at input 90\d"):
         await canary(trap)
-    assert set(psutil.Process().children()) == before
+    assert set(psutil.Process().children()) <= before

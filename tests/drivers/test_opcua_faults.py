@@ -1,7 +1,6 @@
 """What the OPC UA driver makes of a server that is absent, dies, hangs, restarts changed, or lies."""
 
 import asyncio
-import gc
 import random
 import signal
 import time
@@ -18,7 +17,7 @@ from edge_agent.drivers.opcua.address import Monitored, parse_address
 from edge_agent.drivers.opcua.breaking import breaking
 from edge_agent.drivers.opcua.driver import OpcUa
 
-pytestmark = pytest.mark.sockets
+pytestmark = [pytest.mark.sockets, pytest.mark.usefixtures("collected")]
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -29,12 +28,6 @@ def server() -> Iterator[Server]:
     server.start()
     yield server
     server.kill()
-
-
-@pytest.fixture(autouse=True)
-def nothing_left_of_other_tests() -> None:
-    """Close sockets that they left to the garbage collector: it would close them while ours are counted."""
-    gc.collect()
 
 
 @pytest.fixture
