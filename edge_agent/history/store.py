@@ -159,7 +159,14 @@ class Store:
             self._insert_or_make_room(connection, [rows.event(when, "history", "audit", gone)])
 
     def _make_room(self, connection: sqlite3.Connection) -> bool:
-        table = file.make_room(connection)
+        try:
+            table = file.make_room(connection)
+        except sqlite3.OperationalError as error:
+            # Dropping rows is written to the log first, which a full disk does not take: what is in it goes
+            # to its place in the file, which needs no room, and the log begins anew.
+            if "full" not in str(error) or not file.empty_log(connection):
+                raise
+            table = file.make_room(connection)
         if table == "audit" and not self._audit_dropped:
             self._audit_dropped = True
             self.note = "the oldest rows of the audit are dropped: neither the disk nor the file has room"
