@@ -96,6 +96,11 @@ def says_damaged(error: Exception) -> bool:
     return isinstance(error, sqlite3.DatabaseError) and any(word in str(error) for word in _BROKEN)
 
 
+def says_full(error: Exception) -> bool:
+    """Whether an error means that the disk has no room, or the file as many pages as it may have."""
+    return "full" in str(error)
+
+
 def says_locked(error: Exception) -> bool:
     """Whether an error means that another connection has the file for itself at the moment."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF

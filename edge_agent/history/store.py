@@ -164,7 +164,7 @@ class Store:
         except sqlite3.OperationalError as error:
             # Dropping rows is written to the log first, which a full disk does not take: what is in it goes
             # to its place in the file, which needs no room, and the log begins anew.
-            if "full" not in str(error) or not file.empty_log(connection):
+            if not file.says_full(error) or not file.empty_log(connection):
                 raise
             table = file.make_room(connection)
         if table == "audit" and not self._audit_dropped:
@@ -178,7 +178,7 @@ class Store:
             try:
                 return self._insert(connection, some)
             except sqlite3.OperationalError as error:
-                if "full" not in str(error) or not self._make_room(connection):
+                if not file.says_full(error) or not self._make_room(connection):
                     raise
         return self._insert(connection, some)
 
@@ -192,7 +192,7 @@ class Store:
         try:
             self._aggregator.step(connection)
         except sqlite3.OperationalError as error:
-            if "full" not in str(error) or not self._make_room(connection):
+            if not file.says_full(error) or not self._make_room(connection):
                 raise
 
     def _fail(self, error: sqlite3.Error | OSError) -> None:
